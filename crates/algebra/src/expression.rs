@@ -1,0 +1,171 @@
+//! Operators, formulas and terms: PomoRA expressions as data.
+//!
+//! Columns are named and have no order (PDB-1); relations are sets. Every operator takes sets to sets.
+
+use std::sync::Arc;
+
+use motet_fact::Value;
+
+use crate::Aggregate;
+use crate::program::RelationName;
+
+/// The name of a column.
+pub type Column = Arc<str>;
+
+/// A relational expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expression {
+    /// The contents of a relation. `cid`, if given, is a further column with the CID of each row (PL-11): for a
+    /// *stored* relation that carries CIDs (its declared schema has the column `$cid`) that column under a new name;
+    /// for any other relation the hash of requirements §3.6 over the relation's name and all its columns.
+    Relation {
+        /// Which relation.
+        name: RelationName,
+        /// The column to hold each row's CID, if the row's CID is wanted.
+        cid: Option<Column>,
+    },
+    /// Rows that stand in the program.
+    Constant {
+        /// The columns, in the order of each row's values.
+        columns: Vec<Column>,
+        /// The rows.
+        rows: Vec<Vec<Value>>,
+    },
+    /// The rows for which a formula holds (RA selection).
+    Select {
+        /// From these rows.
+        input: Box<Expression>,
+        /// What must hold. A comparison with an undefined side holds for no row (Q3).
+        formula: Formula,
+    },
+    /// The rows cut to some columns.
+    Project {
+        /// Of these rows.
+        input: Box<Expression>,
+        /// The columns kept.
+        columns: Vec<Column>,
+    },
+    /// The rows with columns renamed, all at once (RA-7).
+    Rename {
+        /// Of these rows.
+        input: Box<Expression>,
+        /// Pairs of old and new name.
+        pairs: Vec<(Column, Column)>,
+    },
+    /// The rows with one more column, computed from the others (RA-X1). A row whose term is undefined is dropped (Q3).
+    Extend {
+        /// Of these rows.
+        input: Box<Expression>,
+        /// The new column.
+        column: Column,
+        /// What it holds.
+        term: Term,
+    },
+    /// The rows of any of the inputs, which have the same columns. Never empty.
+    Union(Vec<Expression>),
+    /// The rows of the first that are not in the second; the same columns.
+    Difference(Box<Expression>, Box<Expression>),
+    /// The natural join: pairs of rows that agree on all shared columns. Without shared columns, the product.
+    Join(Box<Expression>, Box<Expression>),
+    /// The rows of the first that agree with some row of the second on all shared columns.
+    SemiJoin(Box<Expression>, Box<Expression>),
+    /// The rows of the first that agree with no row of the second on all shared columns. Without shared columns:
+    /// the first if the second is empty, else nothing (PL-33).
+    AntiJoin(Box<Expression>, Box<Expression>),
+    /// One row per group: the key columns and one aggregate over the group's distinct rows (PL-24). A group is
+    /// there only if it has rows; what an empty group gives is the compiler's affair (PL-25). A group whose aggregate
+    /// is undefined (an int sum that leaves i64, Q3) is dropped.
+    GroupBy {
+        /// Of these rows.
+        input: Box<Expression>,
+        /// The columns that make the groups; may be empty.
+        keys: Vec<Column>,
+        /// What is computed.
+        aggregate: Aggregate,
+        /// The column it is computed over; none for a count of rows. `count` over a column counts its distinct values.
+        over: Option<Column>,
+        /// The column that holds the result.
+        result: Column,
+    },
+}
+
+/// A condition on one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Formula {
+    /// Holds for every row.
+    True,
+    /// A comparison of two terms (Q2).
+    Compare(Comparison, Term, Term),
+    /// All of these hold.
+    And(Vec<Formula>),
+    /// One of these holds.
+    Or(Vec<Formula>),
+    /// This does not hold.
+    Not(Box<Formula>),
+}
+
+/// A comparison. `Equal` and `Unequal` compare identity; the others compare int with float by exact value (Q2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Comparison {
+    /// `==`
+    Equal,
+    /// `!=`
+    Unequal,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// A term over the columns of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// The value of a column.
+    Column(Column),
+    /// A constant.
+    Constant(Value),
+    /// A function of terms; undefined where it fails (Q3).
+    Apply(Function, Vec<Term>),
+}
+
+/// A built-in function. All are pure. Arithmetic never mixes kinds (Q2); overflow, division by zero and results that
+/// are not finite are undefined (Q3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Function {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Subtract,
+    /// `a * b`
+    Multiply,
+    /// `a / b`, truncating for ints.
+    Divide,
+    /// `a % b`, with the dividend's sign.
+    Remainder,
+    /// `-a`
+    Negate,
+    /// `float(a)`
+    ToFloat,
+    /// `int(a)`, truncating.
+    ToInt,
+    /// `abs(a)`
+    Abs,
+    /// `min2(a, b)` by the order of `<`.
+    Min2,
+    /// `max2(a, b)` by the order of `<`.
+    Max2,
+    /// `length(text)` in characters, or of bytes in bytes.
+    Length,
+    /// `concat(a, b)` of two texts.
+    Concat,
+    /// `contains(text, part)`
+    Contains,
+    /// `starts_with(text, start)`
+    StartsWith,
+    /// `lower(text)`
+    Lower,
+}

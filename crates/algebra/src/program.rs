@@ -1,0 +1,63 @@
+//! Statements, and relations with their columns and types.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use motet_fact::Kind;
+
+use crate::expression::{Column, Expression};
+
+/// The name of a relation.
+pub type RelationName = Arc<str>;
+
+/// What a column may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// Values of one kind.
+    Kind(Kind),
+    /// Values of every kind.
+    Any,
+}
+
+/// A relation: its columns in declared order, and where its rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// The columns, in the order in which rows enter and leave a runtime.
+    pub columns: Vec<(Column, ColumnType)>,
+    /// Whether rows come from outside. An input may be assigned to as well (a rule may extend it): then its contents
+    /// are the stored rows and the derived ones.
+    pub input: bool,
+    /// Whether its changes are reported.
+    pub output: bool,
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// The relation's contents become what they were, and what the expression gives (RA-4).
+    Assign {
+        /// The relation.
+        relation: RelationName,
+        /// Gives rows with exactly the relation's columns.
+        expression: Expression,
+    },
+    /// The body is repeated until none of its relations changes (RA-5). The compiler makes bodies that are monotone
+    /// in the relations they assign: negation and aggregation only of relations assigned before the loop. Loops are not
+    /// nested.
+    Loop {
+        /// Assignments.
+        body: Vec<Statement>,
+        /// The relations that later statements may read; the others are the loop's own.
+        exports: Vec<RelationName>,
+    },
+}
+
+/// A program: relations and statements. Statements stand in stratum order: a relation that is negated or aggregated
+/// is complete before the statement that does so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Every relation the statements name.
+    pub relations: BTreeMap<RelationName, Relation>,
+    /// The statements, first to last.
+    pub statements: Vec<Statement>,
+}

@@ -1,0 +1,89 @@
+//! The trait all runtimes share: a plan kept running.
+//!
+//! An epoch is one call of [`Runtime::step`]: the changes of the inputs go in, the plan comes to its fixed point, and
+//! the *net* changes of the outputs come out, each row once, with +1 or -1. Inputs are sets: a row enters with +1 only
+//! if it is absent and with -1 only if it is present; the caller sees to it, and a runtime refuses what is not so.
+
+use std::collections::BTreeMap;
+
+use motet_fact::Value;
+
+use crate::program::RelationName;
+
+/// One row: the values in the order of the relation's declared columns.
+pub type Row = Vec<Value>;
+
+/// Changes of relations: rows in value order, each once, with +1 (now there) or -1 (no longer there).
+pub type Changes = BTreeMap<RelationName, Vec<(Row, i64)>>;
+
+/// What one epoch may cost (Q17). Counted, never timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The most times a loop may go round in one epoch.
+    pub iterations: u64,
+    /// The most rows that may be derived in one epoch.
+    pub rows: u64,
+}
+
+impl Default for Budget {
+    /// Ten million rounds, a billion rows.
+    fn default() -> Self {
+        Budget { iterations: 10_000_000, rows: 1_000_000_000 }
+    }
+}
+
+/// Why an epoch failed. The runtime is as it was before the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuntimeError {
+    /// A change names a relation that takes no rows from outside.
+    #[error("`{0}` is not an input of this program")]
+    NotAnInput(RelationName),
+    /// A row with too few or too many values.
+    #[error("a row of `{relation}` has {got} values; it has {want} columns")]
+    Width {
+        /// The relation.
+        relation: RelationName,
+        /// Values in the row.
+        got: usize,
+        /// Columns of the relation.
+        want: usize,
+    },
+    /// A value of the wrong kind for its column.
+    #[error("column `{column}` of `{relation}` does not take {value}")]
+    Type {
+        /// The relation.
+        relation: RelationName,
+        /// The column.
+        column: String,
+        /// The value.
+        value: Value,
+    },
+    /// A row that is there already, or is not there to be taken away, or a weight other than +1 and -1.
+    #[error("a row of `{relation}` was given weight {weight:+}, which its contents do not allow")]
+    Weight {
+        /// The relation.
+        relation: RelationName,
+        /// The weight given.
+        weight: i64,
+    },
+    /// The budget ran out.
+    #[error("the budget of {limit} {what} ran out while computing `{relation}`")]
+    OverBudget {
+        /// `iterations` or `rows`.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+        /// The relation that was being computed.
+        relation: RelationName,
+    },
+}
+
+/// A plan kept running.
+pub trait Runtime {
+    /// Runs one epoch and gives the net changes of the output relations. Relations without change are left out.
+    /// The first epoch also reports what the program derives from nothing.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]; the runtime is then as it was before.
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError>;
+}

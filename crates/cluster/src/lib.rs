@@ -1,0 +1,1 @@
+//! PomoRA plans on timely and differential dataflow: the independent oracle, and N workers.

@@ -1,0 +1,1 @@
+//! Signed hash-linked entries, their causal graph, forks, and one deterministic order.

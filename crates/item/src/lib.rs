@@ -1,0 +1,1 @@
+//! What replicas agree on: items in a DAG, the model trait, the native models, snapshots.

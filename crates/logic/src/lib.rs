@@ -1,0 +1,1 @@
+//! PomoLogic: parse, check, stratify, lower to PomoRA, explain.

@@ -1,0 +1,1 @@
+//! Sockets for sync: TCP and Noise, both device keys authenticated.

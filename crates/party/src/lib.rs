@@ -1,0 +1,1 @@
+//! Who may write: members, devices, credentials and invitations as a function of the control entries.
