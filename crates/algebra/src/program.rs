@@ -10,6 +10,10 @@ use crate::expression::{Column, Expression};
 /// The name of a relation.
 pub type RelationName = Arc<str>;
 
+/// The control column of stored relations whose rows carry a CID: always the last column, of type link. It is no part
+/// of the tuple (Q6): an expression sees it only where it asks for it.
+pub const CID_COLUMN: &str = "$cid";
+
 /// What a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnType {

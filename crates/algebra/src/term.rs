@@ -1,1 +1,460 @@
-//! (being written)
+//! Evaluation of terms and comparisons (Q2, Q3).
+//!
+//! A [`Term`] names columns; a [`BoundTerm`] knows where they stand in a row, so that evaluation looks nothing up by
+//! name. A term without a value is *undefined* (`None`): overflow, division by zero, a result that is not finite, or a
+//! value of the wrong kind in a column of type `any`. Formulas are three-valued for that reason (Kleene's logic): a
+//! comparison with an undefined side is neither true nor false, its negation is neither too, and a row is selected
+//! only by what is true. So `!(X / 0 == 1)` holds for no row, as Q3 demands.
+//!
+//! There are two relations between values, and they are kept apart: *identity* (`==`, `!=`, joins, sets) is [`Value`]'s
+//! `Eq`, in which 1 and 1.0 differ; the *order of `<`* is [`query_order`], which compares ints with floats by exact
+//! value.
+
+use std::cmp::Ordering;
+
+use motet_fact::{Float, Value};
+
+use crate::schema::{SchemaError, position};
+use crate::{Column, Comparison, Formula, Function, Term};
+
+/// The order of `<`, `min` and `max` (Q2): ints and floats by exact value, the int first in a tie; values of other
+/// kinds by kind rank, and in a kind by storage order. Total, and equal only for identical values.
+pub fn query_order(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::Int(int), Value::Float(float)) => int_with_float(*int, *float),
+        (Value::Float(float), Value::Int(int)) => int_with_float(*int, *float).reverse(),
+        _ => left.cmp(right),
+    }
+}
+
+/// Never equal: in a tie the int comes first.
+fn int_with_float(int: i64, float: Float) -> Ordering {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+    let float = float.get();
+    if float >= TWO_TO_63 {
+        return Ordering::Less;
+    }
+    if float < -TWO_TO_63 {
+        return Ordering::Greater;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number in the range of i64")]
+    let whole = float.trunc() as i64;
+    let rest_is_negative = float.fract() < 0.0;
+    int.cmp(&whole).then(if rest_is_negative { Ordering::Greater } else { Ordering::Less })
+}
+
+impl Comparison {
+    /// Whether two values compare so.
+    pub fn holds(self, left: &Value, right: &Value) -> bool {
+        match self {
+            Comparison::Equal => left == right,
+            Comparison::Unequal => left != right,
+            Comparison::Less => query_order(left, right).is_lt(),
+            Comparison::LessOrEqual => query_order(left, right).is_le(),
+            Comparison::Greater => query_order(left, right).is_gt(),
+            Comparison::GreaterOrEqual => query_order(left, right).is_ge(),
+        }
+    }
+
+    /// How it is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Comparison::Equal => "==",
+            Comparison::Unequal => "!=",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        }
+    }
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Function; 16] = [
+        Function::Add,
+        Function::Subtract,
+        Function::Multiply,
+        Function::Divide,
+        Function::Remainder,
+        Function::Negate,
+        Function::ToFloat,
+        Function::ToInt,
+        Function::Abs,
+        Function::Min2,
+        Function::Max2,
+        Function::Length,
+        Function::Concat,
+        Function::Contains,
+        Function::StartsWith,
+        Function::Lower,
+    ];
+
+    /// How many arguments it takes.
+    pub fn arity(self) -> usize {
+        match self {
+            Function::Negate
+            | Function::ToFloat
+            | Function::ToInt
+            | Function::Abs
+            | Function::Length
+            | Function::Lower => 1,
+            Function::Add
+            | Function::Subtract
+            | Function::Multiply
+            | Function::Divide
+            | Function::Remainder
+            | Function::Min2
+            | Function::Max2
+            | Function::Concat
+            | Function::Contains
+            | Function::StartsWith => 2,
+        }
+    }
+
+    /// Its name in programs, or the sign of an operator.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Add => "+",
+            Function::Subtract | Function::Negate => "-",
+            Function::Multiply => "*",
+            Function::Divide => "/",
+            Function::Remainder => "%",
+            Function::ToFloat => "float",
+            Function::ToInt => "int",
+            Function::Abs => "abs",
+            Function::Min2 => "min2",
+            Function::Max2 => "max2",
+            Function::Length => "length",
+            Function::Concat => "concat",
+            Function::Contains => "contains",
+            Function::StartsWith => "starts_with",
+            Function::Lower => "lower",
+        }
+    }
+
+    /// The function's value, or nothing where it is undefined (Q3).
+    ///
+    /// # Panics
+    /// If the number of arguments is not [`Function::arity`]: binding checks it.
+    pub fn apply(self, arguments: &[Value]) -> Option<Value> {
+        match arguments {
+            [only] => self.apply_to_one(only),
+            [left, right] => self.apply_to_two(left, right),
+            _ => panic!("{self:?} applied to {} arguments", arguments.len()),
+        }
+    }
+
+    fn apply_to_one(self, value: &Value) -> Option<Value> {
+        match (self, value) {
+            (Function::Negate, Value::Int(int)) => int.checked_neg().map(Value::Int),
+            (Function::Negate, Value::Float(float)) => Value::float(-float.get()).ok(),
+            (Function::Abs, Value::Int(int)) => int.checked_abs().map(Value::Int),
+            (Function::Abs, Value::Float(float)) => Value::float(float.get().abs()).ok(),
+            (Function::ToFloat, Value::Int(int)) => Value::float(nearest_float(*int)).ok(),
+            (Function::ToInt, Value::Float(float)) => truncate(float.get()).map(Value::Int),
+            (Function::ToFloat, Value::Float(_)) | (Function::ToInt, Value::Int(_)) => Some(value.clone()),
+            (Function::Length, Value::Text(text)) => count(text.chars().count()),
+            (Function::Length, Value::Bytes(bytes)) => count(bytes.len()),
+            (Function::Lower, Value::Text(text)) => Some(Value::text(text.to_lowercase())),
+            _ => None,
+        }
+    }
+
+    fn apply_to_two(self, left: &Value, right: &Value) -> Option<Value> {
+        match (self, left, right) {
+            (Function::Min2, ..) => Some(if query_order(left, right).is_le() { left } else { right }.clone()),
+            (Function::Max2, ..) => Some(if query_order(left, right).is_ge() { left } else { right }.clone()),
+            (_, Value::Int(left), Value::Int(right)) => self.of_ints(*left, *right).map(Value::Int),
+            (_, Value::Float(left), Value::Float(right)) => self.of_floats(left.get(), right.get()),
+            (_, Value::Text(left), Value::Text(right)) => self.of_texts(left, right),
+            _ => None,
+        }
+    }
+
+    fn of_ints(self, left: i64, right: i64) -> Option<i64> {
+        match self {
+            Function::Add => left.checked_add(right),
+            Function::Subtract => left.checked_sub(right),
+            Function::Multiply => left.checked_mul(right),
+            Function::Divide => left.checked_div(right),
+            Function::Remainder if right == 0 => None,
+            // The least int by -1 leaves no rest, though the quotient would overflow.
+            Function::Remainder => Some(left.wrapping_rem(right)),
+            _ => None,
+        }
+    }
+
+    fn of_floats(self, left: f64, right: f64) -> Option<Value> {
+        let result = match self {
+            Function::Add => left + right,
+            Function::Subtract => left - right,
+            Function::Multiply => left * right,
+            Function::Divide => left / right,
+            Function::Remainder => left % right,
+            _ => return None,
+        };
+        Value::float(result).ok()
+    }
+
+    fn of_texts(self, left: &str, right: &str) -> Option<Value> {
+        match self {
+            Function::Concat => Some(Value::text([left, right].concat())),
+            Function::Contains => Some(left.contains(right).into()),
+            Function::StartsWith => Some(left.starts_with(right).into()),
+            _ => None,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "float(X) rounds to nearest, as documented")]
+fn nearest_float(int: i64) -> f64 {
+    int as f64
+}
+
+/// The whole part, if an int holds it.
+fn truncate(float: f64) -> Option<i64> {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+    #[expect(clippy::cast_possible_truncation, reason = "in the range of i64 by the check")]
+    (-TWO_TO_63..TWO_TO_63).contains(&float).then_some(float.trunc() as i64)
+}
+
+fn count(length: usize) -> Option<Value> {
+    i64::try_from(length).ok().map(Value::Int)
+}
+
+/// A term that knows where its columns stand in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoundTerm {
+    /// The value at a place of the row.
+    Column(usize),
+    /// A constant.
+    Constant(Value),
+    /// A function of terms, as many as it takes.
+    Apply(Function, Vec<BoundTerm>),
+}
+
+impl Term {
+    /// Finds the term's columns in a row with these columns.
+    ///
+    /// # Errors
+    /// [`SchemaError::UnknownColumn`], [`SchemaError::Arguments`].
+    pub fn bind(&self, columns: &[Column]) -> Result<BoundTerm, SchemaError> {
+        Ok(match self {
+            Term::Column(column) => BoundTerm::Column(position(columns, column)?),
+            Term::Constant(value) => BoundTerm::Constant(value.clone()),
+            Term::Apply(function, terms) if terms.len() != function.arity() => {
+                return Err(SchemaError::Arguments {
+                    function: function.name(),
+                    want: function.arity(),
+                    got: terms.len(),
+                });
+            }
+            Term::Apply(function, terms) => {
+                let bound = terms.iter().map(|term| term.bind(columns)).collect::<Result<_, _>>()?;
+                BoundTerm::Apply(*function, bound)
+            }
+        })
+    }
+
+    /// Calls `visit` for every column the term names.
+    pub fn each_column<'a>(&'a self, visit: &mut dyn FnMut(&'a Column)) {
+        match self {
+            Term::Column(column) => visit(column),
+            Term::Constant(_) => {}
+            Term::Apply(_, terms) => terms.iter().for_each(|term| term.each_column(visit)),
+        }
+    }
+}
+
+impl BoundTerm {
+    /// The term's value for a row, given as a function from places to values; nothing where it is undefined (Q3).
+    pub fn evaluate(&self, at: &dyn Fn(usize) -> Value) -> Option<Value> {
+        match self {
+            BoundTerm::Column(place) => Some(at(*place)),
+            BoundTerm::Constant(value) => Some(value.clone()),
+            BoundTerm::Apply(function, terms) => {
+                let arguments = terms.iter().map(|term| term.evaluate(at)).collect::<Option<Vec<_>>>()?;
+                function.apply(&arguments)
+            }
+        }
+    }
+}
+
+/// A formula that knows where its columns stand in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoundFormula {
+    /// Holds for every row.
+    True,
+    /// A comparison of two terms.
+    Compare(Comparison, BoundTerm, BoundTerm),
+    /// All of these hold.
+    And(Vec<BoundFormula>),
+    /// One of these holds.
+    Or(Vec<BoundFormula>),
+    /// This is false.
+    Not(Box<BoundFormula>),
+}
+
+impl Formula {
+    /// Finds the formula's columns in a row with these columns.
+    ///
+    /// # Errors
+    /// [`SchemaError::UnknownColumn`], [`SchemaError::Arguments`].
+    pub fn bind(&self, columns: &[Column]) -> Result<BoundFormula, SchemaError> {
+        let bind_all = |formulas: &[Formula]| {
+            formulas.iter().map(|one| one.bind(columns)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match self {
+            Formula::True => BoundFormula::True,
+            Formula::Compare(comparison, left, right) => {
+                BoundFormula::Compare(*comparison, left.bind(columns)?, right.bind(columns)?)
+            }
+            Formula::And(formulas) => BoundFormula::And(bind_all(formulas)?),
+            Formula::Or(formulas) => BoundFormula::Or(bind_all(formulas)?),
+            Formula::Not(formula) => BoundFormula::Not(Box::new(formula.bind(columns)?)),
+        })
+    }
+}
+
+impl BoundFormula {
+    /// Whether the formula is true of a row. What is undefined is not true, and neither is its negation.
+    pub fn holds(&self, at: &dyn Fn(usize) -> Value) -> bool {
+        self.truth(at) == Some(true)
+    }
+
+    fn truth(&self, at: &dyn Fn(usize) -> Value) -> Option<bool> {
+        match self {
+            BoundFormula::True => Some(true),
+            BoundFormula::Compare(comparison, left, right) => {
+                Some(comparison.holds(&left.evaluate(at)?, &right.evaluate(at)?))
+            }
+            BoundFormula::And(formulas) => settle(formulas, at, false),
+            BoundFormula::Or(formulas) => settle(formulas, at, true),
+            BoundFormula::Not(formula) => formula.truth(at).map(|truth| !truth),
+        }
+    }
+}
+
+/// One formula with the truth `decisive` settles it; else one that is undefined leaves it undefined.
+fn settle(formulas: &[BoundFormula], at: &dyn Fn(usize) -> Value, decisive: bool) -> Option<bool> {
+    let mut result = Some(!decisive);
+    for formula in formulas {
+        match formula.truth(at) {
+            Some(truth) if truth == decisive => return Some(decisive),
+            Some(_) => {}
+            None => result = None,
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn float(number: f64) -> Value {
+        Value::float(number).unwrap()
+    }
+
+    fn apply(function: Function, arguments: &[Value]) -> Option<Value> {
+        function.apply(arguments)
+    }
+
+    #[test]
+    fn numbers_compare_by_exact_value_and_the_int_comes_first() {
+        let ordered = [
+            Value::Bool(true),
+            float(-1e300),
+            Value::Int(i64::MIN),
+            float(-9_223_372_036_854_775_808.0),
+            float(-1.5),
+            Value::Int(-1),
+            float(-1.0),
+            float(-0.5),
+            Value::Int(0),
+            float(0.5),
+            Value::Int((1 << 53) + 1),
+            float(9_007_199_254_740_994.0),
+            Value::Int(i64::MAX),
+            float(9_223_372_036_854_775_808.0),
+            Value::text(""),
+            Value::bytes(vec![]),
+        ];
+        for (left_place, left) in ordered.iter().enumerate() {
+            for (right_place, right) in ordered.iter().enumerate() {
+                assert_eq!(query_order(left, right), left_place.cmp(&right_place), "{left} and {right}");
+            }
+        }
+        assert!(Comparison::Unequal.holds(&Value::Int(1), &float(1.0)), "identity tells 1 from 1.0");
+    }
+
+    #[test]
+    fn what_fails_is_undefined() {
+        let [one, zero, max, min] = [1, 0, i64::MAX, i64::MIN].map(Value::Int);
+        assert_eq!(apply(Function::Add, &[max.clone(), one.clone()]), None);
+        assert_eq!(apply(Function::Subtract, &[min.clone(), one.clone()]), None);
+        assert_eq!(apply(Function::Divide, &[one.clone(), zero.clone()]), None);
+        assert_eq!(apply(Function::Divide, &[min.clone(), Value::Int(-1)]), None);
+        assert_eq!(apply(Function::Remainder, &[one.clone(), zero.clone()]), None);
+        assert_eq!(apply(Function::Remainder, &[min.clone(), Value::Int(-1)]), Some(zero.clone()));
+        assert_eq!(apply(Function::Negate, std::slice::from_ref(&min)), None);
+        assert_eq!(apply(Function::Abs, &[min]), None);
+        assert_eq!(apply(Function::Divide, &[float(1.0), float(0.0)]), None);
+        assert_eq!(apply(Function::Multiply, &[float(1e300), float(1e300)]), None);
+        assert_eq!(apply(Function::Add, &[one.clone(), float(1.0)]), None, "kinds do not mix");
+        assert_eq!(apply(Function::ToInt, &[float(9.3e18)]), None);
+        assert_eq!(apply(Function::Length, &[one]), None);
+    }
+
+    #[test]
+    fn functions_give_what_their_names_say() {
+        let int = Value::Int;
+        assert_eq!(apply(Function::Divide, &[int(-7), int(2)]), Some(int(-3)));
+        assert_eq!(apply(Function::Remainder, &[int(-7), int(2)]), Some(int(-1)));
+        assert_eq!(apply(Function::Remainder, &[float(-7.5), float(2.0)]), Some(float(-1.5)));
+        assert_eq!(apply(Function::ToInt, &[float(-2.9)]), Some(int(-2)));
+        assert_eq!(apply(Function::ToFloat, &[int(3)]), Some(float(3.0)));
+        assert_eq!(apply(Function::Min2, &[int(1), float(1.0)]), Some(int(1)));
+        assert_eq!(apply(Function::Max2, &[int(1), float(1.0)]), Some(float(1.0)));
+        assert_eq!(apply(Function::Length, &["añ".into()]), Some(int(2)));
+        assert_eq!(apply(Function::Concat, &["a".into(), "b".into()]), Some("ab".into()));
+        assert_eq!(apply(Function::Contains, &["abc".into(), "bc".into()]), Some(true.into()));
+        assert_eq!(apply(Function::StartsWith, &["abc".into(), "bc".into()]), Some(false.into()));
+        assert_eq!(apply(Function::Lower, &["ÄB".into()]), Some("äb".into()));
+    }
+
+    #[test]
+    fn the_undefined_holds_for_no_row_and_neither_does_its_negation() {
+        let by_zero =
+            Term::Apply(Function::Divide, vec![Term::Constant(Value::Int(1)), Term::Constant(Value::Int(0))]);
+        let undefined = Formula::Compare(Comparison::Equal, by_zero, Term::Constant(Value::Int(1)));
+        let holds = |formula: &Formula| formula.bind(&[]).unwrap().holds(&|_| unreachable!("no columns"));
+        assert!(!holds(&undefined));
+        assert!(!holds(&Formula::Not(Box::new(undefined.clone()))));
+        assert!(!holds(&Formula::And(vec![Formula::True, undefined.clone()])));
+        assert!(holds(&Formula::Or(vec![undefined, Formula::True])));
+    }
+
+    #[test]
+    fn binding_finds_columns_and_counts_arguments() {
+        let column = Term::Column("b".into());
+        assert_eq!(column.bind(&["a".into(), "b".into()]), Ok(BoundTerm::Column(1)));
+        assert!(matches!(column.bind(&["a".into()]), Err(SchemaError::UnknownColumn { .. })));
+        let short = Term::Apply(Function::Add, vec![column]);
+        assert!(matches!(short.bind(&["b".into()]), Err(SchemaError::Arguments { want: 2, got: 1, .. })));
+    }
+
+    proptest! {
+        /// The stupid twin: i128 for whole floats.
+        #[test]
+        fn ints_compare_with_whole_floats_as_wide_ints_do(int: i64, near in -3i64..3) {
+            let number = nearest_float(int.saturating_add(near));
+            #[expect(clippy::cast_possible_truncation, reason = "at most 2^63 in size")]
+            let wide = number as i128;
+            let expected = i128::from(int).cmp(&wide).then(Ordering::Less);
+            prop_assert_eq!(query_order(&Value::Int(int), &float(number)), expected);
+        }
+    }
+}
