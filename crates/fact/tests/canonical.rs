@@ -4,7 +4,8 @@ use motet_fact::{Attribute, Cid, Codec, DecodeError, Entity, Fact, Value, order}
 use proptest::prelude::*;
 
 fn fact(entity: &[u8], attribute: Value, value: Value, causes: &[Cid]) -> Fact {
-    Fact::new(Entity::new(entity).unwrap(), Attribute::new(attribute).unwrap(), value, causes.to_vec()).unwrap()
+    Fact::new(Entity::new(entity).unwrap(), Attribute::new(attribute).unwrap(), value, causes.to_vec())
+        .unwrap()
 }
 
 fn sky(colour: &str, causes: &[Cid]) -> Fact {
@@ -90,10 +91,9 @@ fn facts() -> impl Strategy<Value = Fact> {
     let cause = any::<[u8; 2]>().prop_map(|bytes| Cid::of(Codec::DagCbor, &bytes));
     let causes = prop::collection::vec(cause, 0..4);
     let entity = prop::collection::vec(any::<u8>(), 0..=64);
-    (entity, attribute, values(), causes)
-        .prop_map(|(entity, attribute, value, causes)| {
-            Fact::new(Entity::new(entity).unwrap(), attribute, value, causes).unwrap()
-        })
+    (entity, attribute, values(), causes).prop_map(|(entity, attribute, value, causes)| {
+        Fact::new(Entity::new(entity).unwrap(), attribute, value, causes).unwrap()
+    })
 }
 
 proptest! {

@@ -1,0 +1,388 @@
+//! The linked entries of one party: causes, heads, forks, reachability.
+//!
+//! Only *linked* entries are in the graph (H7): an entry goes in when all its causes are in, so the graph is at every
+//! moment closed under causes. Linking checks what an entry claims about its causes, and the answer is the same for
+//! everybody: that its depth is one more than the deepest, that exactly one of them is its backlink (the entry of its
+//! feed one seq before it), that control cites only control (H1). An entry that lies is refused for ever, and what
+//! cites it is never linked.
+//!
+//! Whether an ancestor is reachable is asked for facts that cite facts and for sync. The search goes from the
+//! descendant backwards, never below the ancestor's depth, and on an unforked feed one look at the seq decides; so it
+//! costs as many steps as there is concurrency between the two, not as there is history.
+//!
+//! Timeframes (H4: per feed the greatest seq in an entry's past) are derived, not carried.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use motet_fact::{Cid, PublicKey};
+
+use crate::{Entry, EntryKind, Header, Position};
+
+/// Why an entry whose causes are all here is refused for ever.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The depth is not 1 + the deepest cause's.
+    #[error("entry {id} (feed {feed}, seq {seq}) claims depth {claimed}; its causes give {actual}")]
+    Depth {
+        /// The entry.
+        id: Cid,
+        /// Its feed.
+        feed: PublicKey,
+        /// Its seq.
+        seq: u64,
+        /// The depth it claims.
+        claimed: u64,
+        /// The depth it has.
+        actual: u64,
+    },
+    /// Not exactly one cause is the entry of the same feed one seq before.
+    #[error("entry {id} (feed {feed}, seq {seq}) does not cite exactly the entry before it on its feed")]
+    Backlink {
+        /// The entry.
+        id: Cid,
+        /// Its feed.
+        feed: PublicKey,
+        /// Its seq.
+        seq: u64,
+    },
+    /// A control entry cites a data entry.
+    #[error("control entry {id} (feed {feed}, seq {seq}) cites the data entry {cause}")]
+    ControlCitesData {
+        /// The entry.
+        id: Cid,
+        /// Its feed.
+        feed: PublicKey,
+        /// Its seq.
+        seq: u64,
+        /// The data entry.
+        cause: Cid,
+    },
+}
+
+/// Whether an entry can be linked now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Linkage {
+    /// It is in the graph already.
+    Known,
+    /// All its causes are here.
+    Ready,
+    /// These causes are missing.
+    Missing(Vec<Cid>),
+}
+
+/// A head of a feed: an entry that no entry of the same feed follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FeedHead {
+    /// The feed.
+    pub feed: PublicKey,
+    /// The entry's seq.
+    pub seq: u64,
+    /// The entry.
+    pub id: Cid,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    id: Cid,
+    feed: u32,
+    seq: u64,
+    depth: u64,
+    kind: EntryKind,
+    causes: Box<[u32]>,
+    backlink: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Feed {
+    key: PublicKey,
+    kind: EntryKind,
+    heads: BTreeSet<u32>,
+    nodes: Vec<u32>,
+    forked: bool,
+}
+
+/// The linked entries of one party.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    index: HashMap<Cid, u32>,
+    feeds: Vec<Feed>,
+    feed_index: BTreeMap<PublicKey, u32>,
+    /// Citable entries that no citable entry cites.
+    heads: BTreeSet<Cid>,
+    /// Citable control entries that no citable control entry cites.
+    control_heads: BTreeSet<Cid>,
+}
+
+impl Graph {
+    /// How many entries are linked.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether nothing is linked.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Whether the entry is linked.
+    pub fn contains(&self, id: &Cid) -> bool {
+        self.index.contains_key(id)
+    }
+
+    /// Whether an entry is known, can be linked, or waits for causes.
+    pub fn linkage(&self, entry: &Entry) -> Linkage {
+        if self.contains(&entry.id()) {
+            return Linkage::Known;
+        }
+        let missing: Vec<Cid> =
+            entry.header().causes.iter().filter(|cause| !self.contains(cause)).copied().collect();
+        if missing.is_empty() { Linkage::Ready } else { Linkage::Missing(missing) }
+    }
+
+    /// Checks what an entry claims about its causes, all of which must be linked.
+    ///
+    /// # Errors
+    /// [`LinkError`]: the entry is refused for ever.
+    ///
+    /// # Panics
+    /// If a cause is not linked.
+    pub fn check(&self, entry: &Entry) -> Result<(), LinkError> {
+        let header = entry.header();
+        let (id, feed, seq) = (entry.id(), header.feed, header.seq);
+        let causes = self.cause_nodes(header);
+        let actual = 1 + causes.iter().map(|cause| cause.depth).max().unwrap_or(0);
+        if header.depth != actual {
+            return Err(LinkError::Depth { id, feed, seq, claimed: header.depth, actual });
+        }
+        if header.kind == EntryKind::Control
+            && let Some(cause) = causes.iter().find(|cause| cause.kind == EntryKind::Data)
+        {
+            return Err(LinkError::ControlCitesData { id, feed, seq, cause: cause.id });
+        }
+        let own = causes.iter().filter(|cause| self.feed_of(cause) == feed).collect::<Vec<_>>();
+        let linked = match own.as_slice() {
+            [] => seq == 0,
+            [backlink] => backlink.seq.checked_add(1) == Some(seq),
+            _ => false,
+        };
+        if linked { Ok(()) } else { Err(LinkError::Backlink { id, feed, seq }) }
+    }
+
+    /// Links an entry that [`Graph::check`] accepts. An entry that is not `citable` (its writer had no authority) is
+    /// kept, so that what cites it can be linked, but is never given out as a head.
+    ///
+    /// # Panics
+    /// If a cause is missing or the entry is linked already.
+    pub fn link(&mut self, entry: &Entry, citable: bool) {
+        let header = entry.header();
+        let number = u32::try_from(self.nodes.len()).expect("fewer than four billion entries in a party");
+        let feed = self.feed_number(header);
+        let causes: Box<[u32]> = header.causes.iter().map(|cause| self.number(cause)).collect();
+        let backlink = causes.iter().copied().find(|&cause| self.node(cause).feed == feed);
+        self.follow(feed, backlink, number);
+        if citable {
+            self.become_head(entry);
+        }
+        let node = Node {
+            id: entry.id(),
+            feed,
+            seq: header.seq,
+            depth: header.depth,
+            kind: header.kind,
+            causes,
+            backlink,
+        };
+        self.nodes.push(node);
+        let before = self.index.insert(entry.id(), number);
+        assert!(before.is_none(), "an entry is linked once");
+    }
+
+    fn follow(&mut self, feed: u32, backlink: Option<u32>, number: u32) {
+        let feed = &mut self.feeds[feed as usize];
+        let extends_a_head = backlink.is_some_and(|backlink| feed.heads.remove(&backlink));
+        feed.forked |= !extends_a_head && !feed.nodes.is_empty();
+        feed.heads.insert(number);
+        feed.nodes.push(number);
+    }
+
+    fn become_head(&mut self, entry: &Entry) {
+        for cause in &entry.header().causes {
+            self.heads.remove(cause);
+            if entry.header().kind == EntryKind::Control {
+                self.control_heads.remove(cause);
+            }
+        }
+        self.heads.insert(entry.id());
+        if entry.header().kind == EntryKind::Control {
+            self.control_heads.insert(entry.id());
+        }
+    }
+
+    fn feed_number(&mut self, header: &Header) -> u32 {
+        if let Some(&number) = self.feed_index.get(&header.feed) {
+            return number;
+        }
+        let number = u32::try_from(self.feeds.len()).expect("fewer than four billion feeds in a party");
+        let (heads, nodes) = (BTreeSet::new(), Vec::new());
+        self.feeds.push(Feed { key: header.feed, kind: header.kind, heads, nodes, forked: false });
+        self.feed_index.insert(header.feed, number);
+        number
+    }
+
+    /// The citable entries that no citable entry cites: what a new data entry cites. Ascending.
+    pub fn heads(&self) -> impl Iterator<Item = Cid> + '_ {
+        self.heads.iter().copied()
+    }
+
+    /// The same among control entries: what a new control entry cites, and what a data entry obeys. Ascending.
+    pub fn control_heads(&self) -> impl Iterator<Item = Cid> + '_ {
+        self.control_heads.iter().copied()
+    }
+
+    /// The heads of every feed; a forked feed has several. By feed, then as they were linked.
+    pub fn feed_heads(&self) -> impl Iterator<Item = FeedHead> + '_ {
+        self.feed_index.values().flat_map(|&feed| self.heads_of(feed))
+    }
+
+    /// The heads of one feed.
+    pub fn heads_of_feed(&self, feed: &PublicKey) -> Vec<FeedHead> {
+        self.feed_index.get(feed).map(|&feed| self.heads_of(feed).collect()).unwrap_or_default()
+    }
+
+    fn heads_of(&self, feed: u32) -> impl Iterator<Item = FeedHead> + '_ {
+        let feed = &self.feeds[feed as usize];
+        feed.heads.iter().map(|&head| {
+            let node = self.node(head);
+            FeedHead { feed: feed.key, seq: node.seq, id: node.id }
+        })
+    }
+
+    /// The feeds, by key: kind of their first entry, number of entries, whether they are forked.
+    pub fn feeds(&self) -> impl Iterator<Item = (PublicKey, EntryKind, u64, bool)> + '_ {
+        self.feed_index.values().map(|&feed| {
+            let feed = &self.feeds[feed as usize];
+            (feed.key, feed.kind, feed.nodes.len() as u64, feed.forked)
+        })
+    }
+
+    /// Whether the feed is forked (H5).
+    pub fn is_forked(&self, feed: &PublicKey) -> bool {
+        self.feed_index.get(feed).is_some_and(|&feed| self.feeds[feed as usize].forked)
+    }
+
+    /// The entries of a feed in the order they were linked.
+    pub fn entries_of_feed(&self, feed: &PublicKey) -> Vec<Cid> {
+        let nodes = self.feed_index.get(feed).map(|&feed| self.feeds[feed as usize].nodes.as_slice());
+        nodes.unwrap_or_default().iter().map(|&node| self.node(node).id).collect()
+    }
+
+    /// The entry before this one on its branch of its feed.
+    pub fn backlink(&self, id: &Cid) -> Option<Cid> {
+        let node = self.node(*self.index.get(id)?);
+        node.backlink.map(|backlink| self.node(backlink).id)
+    }
+
+    /// The place of a linked entry in the one order.
+    pub fn position(&self, id: &Cid) -> Option<Position> {
+        let node = self.node(*self.index.get(id)?);
+        Some(Position { depth: node.depth, feed: self.feed_of(node), id: node.id })
+    }
+
+    /// The seq of a linked entry.
+    pub fn seq(&self, id: &Cid) -> Option<u64> {
+        Some(self.node(*self.index.get(id)?).seq)
+    }
+
+    /// The kind of a linked entry.
+    pub fn kind(&self, id: &Cid) -> Option<EntryKind> {
+        Some(self.node(*self.index.get(id)?).kind)
+    }
+
+    /// The causes of a linked entry.
+    pub fn causes(&self, id: &Cid) -> Vec<Cid> {
+        let Some(&number) = self.index.get(id) else { return Vec::new() };
+        self.node(number).causes.iter().map(|&cause| self.node(cause).id).collect()
+    }
+
+    /// Every linked entry, in the order of linking (a causal order).
+    pub fn ids(&self) -> impl Iterator<Item = Cid> + '_ {
+        self.nodes.iter().map(|node| node.id)
+    }
+
+    /// Whether `ancestor` is `descendant` or in its causal past. Both must be linked, else no.
+    pub fn reaches(&self, descendant: &Cid, ancestor: &Cid) -> bool {
+        let (Some(&from), Some(&to)) = (self.index.get(descendant), self.index.get(ancestor)) else {
+            return false;
+        };
+        let target = self.node(to);
+        let forked = self.feeds[target.feed as usize].forked;
+        let mut seen = HashSet::new();
+        let mut stack = vec![from];
+        while let Some(number) = stack.pop() {
+            let node = self.node(number);
+            if number == to || (!forked && node.feed == target.feed && node.seq >= target.seq) {
+                return true;
+            }
+            if node.depth > target.depth {
+                stack.extend(node.causes.iter().filter(|&&cause| seen.insert(cause)));
+            }
+        }
+        false
+    }
+
+    /// The entries in the past of some entries, themselves included, that are not in the past of some others: what a
+    /// peer with the second heads lacks of the first. In causal order.
+    pub fn difference(&self, wanted: &[Cid], had: &[Cid]) -> Vec<Cid> {
+        let had =
+            self.past(had.iter().filter_map(|id| self.index.get(id).copied()).collect(), &HashSet::new());
+        let wanted = wanted.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        let mut lacking: Vec<u32> = self.past(wanted, &had).into_iter().collect();
+        lacking.sort_unstable();
+        lacking.into_iter().map(|number| self.node(number).id).collect()
+    }
+
+    fn past(&self, from: Vec<u32>, without: &HashSet<u32>) -> HashSet<u32> {
+        let mut seen: HashSet<u32> =
+            from.iter().copied().filter(|number| !without.contains(number)).collect();
+        let mut stack: Vec<u32> = from.into_iter().filter(|number| !without.contains(number)).collect();
+        while let Some(number) = stack.pop() {
+            for &cause in &self.node(number).causes {
+                if !without.contains(&cause) && seen.insert(cause) {
+                    stack.push(cause);
+                }
+            }
+        }
+        seen
+    }
+
+    /// The timeframe of an entry (H4): per feed the greatest seq in its past, itself included.
+    pub fn timeframe(&self, id: &Cid) -> BTreeMap<PublicKey, u64> {
+        let mut frame = BTreeMap::new();
+        let from = self.index.get(id).copied().into_iter().collect();
+        let mut past: Vec<u32> = self.past(from, &HashSet::new()).into_iter().collect();
+        past.sort_unstable();
+        for number in past {
+            let node = self.node(number);
+            let seq = frame.entry(self.feed_of(node)).or_insert(node.seq);
+            *seq = node.seq.max(*seq);
+        }
+        frame
+    }
+
+    fn node(&self, number: u32) -> &Node {
+        &self.nodes[number as usize]
+    }
+
+    fn number(&self, id: &Cid) -> u32 {
+        *self.index.get(id).expect("an entry is linked after its causes")
+    }
+
+    fn feed_of(&self, node: &Node) -> PublicKey {
+        self.feeds[node.feed as usize].key
+    }
+
+    fn cause_nodes(&self, header: &Header) -> Vec<&Node> {
+        header.causes.iter().map(|cause| self.node(self.number(cause))).collect()
+    }
+}
