@@ -16,6 +16,8 @@ pub const VERSION: u32 = 1;
 pub const MAX_HEADER_BYTES: usize = 256 * 1024;
 /// The longest body part, in bytes.
 pub const MAX_PART_BYTES: usize = 256 * 1024;
+/// The longest body, all parts together, in bytes: an entry travels in one message.
+pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// The most parts of one entry.
 pub const MAX_PARTS: usize = 1024;
 /// The most causes of one entry.
@@ -255,6 +257,9 @@ fn check_fields(header: &Header, id: Cid) -> Result<(), EntryError> {
     }
     if header.parts.iter().any(|part| part.length as usize > MAX_PART_BYTES) {
         return fault("a part is over 256 KiB");
+    }
+    if header.parts.iter().map(|part| part.length as usize).sum::<usize>() > MAX_BODY_BYTES {
+        return fault("its body is over 2 MiB");
     }
     if header.key_name.len() > 64 {
         return fault("its key name is over 64 bytes");

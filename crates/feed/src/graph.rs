@@ -12,7 +12,7 @@
 //!
 //! Timeframes (H4: per feed the greatest seq in an entry's past) are derived, not carried.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 
@@ -318,14 +318,15 @@ impl Graph {
         let target = self.node(to);
         let forked = self.feeds[target.feed as usize].forked;
         let mut seen = HashSet::new();
-        let mut stack = vec![from];
-        while let Some(number) = stack.pop() {
+        // Nearest first: what is asked for is mostly a direct cause.
+        let mut queue = VecDeque::from([from]);
+        while let Some(number) = queue.pop_front() {
             let node = self.node(number);
             if number == to || (!forked && node.feed == target.feed && node.seq >= target.seq) {
                 return true;
             }
             if node.depth > target.depth {
-                stack.extend(node.causes.iter().filter(|&&cause| seen.insert(cause)));
+                queue.extend(node.causes.iter().filter(|&&cause| seen.insert(cause)));
             }
         }
         false

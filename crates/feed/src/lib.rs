@@ -25,6 +25,8 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/motet.feed.rs"));
 }
 
-pub use entry::{Draft, Entry, EntryError, EntryKind, Header, MAX_PART_BYTES, PartRef, Position, Tag};
+pub use entry::{
+    Draft, Entry, EntryError, EntryKind, Header, MAX_BODY_BYTES, MAX_PART_BYTES, PartRef, Position, Tag,
+};
 pub use graph::{FeedHead, Graph, LinkError, Linkage};
 pub use pending::{Pending, QuotaError};
