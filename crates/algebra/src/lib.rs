@@ -2,7 +2,7 @@
 //!
 //! A [`Program`] is a list of statements over named relations with named columns: assignments, and loops that run to
 //! a fixed point (RA-3 … RA-5). Its expressions are the operators of the PomoRA specification with the completions of
-//! requirements §1.4 (`Extend`, `WithCid`, constants). What a program *means* is what the `naive` evaluator
+//! requirements §1.4 (`Extend`, `WithCid`, constants). What a program *means* is what the [`naive`] evaluator
 //! computes; every other runtime must equal it. A runtime is a plan kept running: sets of rows go in as changes, and
 //! changes come out ([`Runtime`]).
 //!
@@ -13,13 +13,14 @@
 //! | [`schema`] | which columns an expression has, and whether it may be built at all |
 //! | [`term`] | evaluation of terms and comparisons (Q2, Q3) |
 //! | [`aggregate`], [`exact`] | count, sum, min, max; sums of floats without rounding |
-//! | `naive` | the evaluator that defines the semantics |
+//! | [`naive`] | the evaluator that defines the semantics |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
 
 pub mod aggregate;
+mod display;
 pub mod exact;
 pub mod expression;
-// pub mod naive;
+pub mod naive;
 pub mod program;
 pub mod runtime;
 pub mod schema;
@@ -27,7 +28,7 @@ pub mod term;
 
 pub use aggregate::Aggregate;
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
-// pub use naive::Naive;
+pub use naive::Naive;
 pub use program::{CID_COLUMN, ColumnType, Program, Relation, RelationName, Statement};
 pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError};
 pub use schema::SchemaError;

@@ -1,1 +1,346 @@
-//! (being written)
+//! The evaluator that defines the semantics (Q13).
+//!
+//! In each epoch it computes the whole program from nothing, statement by statement, with sets of rows as they stand in
+//! the definitions of the operators, and then reports what differs from the last time. It interns nothing, keeps no
+//! index and no trace from one epoch to the next, and has no planner: it is written to be read, and every other runtime
+//! is tested against it. The one concession to speed is that joins look matching rows up in a tree instead of trying
+//! all pairs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use motet_fact::{Value, codec};
+
+use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError};
+use crate::schema::position;
+use crate::{Aggregate, Column, Expression, Program, RelationName, SchemaError, Statement};
+
+/// A set of rows, cheap to hand on.
+type Rows = Arc<BTreeSet<Row>>;
+/// The rows of every relation.
+type Contents = BTreeMap<RelationName, Rows>;
+
+/// A program, kept running by computing everything anew in each epoch.
+#[derive(Clone, Debug)]
+pub struct Naive {
+    program: Program,
+    /// What came from outside.
+    stored: Contents,
+    /// The outputs as last reported.
+    reported: Contents,
+}
+
+impl Naive {
+    /// Makes the runtime; nothing is computed yet.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if the program is not sound ([`Program::check`]).
+    pub fn new(program: Program) -> Result<Self, SchemaError> {
+        program.check()?;
+        Ok(Naive { program, stored: Contents::new(), reported: Contents::new() })
+    }
+
+    /// The rows of an output relation after the last epoch, in its declared column order.
+    pub fn output(&self, name: &str) -> impl Iterator<Item = &Row> {
+        self.reported.get(name).into_iter().flat_map(|rows| rows.iter())
+    }
+}
+
+impl Runtime for Naive {
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
+        let mut stored = self.stored.clone();
+        for (name, rows) in inputs {
+            apply_changes(&self.program, &mut stored, name, rows)?;
+        }
+        let mut outputs = evaluate(&self.program, stored.clone(), budget)?;
+        outputs.retain(|name, _| self.program.relations[name].output);
+        let changes = difference(&self.reported, &outputs);
+        self.stored = stored;
+        self.reported = outputs;
+        Ok(changes)
+    }
+}
+
+fn apply_changes(
+    program: &Program,
+    stored: &mut Contents,
+    name: &RelationName,
+    changes: &[(Row, i64)],
+) -> Result<(), RuntimeError> {
+    check_rows(program, name, changes)?;
+    let rows = Arc::make_mut(stored.entry(name.clone()).or_default());
+    for (row, weight) in changes {
+        let allowed = match weight {
+            1 => rows.insert(row.clone()),
+            -1 => rows.remove(row),
+            _ => false,
+        };
+        if !allowed {
+            return Err(RuntimeError::Weight { relation: name.clone(), weight: *weight });
+        }
+    }
+    Ok(())
+}
+
+fn check_rows(program: &Program, name: &RelationName, changes: &[(Row, i64)]) -> Result<(), RuntimeError> {
+    let relation = program.relations.get(name).filter(|relation| relation.input);
+    let relation = relation.ok_or_else(|| RuntimeError::NotAnInput(name.clone()))?;
+    for (row, _) in changes {
+        let (got, want) = (row.len(), relation.columns.len());
+        if got != want {
+            return Err(RuntimeError::Width { relation: name.clone(), got, want });
+        }
+        for (value, (column, column_type)) in row.iter().zip(&relation.columns) {
+            if !column_type.takes(value) {
+                let (column, value) = (column.to_string(), value.clone());
+                return Err(RuntimeError::Type { relation: name.clone(), column, value });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is only in the new gets +1, what is only in the old -1.
+fn difference(old: &Contents, new: &Contents) -> Changes {
+    let nothing = Rows::default();
+    let mut changes = Changes::new();
+    for (name, new_rows) in new {
+        let old_rows = old.get(name).unwrap_or(&nothing);
+        let gone = old_rows.difference(new_rows).map(|row| (row.clone(), -1));
+        let come = new_rows.difference(old_rows).map(|row| (row.clone(), 1));
+        let mut both: Vec<_> = gone.chain(come).collect();
+        both.sort_unstable();
+        if !both.is_empty() {
+            changes.insert(name.clone(), both);
+        }
+    }
+    changes
+}
+
+/// The contents of every relation, given what came from outside.
+fn evaluate(program: &Program, stored: Contents, budget: Budget) -> Result<Contents, RuntimeError> {
+    let nobody: RelationName = "".into();
+    let mut evaluation = Evaluation { program, contents: stored, budget, derived: 0, current: nobody };
+    for name in program.relations.keys() {
+        evaluation.contents.entry(name.clone()).or_default();
+    }
+    for statement in &program.statements {
+        evaluation.run(statement)?;
+    }
+    Ok(evaluation.contents)
+}
+
+/// The rows of an expression, and the column of each place in them.
+struct Table {
+    columns: Vec<Column>,
+    rows: Rows,
+}
+
+/// An epoch in progress.
+struct Evaluation<'a> {
+    program: &'a Program,
+    contents: Contents,
+    budget: Budget,
+    /// Rows derived so far.
+    derived: u64,
+    /// The relation being computed, for messages.
+    current: RelationName,
+}
+
+/// [`Program::check`] has bound every column of every expression before.
+const CHECKED: &str = "the program was checked when the runtime was made";
+
+impl Evaluation<'_> {
+    fn run(&mut self, statement: &Statement) -> Result<(), RuntimeError> {
+        match statement {
+            Statement::Assign { relation, expression } => self.assign(relation, expression).map(drop),
+            Statement::Loop { body, .. } => self.run_loop(body),
+        }
+    }
+
+    fn run_loop(&mut self, body: &[Statement]) -> Result<(), RuntimeError> {
+        for _ in 0..self.budget.iterations {
+            let mut changed = false;
+            for statement in body {
+                let Statement::Assign { relation, expression } = statement else { unreachable!("{CHECKED}") };
+                changed |= self.assign(relation, expression)?;
+            }
+            if !changed {
+                return Ok(());
+            }
+        }
+        Err(self.over_budget("iterations", self.budget.iterations))
+    }
+
+    /// Adds the expression's rows to the relation's, and says whether any of them was new.
+    fn assign(&mut self, relation: &RelationName, expression: &Expression) -> Result<bool, RuntimeError> {
+        self.current = relation.clone();
+        let table = self.rows_of(expression)?;
+        let declared: Vec<_> = self.program.relations[relation].names().cloned().collect();
+        let rows = project(&table, &declared);
+        let target = Arc::make_mut(self.contents.get_mut(relation).expect("every relation has an entry"));
+        let before = target.len();
+        target.extend(rows.iter().cloned());
+        let new = target.len() - before;
+        self.charge(new)?;
+        Ok(new > 0)
+    }
+
+    fn charge(&mut self, rows: usize) -> Result<(), RuntimeError> {
+        self.derived = self.derived.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+        if self.derived > self.budget.rows {
+            return Err(self.over_budget("rows", self.budget.rows));
+        }
+        Ok(())
+    }
+
+    fn over_budget(&self, what: &'static str, limit: u64) -> RuntimeError {
+        RuntimeError::OverBudget { what, limit, relation: self.current.clone() }
+    }
+
+    fn rows_of(&mut self, expression: &Expression) -> Result<Table, RuntimeError> {
+        let columns = self.program.columns(expression).expect(CHECKED);
+        let rows = match expression {
+            Expression::Relation { name, cid } => self.relation(name, cid.is_some()),
+            Expression::Constant { rows, .. } => Arc::new(rows.iter().cloned().collect()),
+            Expression::Select { input, formula } => {
+                let input = self.rows_of(input)?;
+                let formula = formula.bind(&input.columns).expect(CHECKED);
+                filter(&input, |row| formula.holds(&|place| row[place].clone()))
+            }
+            Expression::Project { input, columns } => project(&self.rows_of(input)?, columns),
+            Expression::Rename { input, .. } => self.rows_of(input)?.rows,
+            Expression::Extend { input, term, .. } => {
+                let input = self.rows_of(input)?;
+                let term = term.bind(&input.columns).expect(CHECKED);
+                let extend = |row: &Row| {
+                    let value = term.evaluate(&|place| row[place].clone())?;
+                    Some([row.as_slice(), &[value]].concat())
+                };
+                Arc::new(input.rows.iter().filter_map(extend).collect())
+            }
+            Expression::Union(inputs) => {
+                let mut all = BTreeSet::new();
+                for input in inputs {
+                    all.extend(project(&self.rows_of(input)?, &columns).iter().cloned());
+                }
+                Arc::new(all)
+            }
+            Expression::Difference(left, right) => {
+                let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
+                let right = project(&right, &columns);
+                filter(&left, |row| !right.contains(row))
+            }
+            Expression::Join(left, right) => {
+                let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
+                self.join(&left, &right)?
+            }
+            Expression::SemiJoin(left, right) => self.matching(left, right, true)?,
+            Expression::AntiJoin(left, right) => self.matching(left, right, false)?,
+            Expression::GroupBy { input, keys, aggregate, over, .. } => {
+                group(&self.rows_of(input)?, keys, *aggregate, over.as_ref())
+            }
+        };
+        Ok(Table { columns, rows })
+    }
+
+    fn relation(&self, name: &RelationName, with_cid: bool) -> Rows {
+        let relation = &self.program.relations[name];
+        let rows = &self.contents[name];
+        match (relation.carries_cid(), with_cid) {
+            (true, true) | (false, false) => rows.clone(),
+            (true, false) => Arc::new(rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect()),
+            (false, true) => {
+                let columns = relation.tuple_columns();
+                let cid = |row: &Row| codec::tuple_cid(name, columns.iter().map(|column| &**column).zip(row));
+                Arc::new(rows.iter().map(|row| [row.as_slice(), &[cid(row).into()]].concat()).collect())
+            }
+        }
+    }
+
+    /// The pairs of rows that agree on the shared columns. The smaller side is put in a tree by those columns.
+    fn join(&mut self, left: &Table, right: &Table) -> Result<Rows, RuntimeError> {
+        let added = places_of(right, |column| !left.columns.contains(column));
+        let left_is_smaller = left.rows.len() <= right.rows.len();
+        let (small, large) = if left_is_smaller { (left, right) } else { (right, left) };
+        let (small_key, large_key) = shared(small, large);
+        let mut index: BTreeMap<Row, Vec<&Row>> = BTreeMap::new();
+        for row in small.rows.iter() {
+            index.entry(pick(row, &small_key)).or_default().push(row);
+        }
+        let mut joined = BTreeSet::new();
+        for row in large.rows.iter() {
+            let matches = index.get(&pick(row, &large_key)).map_or(&[][..], Vec::as_slice);
+            self.charge(matches.len())?;
+            for other in matches {
+                let (left_row, right_row) = if left_is_smaller { (*other, row) } else { (row, *other) };
+                joined.insert([left_row.as_slice(), &pick(right_row, &added)].concat());
+            }
+        }
+        Ok(Arc::new(joined))
+    }
+
+    /// The left rows that agree with some right row on the shared columns, or those that agree with none.
+    fn matching(
+        &mut self,
+        left: &Expression,
+        right: &Expression,
+        wanted: bool,
+    ) -> Result<Rows, RuntimeError> {
+        let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
+        let (left_key, right_key) = shared(&left, &right);
+        let keys: BTreeSet<Row> = right.rows.iter().map(|row| pick(row, &right_key)).collect();
+        Ok(filter(&left, |row| keys.contains(&pick(row, &left_key)) == wanted))
+    }
+}
+
+fn filter(table: &Table, keep: impl Fn(&Row) -> bool) -> Rows {
+    Arc::new(table.rows.iter().filter(|row| keep(row)).cloned().collect())
+}
+
+fn project(table: &Table, columns: &[Column]) -> Rows {
+    if table.columns == columns {
+        return table.rows.clone();
+    }
+    let places: Vec<_> =
+        columns.iter().map(|column| position(&table.columns, column).expect(CHECKED)).collect();
+    Arc::new(table.rows.iter().map(|row| pick(row, &places)).collect())
+}
+
+fn group(table: &Table, keys: &[Column], aggregate: Aggregate, over: Option<&Column>) -> Rows {
+    let place = |column: &Column| position(&table.columns, column).expect(CHECKED);
+    let keys: Vec<_> = keys.iter().map(place).collect();
+    let over = over.map(place);
+    let mut groups: BTreeMap<Row, Vec<Value>> = BTreeMap::new();
+    for row in table.rows.iter() {
+        let value = over.map_or(Value::Bool(true), |over| row[over].clone());
+        groups.entry(pick(row, &keys)).or_default().push(value);
+    }
+    let finish = |(mut key, mut values): (Row, Vec<Value>)| {
+        if aggregate == Aggregate::Count && over.is_some() {
+            values.sort_unstable();
+            values.dedup();
+        }
+        key.push(aggregate.fold(&mut values.into_iter())?);
+        Some(key)
+    };
+    Arc::new(groups.into_iter().filter_map(finish).collect())
+}
+
+fn pick(row: &Row, places: &[usize]) -> Row {
+    places.iter().map(|place| row[*place].clone()).collect()
+}
+
+fn places_of(table: &Table, wanted: impl Fn(&Column) -> bool) -> Vec<usize> {
+    (0..table.columns.len()).filter(|place| wanted(&table.columns[*place])).collect()
+}
+
+/// Where the shared columns stand in each of two tables, in the order of the first.
+fn shared(first: &Table, second: &Table) -> (Vec<usize>, Vec<usize>) {
+    let in_first = places_of(first, |column| second.columns.contains(column));
+    let in_second = in_first
+        .iter()
+        .map(|place| position(&second.columns, &first.columns[*place]).expect("a shared column"))
+        .collect();
+    (in_first, in_second)
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use motet_fact::Kind;
+use motet_fact::{Kind, Value};
 
 use crate::expression::{Column, Expression};
 
@@ -21,6 +21,16 @@ pub enum ColumnType {
     Kind(Kind),
     /// Values of every kind.
     Any,
+}
+
+impl ColumnType {
+    /// Whether a column of this type takes a value.
+    pub fn takes(self, value: &Value) -> bool {
+        match self {
+            ColumnType::Any => true,
+            ColumnType::Kind(kind) => value.kind() == kind,
+        }
+    }
 }
 
 /// A relation: its columns in declared order, and where its rows come from.
