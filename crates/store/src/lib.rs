@@ -1,1 +1,47 @@
 //! Bytes that survive: ordered tables, blocks by CID and one atomic commit, over an embedded engine or memory.
+//!
+//! The floor that remembers. A [`Store`] holds ordered tables of bytes; whatever must become true together goes into
+//! one [`Batch`], and when [`Store::commit`] returns, it is on the disk: *that return is the promise* the rest of
+//! Motet is built on. What the rows mean is the business of the crates above: each lays out its own keys.
+//!
+//! Three layers, each replaceable:
+//!
+//! ```text
+//!  Store      MemoryStore                 DiskStore
+//!                                            │ redb: copy-on-write B-trees, one file
+//!  Blocks                                 blocks of 4 KiB, each with its checksum
+//!  Medium                     FileMedium   MemoryMedium   testing::FaultyMedium
+//! ```
+//!
+//! A [`Medium`] is the only door to a disk, so a failing one can be simulated, and something other than a file can
+//! lie under the database. The checksums are ours because the engine verifies its own only in recovery: a disk that
+//! rots is met with [`StoreError::Corrupt`], not with wrong rows.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`store`] | the trait, tables and ranges |
+//! | [`batch`] | what becomes true together |
+//! | [`memory`] | a store that forgets when the process ends; the stupid twin of the one on disk |
+//! | [`disk`] | a store in one file |
+//! | [`medium`] | where the bytes of that file are |
+//! | [`keys`] | secrets, sealed at rest |
+//! | [`testing`] | a medium that fails when told to, and what a crash leaves of it |
+
+pub mod batch;
+mod blocks;
+pub mod disk;
+pub mod error;
+mod header;
+pub mod keys;
+pub mod medium;
+pub mod memory;
+pub mod store;
+pub mod testing;
+
+pub use batch::Batch;
+pub use disk::{DiskStore, Options};
+pub use error::StoreError;
+//pub use keys::{KeyStore, Protection};
+pub use medium::{FileMedium, Medium, MemoryMedium};
+pub use memory::MemoryStore;
+pub use store::{ScanRange, Store, Table, get_block};
