@@ -1,0 +1,38 @@
+//! How far a session has come, for people and for tests that ask what work was done.
+
+use std::collections::BTreeMap;
+
+use motet_fact::PublicKey;
+
+/// One party's share of a session. Counted since the connection was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartyProgress {
+    /// Ids the peer offered that were lacking.
+    pub offered: u64,
+    /// Entries that came.
+    pub received: u64,
+    /// Bytes of entries and parts that came.
+    pub received_bytes: u64,
+    /// Entries that came and that the database did not take.
+    pub refused: u64,
+    /// Entries that were sent.
+    pub sent: u64,
+    /// Bytes of entries and parts that were sent.
+    pub sent_bytes: u64,
+    /// Whether both sides last told the same heads: they held the same linked entries.
+    pub in_sync: bool,
+}
+
+/// All parties of a session that were talked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// By party.
+    pub parties: BTreeMap<PublicKey, PartyProgress>,
+}
+
+impl Progress {
+    /// Whether every party that was talked about is in sync.
+    pub fn in_sync(&self) -> bool {
+        self.parties.values().all(|party| party.in_sync)
+    }
+}

@@ -1,0 +1,75 @@
+//! What a session asks of the database.
+//!
+//! The contract is small so that a map in memory can fulfil it in a test. All answers are about *now*: a session keeps
+//! no copy of the database and asks again after every batch. Answers of two calls may be of two moments; the session
+//! only relies on entries not vanishing.
+
+use motet_fact::{Cid, PublicKey};
+
+/// What a peer's device may have of a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything: the device is a counted member's (H9).
+    Full,
+    /// Nothing. It may introduce itself with control entries.
+    None,
+}
+
+/// The heads of the feeds of a party: linked entries that no entry of the same feed follows. Ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// Of control feeds.
+    pub control: Vec<Cid>,
+    /// Of data feeds.
+    pub data: Vec<Cid>,
+}
+
+/// An entry with its body, as it is kept and sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bundle {
+    /// The signed header ([`motet_feed::Entry::encode`]).
+    pub entry: Vec<u8>,
+    /// The parts that are here, in the order of the header.
+    pub parts: Vec<Vec<u8>>,
+}
+
+impl Bundle {
+    /// How many bytes the entry and its parts have.
+    pub fn bytes(&self) -> usize {
+        self.entry.len() + self.parts.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// The database could not read what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ReplicaError(pub String);
+
+/// The database, as a session sees it.
+pub trait Replica {
+    /// The parties that are here.
+    fn parties(&self) -> Vec<PublicKey>;
+
+    /// What the peer may have of a party. [`Access::None`] if the party is not here.
+    fn access(&self, party: &PublicKey, peer_device: &PublicKey) -> Access;
+
+    /// The linked heads of every feed of a party; a forked feed has several (H5).
+    fn heads(&self, party: &PublicKey) -> Heads;
+
+    /// Whether the entry is here, linked or waiting. What was refused is not here.
+    fn contains(&self, party: &PublicKey, id: &Cid) -> bool;
+
+    /// The entries that waiting entries wait for.
+    fn wanted(&self, party: &PublicKey) -> Vec<Cid>;
+
+    /// The linked entries in the past of `wanted`, those included, that are not in the past of `had`, in causal order.
+    /// Ids that are not linked count for nothing.
+    fn difference(&self, party: &PublicKey, wanted: &[Cid], had: &[Cid], control_only: bool) -> Vec<Cid>;
+
+    /// An entry that is here, linked or waiting; `None` if it is not.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] if it is here and can't be read. The peer is told that it is absent, and the caller of the
+    /// session gets the error.
+    fn load(&self, party: &PublicKey, id: &Cid) -> Result<Option<Bundle>, ReplicaError>;
+}

@@ -1,0 +1,482 @@
+//! One end of a connection: messages in, messages out.
+//!
+//! The session keeps, per party, an asking half and a serving half that know nothing of each other, and for the whole
+//! connection what is shared: the credit for entries under way and the one bundle in assembly. Its caller's part:
+//!
+//! ```text
+//! send(session.open(db))
+//! on message:      received = session.receive(message, db)?    an error: close the connection
+//!                  send(received.send)
+//!                  for each delivery: db.take(bundles); send(session.delivered(party, db)?)
+//! on local change: send(session.changed(db))
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+
+use motet_fact::{Cid, PublicKey};
+use motet_feed::{Entry, EntryError};
+
+use crate::asking::{Asking, View};
+use crate::message::{MAX_CREDIT, MAX_OFFER, MAX_WINDOW};
+use crate::serving::Serving;
+use crate::{Access, Bundle, Message, PartyProgress, Progress, ProtocolError, Replica, ReplicaError};
+
+/// The bounds a session keeps to. The defaults are for real use, smaller ones for tests and small machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries asked for and not yet taken, per party; at most 1,024.
+    pub window: usize,
+    /// Ids in one offer; at most 2,048.
+    pub offer: usize,
+    /// Ids kept for offering after one ask; the peer asks again for the rest.
+    pub offer_total: usize,
+    /// Bytes of entries and parts that fill one message; at most 1 MiB.
+    pub entries_bytes: usize,
+    /// Messages of entries sent without credit; at most 4.
+    pub credit: usize,
+    /// Bytes of one entry with its parts that a member may send.
+    pub bundle_bytes: usize,
+    /// The same for a device that is not known yet.
+    pub stranger_bundle_bytes: usize,
+    /// Entries the database may refuse, per party, before the peer is taken for a liar.
+    pub refused: u64,
+}
+
+const MIB: usize = 1024 * 1024;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            window: MAX_WINDOW,
+            offer: MAX_OFFER,
+            offer_total: 64 * 1024,
+            entries_bytes: MIB,
+            credit: MAX_CREDIT,
+            // 1,024 parts of 256 KiB and a header: the greatest entry there is.
+            bundle_bytes: 257 * MIB,
+            stranger_bundle_bytes: 4 * MIB,
+            refused: 4096,
+        }
+    }
+}
+
+impl Limits {
+    /// The same, inside the bounds of the protocol.
+    fn clamped(self) -> Self {
+        Limits {
+            window: self.window.clamp(1, MAX_WINDOW),
+            offer: self.offer.clamp(1, MAX_OFFER),
+            offer_total: self.offer_total.max(1),
+            entries_bytes: self.entries_bytes.clamp(1, MIB),
+            credit: self.credit.clamp(1, MAX_CREDIT),
+            ..self
+        }
+    }
+}
+
+/// Entries of one party for the database to take, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The party they were sent for.
+    pub party: PublicKey,
+    /// The entries. Only their form and party were looked at: hashes and signatures are the database's to check.
+    pub bundles: Vec<Bundle>,
+}
+
+/// What comes of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// To be sent, in this order.
+    pub send: Vec<Message>,
+    /// To be handed to the database, each followed by [`Session::delivered`].
+    pub deliver: Vec<Delivery>,
+    /// What the database could not read; the peer was told that it is absent.
+    pub faults: Vec<ReplicaError>,
+}
+
+#[derive(Debug, Default)]
+struct Party {
+    asking: Asking,
+    serving: Serving,
+    progress: PartyProgress,
+}
+
+/// A bundle of which parts are still to come.
+#[derive(Debug)]
+struct Assembly {
+    party: PublicKey,
+    id: Cid,
+    bundle: Bundle,
+}
+
+/// The rest of a bundle that was begun.
+#[derive(Debug)]
+struct Rest {
+    party: PublicKey,
+    parts: VecDeque<Vec<u8>>,
+}
+
+/// One end of a connection to one peer.
+#[derive(Debug)]
+pub struct Session {
+    peer: PublicKey,
+    limits: Limits,
+    parties: BTreeMap<PublicKey, Party>,
+    assembly: Option<Assembly>,
+    rest: Option<Rest>,
+    /// Messages of entries sent without credit.
+    under_way: usize,
+    /// Whose turn it was last.
+    served: Option<PublicKey>,
+}
+
+impl Session {
+    /// A session with the peer whose device key this is; the transport made sure of it.
+    pub fn new(peer_device: PublicKey, limits: Limits) -> Self {
+        Session {
+            peer: peer_device,
+            limits: limits.clamped(),
+            parties: BTreeMap::new(),
+            assembly: None,
+            rest: None,
+            under_way: 0,
+            served: None,
+        }
+    }
+
+    /// The peer's device.
+    pub fn peer(&self) -> PublicKey {
+        self.peer
+    }
+
+    /// What to send first: the heads of every party the peer may have.
+    pub fn open(&mut self, replica: &dyn Replica) -> Vec<Message> {
+        self.changed(replica)
+    }
+
+    /// The database changed, be it by a write, by another session, or in who has access: tells new heads.
+    pub fn changed(&mut self, replica: &dyn Replica) -> Vec<Message> {
+        let mut out = Vec::new();
+        for party in replica.parties() {
+            self.advance(party, replica, &mut out);
+        }
+        out
+    }
+
+    /// Takes a message.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]: the connection is to be closed and the session dropped.
+    pub fn receive(&mut self, message: Message, replica: &dyn Replica) -> Result<Received, ProtocolError> {
+        let mut received = Received::default();
+        self.dispatch(message, replica, &mut received)?;
+        self.pump(replica, &mut received);
+        Ok(received)
+    }
+
+    /// The database is done with the oldest delivery of a party, whatever it took of it.
+    ///
+    /// # Errors
+    /// [`ProtocolError::TooManyRefused`]: the connection is to be closed.
+    ///
+    /// # Panics
+    /// If there was no such delivery.
+    pub fn delivered(
+        &mut self,
+        party: PublicKey,
+        replica: &dyn Replica,
+    ) -> Result<Vec<Message>, ProtocolError> {
+        let mut out = vec![Message::Credit];
+        let (state, view) = self.look(party, replica);
+        state.progress.refused += state.asking.delivered(&view) as u64;
+        if state.progress.refused > view.limits.refused {
+            return Err(ProtocolError::TooManyRefused { party, count: state.progress.refused as usize });
+        }
+        self.advance(party, replica, &mut out);
+        Ok(out)
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> Progress {
+        let party = |(key, party): (&PublicKey, &Party)| {
+            let (told, heard) = (party.serving.told(), party.asking.heard());
+            let in_sync = told.is_some() && told == heard && party.asking.is_idle();
+            (*key, PartyProgress { in_sync, ..party.progress })
+        };
+        Progress { parties: self.parties.iter().map(party).collect() }
+    }
+
+    fn look<'a>(&'a mut self, party: PublicKey, replica: &'a dyn Replica) -> (&'a mut Party, View<'a>) {
+        let access = replica.access(&party, &self.peer);
+        let view = View { party, access, replica, limits: &self.limits };
+        (self.parties.entry(party).or_default(), view)
+    }
+
+    fn is_here(&self, party: &PublicKey, replica: &dyn Replica) -> bool {
+        self.parties.contains_key(party) || replica.parties().contains(party)
+    }
+
+    fn advance(&mut self, party: PublicKey, replica: &dyn Replica, out: &mut Vec<Message>) {
+        let (state, view) = self.look(party, replica);
+        state.serving.tell(&view, out);
+        state.asking.step(&view, out);
+    }
+
+    fn dispatch(
+        &mut self,
+        message: Message,
+        replica: &dyn Replica,
+        received: &mut Received,
+    ) -> Result<(), ProtocolError> {
+        let Some(party) = party_of(&message) else { return self.take_credit() };
+        let out = &mut received.send;
+        if !self.is_here(&party, replica) {
+            out.extend(answer_for_absent_party(message));
+            return Ok(());
+        }
+        let (state, view) = self.look(party, replica);
+        match message {
+            Message::Heads { heads, .. } => {
+                out.push(Message::Heard { party });
+                if state.asking.hear(heads) {
+                    state.serving.tell_again();
+                }
+            }
+            Message::Heard { .. } => state.serving.heard(),
+            Message::Ask { want, have, control_only, .. } => {
+                state.serving.ask(&view, &want, &have, control_only, out);
+            }
+            Message::Offer { ids, more, again, .. } => {
+                state.progress.offered += state.asking.offered(&view, ids, more, again)? as u64;
+            }
+            Message::More { .. } => state.serving.offer(&view, out),
+            Message::Want { ids, .. } => state.serving.want(party, ids)?,
+            Message::Absent { ids, .. } => state.asking.absent(party, &ids)?,
+            Message::Entries { bundles, unfinished, .. } => {
+                return self.entries(party, bundles, unfinished, replica, received);
+            }
+            Message::Credit => {}
+        }
+        self.advance(party, replica, &mut received.send);
+        Ok(())
+    }
+
+    fn take_credit(&mut self) -> Result<(), ProtocolError> {
+        self.under_way = self.under_way.checked_sub(1).ok_or(ProtocolError::Credit)?;
+        Ok(())
+    }
+
+    fn entries(
+        &mut self,
+        party: PublicKey,
+        bundles: Vec<Bundle>,
+        unfinished: bool,
+        replica: &dyn Replica,
+        received: &mut Received,
+    ) -> Result<(), ProtocolError> {
+        let limit = match replica.access(&party, &self.peer) {
+            Access::Full => self.limits.bundle_bytes,
+            Access::None => self.limits.stranger_bundle_bytes,
+        };
+        let mut whole = Vec::new();
+        for bundle in bundles {
+            if !bundle.entry.is_empty() {
+                whole.extend(self.assembly.take());
+            }
+            self.assemble(party, bundle, limit)?;
+        }
+        if !unfinished {
+            whole.extend(self.assembly.take());
+        }
+        self.hand_out(party, whole, received)
+    }
+
+    fn assemble(&mut self, party: PublicKey, piece: Bundle, limit: usize) -> Result<(), ProtocolError> {
+        let assembly = match &mut self.assembly {
+            Some(assembly) if assembly.party == party => {
+                assembly.bundle.parts.extend(piece.parts);
+                assembly
+            }
+            Some(_) => {
+                let what = "another party's entry is unfinished";
+                return Err(ProtocolError::Unasked { message: "entries", party, what });
+            }
+            None => {
+                let id = identify(party, &piece.entry)?;
+                let state = self.parties.entry(party).or_default();
+                state.asking.arrived(party, id)?;
+                self.assembly.insert(Assembly { party, id, bundle: piece })
+            }
+        };
+        let (bytes, parts) = (assembly.bundle.bytes(), assembly.bundle.parts.len());
+        if bytes > limit || parts > motet_feed::entry::MAX_PARTS {
+            return Err(ProtocolError::BundleTooLong { party, bytes, limit });
+        }
+        Ok(())
+    }
+
+    fn hand_out(
+        &mut self,
+        party: PublicKey,
+        whole: Vec<Assembly>,
+        received: &mut Received,
+    ) -> Result<(), ProtocolError> {
+        if whole.is_empty() {
+            received.send.push(Message::Credit);
+            return Ok(());
+        }
+        if whole.iter().any(|assembly| assembly.party != party) {
+            let what = "another party's entry was unfinished";
+            return Err(ProtocolError::Unasked { message: "entries", party, what });
+        }
+        let state = self.parties.entry(party).or_default();
+        state.asking.hand_out(whole.iter().map(|assembly| assembly.id).collect());
+        let bundles: Vec<Bundle> = whole.into_iter().map(|assembly| assembly.bundle).collect();
+        state.progress.received += bundles.len() as u64;
+        state.progress.received_bytes += bundles.iter().map(|bundle| bundle.bytes() as u64).sum::<u64>();
+        received.deliver.push(Delivery { party, bundles });
+        Ok(())
+    }
+
+    /// Sends wanted entries as far as credit goes, the parties in turn.
+    fn pump(&mut self, replica: &dyn Replica, received: &mut Received) {
+        while self.under_way < self.limits.credit {
+            let Some(entries) = self.next_entries(replica, received) else { return };
+            self.under_way += 1;
+            received.send.push(entries);
+        }
+    }
+
+    fn next_entries(&mut self, replica: &dyn Replica, received: &mut Received) -> Option<Message> {
+        if let Some(rest) = self.rest.take() {
+            return Some(self.pack_rest(rest));
+        }
+        while let Some(party) = self.next_turn() {
+            let bundles = self.load_some(party, replica, received);
+            self.served = Some(party);
+            if !bundles.is_empty() {
+                return Some(self.pack(party, bundles));
+            }
+        }
+        None
+    }
+
+    /// The next party after the one served last for which something is wanted.
+    fn next_turn(&self) -> Option<PublicKey> {
+        let waits = |(key, party): (&PublicKey, &Party)| (!party.serving.wanted.is_empty()).then_some(*key);
+        let mut turns = self.parties.iter().filter_map(waits);
+        match self.served {
+            Some(served) => turns.clone().find(|party| *party > served).or_else(|| turns.next()),
+            None => turns.next(),
+        }
+    }
+
+    /// Loads wanted entries until a message is full. What can't be loaded is told to be absent.
+    fn load_some(&mut self, party: PublicKey, replica: &dyn Replica, received: &mut Received) -> Vec<Bundle> {
+        let (state, view) = self.look(party, replica);
+        let (mut bundles, mut bytes, mut absent) = (Vec::new(), 0, Vec::new());
+        while let Some(id) = state.serving.wanted.pop_front() {
+            match load(&view, &id) {
+                Ok(Some(bundle))
+                    if bundles.is_empty() || bytes + bundle.bytes() <= view.limits.entries_bytes =>
+                {
+                    bytes += bundle.bytes();
+                    bundles.push(bundle);
+                }
+                Ok(Some(_)) => {
+                    state.serving.wanted.push_front(id);
+                    break;
+                }
+                Ok(None) => absent.push(id),
+                Err(fault) => {
+                    absent.push(id);
+                    received.faults.push(fault);
+                }
+            }
+        }
+        state.progress.sent += bundles.len() as u64;
+        state.progress.sent_bytes += bytes as u64;
+        if !absent.is_empty() {
+            received.send.push(Message::Absent { party, ids: absent });
+        }
+        bundles
+    }
+
+    /// Makes the message. A bundle that alone fills more than one is sent in pieces.
+    fn pack(&mut self, party: PublicKey, mut bundles: Vec<Bundle>) -> Message {
+        let budget = self.limits.entries_bytes;
+        if let [bundle] = bundles.as_mut_slice()
+            && bundle.bytes() > budget
+        {
+            let mut parts: VecDeque<Vec<u8>> = std::mem::take(&mut bundle.parts).into();
+            bundle.parts = take_parts(&mut parts, budget.saturating_sub(bundle.entry.len()));
+            self.rest = (!parts.is_empty()).then_some(Rest { party, parts });
+        }
+        Message::Entries { party, bundles, unfinished: self.rest.is_some() }
+    }
+
+    fn pack_rest(&mut self, mut rest: Rest) -> Message {
+        let parts = take_parts(&mut rest.parts, self.limits.entries_bytes);
+        let party = rest.party;
+        self.rest = (!rest.parts.is_empty()).then_some(rest);
+        let bundles = vec![Bundle { entry: Vec::new(), parts }];
+        Message::Entries { party, bundles, unfinished: self.rest.is_some() }
+    }
+}
+
+fn load(view: &View, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
+    match view.access {
+        Access::Full => view.replica.load(&view.party, id),
+        Access::None => Ok(None),
+    }
+}
+
+/// As many parts as fit, and at least one.
+fn take_parts(parts: &mut VecDeque<Vec<u8>>, budget: usize) -> Vec<Vec<u8>> {
+    let mut taken: Vec<Vec<u8>> = parts.pop_front().into_iter().collect();
+    let mut bytes = taken.first().map_or(0, Vec::len);
+    while let Some(part) = parts.front()
+        && bytes + part.len() <= budget
+    {
+        bytes += part.len();
+        taken.extend(parts.pop_front());
+    }
+    taken
+}
+
+/// The id of an entry. One of a later version has one too: it is held, not refused (H7).
+fn identify(party: PublicKey, entry: &[u8]) -> Result<Cid, ProtocolError> {
+    match Entry::decode_stored(entry) {
+        Ok(entry) if entry.header().party == party => Ok(entry.id()),
+        Ok(entry) => Err(ProtocolError::WrongParty { party, id: entry.id() }),
+        Err(EntryError::UnknownVersion { id, .. } | EntryError::UnknownKind { id, .. }) => Ok(id),
+        Err(source) => Err(ProtocolError::NotAnEntry { party, source }),
+    }
+}
+
+fn party_of(message: &Message) -> Option<PublicKey> {
+    match message {
+        Message::Heads { party, .. }
+        | Message::Heard { party }
+        | Message::Ask { party, .. }
+        | Message::Offer { party, .. }
+        | Message::More { party }
+        | Message::Want { party, .. }
+        | Message::Entries { party, .. }
+        | Message::Absent { party, .. } => Some(*party),
+        Message::Credit => None,
+    }
+}
+
+/// What is answered for a party that is not here: the same as to a device without access.
+fn answer_for_absent_party(message: Message) -> Option<Message> {
+    match message {
+        Message::Heads { party, .. } => Some(Message::Heard { party }),
+        Message::Ask { party, .. } | Message::More { party } => {
+            Some(Message::Offer { party, ids: Vec::new(), more: false, again: false })
+        }
+        Message::Want { party, ids } => Some(Message::Absent { party, ids }),
+        Message::Entries { .. } => Some(Message::Credit),
+        Message::Heard { .. } | Message::Offer { .. } | Message::Absent { .. } | Message::Credit => None,
+    }
+}
