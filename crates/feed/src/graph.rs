@@ -3,7 +3,7 @@
 //! Only *linked* entries are in the graph (H7): an entry goes in when all its causes are in, so the graph is at every
 //! moment closed under causes. Linking checks what an entry claims about its causes, and the answer is the same for
 //! everybody: that its depth is one more than the deepest, that exactly one of them is its backlink (the entry of its
-//! feed one seq before it), that control cites only control (H1). An entry that lies is refused for ever, and what
+//! feed one seq before it) and of its kind, that control cites only control (H1). An entry that lies is refused for ever, and what
 //! cites it is never linked.
 //!
 //! Whether an ancestor is reachable is asked for facts that cite facts and for sync. The search goes from the
@@ -56,6 +56,18 @@ pub enum LinkError {
         seq: u64,
         /// The data entry.
         cause: Cid,
+    },
+    /// An entry is of another kind than the one before it: what was granted as a control feed would carry data.
+    #[error("entry {id} (feed {feed}, seq {seq}) is not of the kind of the entry before it, {backlink}")]
+    KindChanged {
+        /// The entry.
+        id: Cid,
+        /// Its feed.
+        feed: PublicKey,
+        /// Its seq.
+        seq: u64,
+        /// The entry before it.
+        backlink: Cid,
     },
 }
 
@@ -161,12 +173,17 @@ impl Graph {
             return Err(LinkError::ControlCitesData { id, feed, seq, cause: cause.id });
         }
         let own = causes.iter().filter(|cause| self.feed_of(cause) == feed).collect::<Vec<_>>();
-        let linked = match own.as_slice() {
-            [] => seq == 0,
-            [backlink] => backlink.seq.checked_add(1) == Some(seq),
-            _ => false,
-        };
-        if linked { Ok(()) } else { Err(LinkError::Backlink { id, feed, seq }) }
+        match own.as_slice() {
+            [] if seq == 0 => Ok(()),
+            [backlink] if backlink.seq.checked_add(1) != Some(seq) => {
+                Err(LinkError::Backlink { id, feed, seq })
+            }
+            [backlink] if backlink.kind != header.kind => {
+                Err(LinkError::KindChanged { id, feed, seq, backlink: backlink.id })
+            }
+            [_] => Ok(()),
+            _ => Err(LinkError::Backlink { id, feed, seq }),
+        }
     }
 
     /// Links an entry that [`Graph::check`] accepts. An entry that is not `citable` (its writer had no authority) is
@@ -180,7 +197,7 @@ impl Graph {
         let feed = self.feed_number(header);
         let causes: Box<[u32]> = header.causes.iter().map(|cause| self.number(cause)).collect();
         let backlink = causes.iter().copied().find(|&cause| self.node(cause).feed == feed);
-        self.follow(feed, backlink, number);
+        self.follow(feed, header.kind, backlink, number);
         if citable {
             self.become_head(entry);
         }
@@ -198,8 +215,9 @@ impl Graph {
         assert!(before.is_none(), "an entry is linked once");
     }
 
-    fn follow(&mut self, feed: u32, backlink: Option<u32>, number: u32) {
+    fn follow(&mut self, feed: u32, kind: EntryKind, backlink: Option<u32>, number: u32) {
         let feed = &mut self.feeds[feed as usize];
+        feed.kind = feed.kind.min(kind);
         let extends_a_head = backlink.is_some_and(|backlink| feed.heads.remove(&backlink));
         feed.forked |= !extends_a_head && !feed.nodes.is_empty();
         feed.heads.insert(number);
@@ -240,25 +258,29 @@ impl Graph {
         self.control_heads.iter().copied()
     }
 
-    /// The heads of every feed; a forked feed has several. By feed, then as they were linked.
+    /// The heads of every feed; a forked feed has several. Ascending, whatever came first.
     pub fn feed_heads(&self) -> impl Iterator<Item = FeedHead> + '_ {
         self.feed_index.values().flat_map(|&feed| self.heads_of(feed))
     }
 
-    /// The heads of one feed.
+    /// The heads of one feed, ascending.
     pub fn heads_of_feed(&self, feed: &PublicKey) -> Vec<FeedHead> {
-        self.feed_index.get(feed).map(|&feed| self.heads_of(feed).collect()).unwrap_or_default()
+        self.feed_index.get(feed).map(|&feed| self.heads_of(feed)).unwrap_or_default()
     }
 
-    fn heads_of(&self, feed: u32) -> impl Iterator<Item = FeedHead> + '_ {
+    fn heads_of(&self, feed: u32) -> Vec<FeedHead> {
         let feed = &self.feeds[feed as usize];
-        feed.heads.iter().map(|&head| {
-            let node = self.node(head);
+        let head = |head: &u32| {
+            let node = self.node(*head);
             FeedHead { feed: feed.key, seq: node.seq, id: node.id }
-        })
+        };
+        let mut heads: Vec<FeedHead> = feed.heads.iter().map(head).collect();
+        heads.sort_unstable();
+        heads
     }
 
-    /// The feeds, by key: kind of their first entry, number of entries, whether they are forked.
+    /// The feeds, by key: kind, number of entries, whether they are forked. A feed whose branches differ in kind from
+    /// their first entries on is called a control feed, whichever came first.
     pub fn feeds(&self) -> impl Iterator<Item = (PublicKey, EntryKind, u64, bool)> + '_ {
         self.feed_index.values().map(|&feed| {
             let feed = &self.feeds[feed as usize];
@@ -266,7 +288,8 @@ impl Graph {
         })
     }
 
-    /// Whether the feed is forked (H5).
+    /// Whether the feed is forked (H5): not all its entries lie on one chain of backlinks. A second beginning forks it
+    /// even if the first is in its past.
     pub fn is_forked(&self, feed: &PublicKey) -> bool {
         self.feed_index.get(feed).is_some_and(|&feed| self.feeds[feed as usize].forked)
     }

@@ -73,11 +73,11 @@ impl Pending {
         let missing: BTreeSet<Cid> = missing.into_iter().collect();
         assert!(!missing.is_empty(), "an entry that waits for nothing does not wait");
         self.forget(&id);
-        let waiting = self.per_feed.entry(feed).or_default();
-        if *waiting >= self.quota {
-            return Err(QuotaError { feed, id, waiting: *waiting });
+        let waiting = self.per_feed.get(&feed).copied().unwrap_or_default();
+        if waiting >= self.quota {
+            return Err(QuotaError { feed, id, waiting });
         }
-        *waiting += 1;
+        self.per_feed.insert(feed, waiting + 1);
         for cid in &missing {
             self.wanted.entry(*cid).or_default().insert(id);
         }
@@ -111,8 +111,10 @@ impl Pending {
                 }
             }
         }
-        if let Some(count) = self.per_feed.get_mut(&waiting.feed) {
-            *count -= 1;
+        let count = self.per_feed.get_mut(&waiting.feed).expect("a feed with an entry waiting is counted");
+        *count -= 1;
+        if *count == 0 {
+            self.per_feed.remove(&waiting.feed);
         }
     }
 
@@ -124,6 +126,11 @@ impl Pending {
     /// What an entry waits for.
     pub fn missing(&self, id: &Cid) -> impl Iterator<Item = Cid> + '_ {
         self.waiting.get(id).into_iter().flat_map(|waiting| waiting.missing.iter().copied())
+    }
+
+    /// How many entries of a feed wait.
+    pub fn waiting_of(&self, feed: &PublicKey) -> usize {
+        self.per_feed.get(feed).copied().unwrap_or(0)
     }
 
     /// The entries that wait, ascending.
