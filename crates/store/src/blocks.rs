@@ -11,10 +11,10 @@
 //!
 //! A checksum of zero says that the block was never written, and must be all zero. Blocks are written together with
 //! their checksum, and a crash tears one as it tears the other. That the engine survives: it never overwrites what
-//! the last commit needs, except its header, block 0, which holds two halves with checksums of their own. In its
-//! recovery it reads torn blocks to find out that they are torn, so after a crash, until it is done, blocks are given
-//! out unverified and noted as suspects; those it still refers to then are whole by its own checksums, and all
-//! suspects get new ones of ours.
+//! the last commit needs, except its header, block 0, which holds two halves with checksums of their own. So after a
+//! crash a torn block 0 is given out, and gets a new checksum once the engine is content with it. And if the engine
+//! must find out which of two commits is whole, it reads blocks to see whether they are torn: while it does, all are
+//! given out unverified and noted as suspects; those it refers to in the end are whole by its own checksums.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -35,8 +35,11 @@ const SEALED: usize = BLOCK + 8;
 #[derive(Debug)]
 pub(crate) struct Blocks {
     medium: Arc<dyn Medium>,
-    /// Blocks that didn't match when the engine recovered; none once it is done, and damage is an error from then on.
+    /// Blocks that were given out though they didn't match, while the engine opens a file that wasn't shut. None at
+    /// any other time: damage is an error then.
     suspects: Mutex<Option<BTreeSet<u64>>>,
+    /// The engine verifies what it reads.
+    recovering: AtomicBool,
     /// The file says that it is in use.
     marked: AtomicBool,
     /// Each write so far can still be made durable, so the file may be marked as shut in the end.
@@ -47,17 +50,17 @@ impl Blocks {
     pub(crate) fn new(medium: Arc<dyn Medium>, left: State) -> Self {
         let suspects = (left == State::Open).then(BTreeSet::new);
         let (marked, sound) = (AtomicBool::new(left != State::Shut), AtomicBool::new(left == State::Shut));
-        Blocks { medium, suspects: Mutex::new(suspects), marked, sound }
+        Blocks { medium, suspects: Mutex::new(suspects), recovering: AtomicBool::new(false), marked, sound }
     }
 
-    /// The engine is done with its recovery, if there was one: what it keeps is whole. Without one, only its header
-    /// can have been torn.
-    pub(crate) fn settle(&self, recovered: bool) -> io::Result<()> {
-        let suspects = self.lock().take().unwrap_or_default();
-        for block in suspects {
-            if block != 0 && !recovered {
-                return Err(Damage::Checksum(block).into());
-            }
+    /// From now on, the engine verifies what it reads, until it is done with opening.
+    pub(crate) fn recover(&self) {
+        self.recovering.store(true, Ordering::Release);
+    }
+
+    /// The engine is done with opening: what it keeps is whole.
+    pub(crate) fn settle(&self) -> io::Result<()> {
+        for block in self.lock().take().unwrap_or_default() {
             self.seal_again(block)?;
         }
         self.sound.store(true, Ordering::Release);
@@ -93,9 +96,10 @@ impl Blocks {
         if is_whole(block, sealed) {
             return Ok(());
         }
+        let may_be_torn = block == 0 || self.recovering.load(Ordering::Acquire);
         match self.lock().as_mut() {
-            Some(suspects) => suspects.insert(block),
-            None => return Err(Damage::Checksum(block).into()),
+            Some(suspects) if may_be_torn => suspects.insert(block),
+            _ => return Err(Damage::Checksum(block).into()),
         };
         Ok(())
     }

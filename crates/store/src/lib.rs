@@ -41,7 +41,7 @@ pub mod testing;
 pub use batch::Batch;
 pub use disk::{DiskStore, Options};
 pub use error::StoreError;
-//pub use keys::{KeyStore, Protection};
+pub use keys::{Entropy, KeyStore, Lock, Protection, key_file_beside};
 pub use medium::{FileMedium, Medium, MemoryMedium};
 pub use memory::MemoryStore;
 pub use store::{ScanRange, Store, Table, get_block};

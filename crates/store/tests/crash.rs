@@ -5,6 +5,8 @@
 //! hold what it held after the last acknowledged commit, or after the one that was under way; and must go on from
 //! there, through a second crash in its recovery.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,7 +15,11 @@ use motet_store::testing::{Chance, FaultyMedium};
 use motet_store::{Batch, DiskStore, MemoryMedium, Options, ScanRange, Store, StoreError, Table};
 
 const TABLES: [Table; 2] = [Table("entries"), Table("parts")];
-const OPTIONS: Options = Options { cache_bytes: 1 << 20 };
+/// Both ways to recover.
+const OPTIONS: [Options; 2] = [
+    Options { cache_bytes: 1 << 20, quick_recovery: true },
+    Options { cache_bytes: 1 << 20, quick_recovery: false },
+];
 
 type Contents = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 type Changes = Vec<(Table, Vec<u8>, Option<Vec<u8>>)>;
@@ -71,8 +77,8 @@ fn contents(store: &DiskStore) -> Contents {
 }
 
 /// Runs the history from where the medium is; says how many commits were acknowledged.
-fn run(medium: &FaultyMedium, history: &[Changes]) -> usize {
-    let Ok(store) = DiskStore::open_on(Arc::new(medium.clone()), OPTIONS) else { return 0 };
+fn run(medium: &FaultyMedium, options: Options, history: &[Changes]) -> usize {
+    let Ok(store) = DiskStore::open_on(Arc::new(medium.clone()), options) else { return 0 };
     for (acknowledged, changes) in history.iter().enumerate() {
         if store.commit(batch(changes)).is_err() {
             assert!(
@@ -90,55 +96,63 @@ fn run(medium: &FaultyMedium, history: &[Changes]) -> usize {
 }
 
 fn survives(image: Vec<u8>, expected: &[Contents], acknowledged: usize, story: &str) {
-    let store = DiskStore::open_on(Arc::new(MemoryMedium::new(image)), OPTIONS)
+    let store = DiskStore::open_on(Arc::new(MemoryMedium::new(image)), Options::default())
         .unwrap_or_else(|error| panic!("{story}: can't open what the crash left: {error}"));
     let found = contents(&store);
     let last = (acknowledged + 1).min(expected.len() - 1);
     assert!(expected[acknowledged..=last].contains(&found), "{story}: not the contents after {acknowledged}");
 }
 
+fn crash_everywhere(options: Options, seed: u64) {
+    let mut chance = Chance(seed);
+    let history: Vec<Changes> = (0..5).map(|_| changes(&mut chance)).collect();
+    let expected = expectations(&history);
+    for nth in 1.. {
+        let medium = FaultyMedium::default();
+        medium.fail_at(nth);
+        let acknowledged = run(&medium, options, &history);
+        for crash in 0..4 {
+            let story = format!("seed {seed}, operation {nth}, crash {crash}, {options:?}");
+            survives(medium.after_crash(crash), &expected, acknowledged, &story);
+        }
+        if !medium.has_failed() {
+            assert_eq!(acknowledged, history.len());
+            assert!(nth > 50, "only {nth} operations are no test");
+            return;
+        }
+    }
+}
+
 #[test]
 fn each_acknowledged_commit_survives_a_crash_at_each_write() {
-    for seed in 0..6 {
-        let mut chance = Chance(seed);
-        let history: Vec<Changes> = (0..5).map(|_| changes(&mut chance)).collect();
-        let expected = expectations(&history);
-        for nth in 1.. {
-            let medium = FaultyMedium::default();
-            medium.fail_at(nth);
-            let acknowledged = run(&medium, &history);
-            for crash in 0..4 {
-                let story = format!("seed {seed}, operation {nth}, crash {crash}");
-                survives(medium.after_crash(crash), &expected, acknowledged, &story);
-            }
-            if !medium.has_failed() {
-                assert_eq!(acknowledged, history.len());
-                break;
-            }
+    for options in OPTIONS {
+        (0..6).for_each(|seed| crash_everywhere(options, seed));
+    }
+}
+
+fn crash_in_recovery(options: Options, seed: u64) {
+    let mut chance = Chance(seed);
+    let history: Vec<Changes> = (0..4).map(|_| changes(&mut chance)).collect();
+    let medium = FaultyMedium::default();
+    medium.fail_at(20 + chance.below(50));
+    let acknowledged = run(&medium, options, &history);
+    let image = medium.after_crash(seed);
+    for nth in 1.. {
+        let second = FaultyMedium::new(image.clone());
+        second.fail_at(nth);
+        run(&second, options, &[]);
+        let story = format!("seed {seed}, operation {nth} of the recovery, {options:?}");
+        survives(second.after_crash(seed ^ nth), &expectations(&history), acknowledged, &story);
+        if !second.has_failed() {
+            return;
         }
     }
 }
 
 #[test]
 fn a_crash_in_recovery_loses_nothing_either() {
-    let mut chance = Chance(77);
-    let history: Vec<Changes> = (0..4).map(|_| changes(&mut chance)).collect();
-    let expected = expectations(&history);
-    for seed in 0..12 {
-        let medium = FaultyMedium::default();
-        medium.fail_at(20 + 4 * seed);
-        let acknowledged = run(&medium, &history);
-        let image = medium.after_crash(seed);
-        for nth in 1.. {
-            let second = FaultyMedium::new(image.clone());
-            second.fail_at(nth);
-            run(&second, &[]);
-            let story = format!("seed {seed}, operation {nth} of the recovery");
-            survives(second.after_crash(seed ^ nth), &expected, acknowledged, &story);
-            if !second.has_failed() {
-                break;
-            }
-        }
+    for options in OPTIONS {
+        (0..20).for_each(|seed| crash_in_recovery(options, seed));
     }
 }
 
@@ -146,8 +160,10 @@ fn a_crash_in_recovery_loses_nothing_either() {
 fn a_store_that_was_closed_has_nothing_left_to_lose() {
     let mut chance = Chance(5);
     let history: Vec<Changes> = (0..4).map(|_| changes(&mut chance)).collect();
-    let medium = FaultyMedium::default();
-    run(&medium, &history);
-    assert_eq!(medium.after_crash(0), medium.after_crash(1));
-    survives(medium.after_crash(2), &expectations(&history), history.len(), "closed");
+    for options in OPTIONS {
+        let medium = FaultyMedium::default();
+        run(&medium, options, &history);
+        assert_eq!(medium.after_crash(0), medium.after_crash(1));
+        survives(medium.after_crash(2), &expectations(&history), history.len(), "closed");
+    }
 }

@@ -1,5 +1,7 @@
 //! The store on disk and its stupid twin in memory are the same store.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -12,9 +14,11 @@ const TABLES: [Table; 3] = [Table("red"), Table("green"), Table("blue")];
 
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
+type Change = (usize, Vec<u8>, Option<Vec<u8>>);
+
 #[derive(Clone, Debug)]
 enum Step {
-    Commit(Vec<(usize, Vec<u8>, Option<Vec<u8>>)>),
+    Commit(Vec<Change>),
     Get(usize, Vec<u8>),
     Scan { table: usize, prefix: Vec<u8>, after: Option<Vec<u8>>, limit: usize },
     Reopen,
@@ -52,7 +56,7 @@ fn scan(store: &dyn Store, table: Table, range: ScanRange, limit: usize) -> Rows
     rows
 }
 
-fn batch(changes: &[(usize, Vec<u8>, Option<Vec<u8>>)]) -> Batch {
+fn batch(changes: &[Change]) -> Batch {
     let mut batch = Batch::new();
     for (table, key, value) in changes {
         match value {
@@ -64,7 +68,8 @@ fn batch(changes: &[(usize, Vec<u8>, Option<Vec<u8>>)]) -> Batch {
 }
 
 fn open(medium: &MemoryMedium) -> DiskStore {
-    DiskStore::open_on(Arc::new(medium.clone()), Options { cache_bytes: 1 << 20 }).unwrap()
+    DiskStore::open_on(Arc::new(medium.clone()), Options { cache_bytes: 1 << 20, ..Options::default() })
+        .unwrap()
 }
 
 proptest! {
