@@ -1,1 +1,72 @@
-//! The Database: opens, writes, subscribes, replicates; owns the one pipeline that joins both staircases.
+//! The Database: opens, writes, subscribes, replicates.
+//!
+//! Here the two staircases meet. The history staircase (`fact`, `store`, `feed`, `party`, `item`) remembers who said
+//! what; the question staircase (`algebra`, `logic`, and a runtime) says what follows from it. This crate owns the one
+//! pipeline that joins them: every entry, written here or received from a peer, goes through the same function,
+//! [`pipeline`], and what it changes reaches every live [`View`] as weighted rows.
+//!
+//! ```
+//! use motet::{Database, Parameters};
+//! # fn main() -> Result<(), motet::Error> {
+//! let database = Database::in_memory("Ada")?;
+//! let party = database.create_party("Home")?;
+//! let note = party.create_item("Object", Some("note"), None)?;
+//! let mut titles = party.watch(
+//!     r#"output title.  title(of: E, is: T) :- attr(entity: E, attribute: "title", value: T)."#,
+//!     &Parameters::new(),
+//! )?;
+//! party.set(note, "title", "Milk, eggs")?;
+//! let changes = titles.poll()?.expect("the new title has reached the view");
+//! assert_eq!(changes["title"][0].1, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`database`] | the parties of one identity on one device |
+//! | [`party`] | the handle to one party: reads, writes, status |
+//! | [`transaction`] | what becomes true together |
+//! | [`pipeline`] | the one way in |
+//! | [`view`] | a query kept right |
+//! | [`relations`] | the base relations that queries read |
+//! | [`membership`] | invitations, joining, enrolment |
+//! | [`replica`] | what a sync session asks of a database |
+//! | [`verify`] | everything read again and recomputed |
+//! | [`world`] | entropy and time, as arguments |
+
+pub mod database;
+pub mod error;
+pub mod membership;
+pub mod party;
+pub mod pipeline;
+pub mod relations;
+pub mod replica;
+mod state;
+mod tables;
+pub mod transaction;
+pub mod verify;
+pub mod view;
+pub mod world;
+
+mod proto {
+    #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+    include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
+}
+
+pub use database::{Database, Profile, Protection};
+pub use error::Error;
+pub use membership::{Author, Joining};
+pub use party::{Party, Status};
+pub use pipeline::{Outcome, Report};
+pub use transaction::{Receipt, Transaction};
+pub use verify::Verification;
+pub use view::{RuntimeKind, View};
+pub use world::World;
+
+pub use motet_fact as fact;
+pub use motet_item as item;
+pub use motet_party as authority;
+
+/// The values of a query's parameters (`$name`), by name without the dollar sign. Typed, never spliced into text.
+pub type Parameters = std::collections::BTreeMap<String, motet_fact::Value>;

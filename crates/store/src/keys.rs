@@ -64,6 +64,11 @@ pub struct KeyStore {
 }
 
 impl KeyStore {
+    /// Opens the keys of a store whose sealing key the caller keeps: a store in memory, or one under another roof.
+    pub fn with_key(key: SealKey) -> Self {
+        KeyStore { key }
+    }
+
     /// Makes the keys of a store, and opens them. One commit, after the key file is durable.
     ///
     /// # Errors

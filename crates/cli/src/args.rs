@@ -1,0 +1,312 @@
+//! The command line, as data: every command, flag and help text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
+#[derive(Debug, Parser)]
+#[command(name = "motet", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Which database, and how to print
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// The directory of the database
+    #[arg(long, global = true, value_name = "DIR", default_value = ".motet", env = "MOTET_DIR")]
+    pub(crate) dir: PathBuf,
+    /// The party: its key or the beginning of it, or its name; may be left out where there is only one
+    #[arg(long, global = true, value_name = "PARTY")]
+    pub(crate) party: Option<String>,
+    /// How results are printed
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: Format,
+    /// No progress bars
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// One JSON object per line
+    Json,
+    /// RFC 4180, with a header
+    Csv,
+}
+
+/// Which evaluator runs a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuntimeArg {
+    /// The evaluator that defines the semantics; computes everything anew
+    Naive,
+    /// Differential dataflow; incremental
+    #[default]
+    Cluster,
+}
+
+impl From<RuntimeArg> for motet::RuntimeKind {
+    fn from(runtime: RuntimeArg) -> Self {
+        match runtime {
+            RuntimeArg::Naive => motet::RuntimeKind::Naive,
+            RuntimeArg::Cluster => motet::RuntimeKind::Cluster,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a database, with a new identity and device
+    Init {
+        /// The name you go by
+        #[arg(long, value_name = "NAME", default_value = "me")]
+        name: String,
+        /// Protect the secrets with a passphrase (asked for, or MOTET_PASSPHRASE) instead of a key file of mode 0600
+        #[arg(long)]
+        passphrase: bool,
+    },
+    /// Parties: shared data sets
+    #[command(subcommand)]
+    Party(PartyCommand),
+    /// Invite one person: prints a code that works once
+    Invite {
+        /// What the newcomer may do: reader, writer or admin
+        #[arg(long, value_name = "ROLE", default_value = "writer")]
+        role: String,
+        /// How long the code works, such as 30m, 12h or 7d
+        #[arg(long, value_name = "TIME", default_value = "1d")]
+        expires: String,
+        /// Where `motet serve` of this database can be reached; may be given more than once
+        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7337")]
+        address: Vec<String>,
+    },
+    /// Join a party by a code; the issuer must be serving
+    Join {
+        /// The code, as `motet invite` printed it
+        code: String,
+        /// Where the issuer is, if not where the code says
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+    },
+    /// Items of a party
+    #[command(subcommand)]
+    Item(ItemCommand),
+    /// Bring data in
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Ask a question in PomoLogic
+    Query {
+        /// The query; or a file with --file
+        #[arg(value_name = "TEXT", required_unless_present = "file")]
+        text: Option<String>,
+        /// Read the query from a file
+        #[arg(long, short, value_name = "FILE", conflicts_with = "text")]
+        file: Option<PathBuf>,
+        /// A parameter's value: NAME=LITERAL, for `$NAME` in the query (text in quotes)
+        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
+        param: Vec<String>,
+        /// Stay, and print changes as they happen: from `motet sync` or writes in other processes' feeds
+        #[arg(long)]
+        watch: bool,
+        /// Also connect to these peers while watching
+        #[arg(long, value_name = "HOST:PORT", requires = "watch")]
+        peer: Vec<String>,
+        /// Print strata, plan and meaning class instead of rows
+        #[arg(long)]
+        explain: bool,
+        /// The evaluator
+        #[arg(long, value_name = "NAME", default_value = "cluster")]
+        runtime: RuntimeArg,
+    },
+    /// Serve peers until stopped
+    Serve {
+        /// Where to listen
+        #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7337")]
+        listen: SocketAddr,
+        /// Peers to stay connected to
+        #[arg(long, value_name = "HOST:PORT")]
+        peer: Vec<String>,
+        /// Take commands as JSON lines on standard input, and print answers and events as JSON lines
+        #[arg(long)]
+        console: bool,
+    },
+    /// Exchange with a peer what either lacks, then stop
+    Sync {
+        /// The peer
+        #[arg(value_name = "HOST:PORT")]
+        peer: String,
+        /// Give up after so many seconds without progress
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        patience: u64,
+    },
+    /// How the parties stand here: entries, waits, refusals, conflicts
+    Status {
+        /// Also compute the state hash
+        #[arg(long)]
+        hash: bool,
+    },
+    /// Read everything again, and check signatures, hashes, links and the state
+    Verify,
+    /// Run a PomoLogic program over CSV files
+    Run {
+        /// The program
+        program: PathBuf,
+        /// Where the inputs are: REL.csv for each `input REL.`
+        #[arg(long, value_name = "DIR")]
+        facts: Option<PathBuf>,
+        /// Where the outputs go: REL.csv for each `output REL.`; printed if left out
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// The evaluator
+        #[arg(long, value_name = "NAME", default_value = "cluster")]
+        runtime: RuntimeArg,
+        /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
+        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
+        param: Vec<String>,
+        /// Print strata, plan and meaning class instead of running
+        #[arg(long)]
+        explain: bool,
+    },
+    /// Check a PomoLogic program; evaluates nothing
+    Check {
+        /// The program
+        program: PathBuf,
+    },
+    /// Print the CID of a file's bytes, as a fact if they are one, else as raw bytes
+    Cid {
+        /// The file, or - for standard input
+        file: PathBuf,
+    },
+    /// Print what a file of canonical bytes says: a fact, an entry, or any dag-cbor block
+    Decode {
+        /// The file, or - for standard input
+        file: PathBuf,
+    },
+    /// The whole thing on real history: peers on loopback, a cut network, concurrent writes, healing
+    Demo(DemoArgs),
+}
+
+/// Parties.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PartyCommand {
+    /// Found a party
+    New {
+        /// What to call it
+        name: String,
+    },
+    /// List the parties held here
+    List,
+    /// Members, devices and feeds of a party
+    Show,
+}
+
+/// Items.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ItemCommand {
+    /// Make an item
+    New {
+        /// Its model
+        #[arg(long, value_name = "MODEL", default_value = "Object")]
+        model: String,
+        /// Its type
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+        /// The item it hangs under; the party's root if left out
+        #[arg(long, value_name = "ITEM")]
+        parent: Option<String>,
+        /// First properties: NAME=LITERAL (text in quotes, or plain words)
+        #[arg(value_name = "NAME=LITERAL")]
+        set: Vec<String>,
+    },
+    /// Set properties of an item, together
+    Set {
+        /// The item, or the beginning of its id
+        item: String,
+        /// NAME=LITERAL (text in quotes, or plain words)
+        #[arg(required = true, value_name = "NAME=LITERAL")]
+        set: Vec<String>,
+    },
+    /// Show an item: properties, with all candidates where writers disagree
+    Get {
+        /// The item, or the beginning of its id
+        item: String,
+    },
+    /// List items
+    List {
+        /// Only items of this type
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+    },
+    /// Move an item under another
+    Move {
+        /// The item
+        item: String,
+        /// Its new parent
+        parent: String,
+    },
+}
+
+/// Imports.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// A git repository's history: authors become members, commits become entities with facts
+    Git {
+        /// The repository
+        repository: PathBuf,
+        /// The commit whose history is imported
+        #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
+        revision: String,
+    },
+    /// A CSV file: a row becomes an entity, a column an attribute
+    Csv(RowsArgs),
+    /// A file of JSON objects, one per line: an object becomes an entity, a key an attribute
+    Jsonl(RowsArgs),
+}
+
+/// How rows become facts.
+#[derive(Debug, Args)]
+pub(crate) struct RowsArgs {
+    /// The file, or - for standard input
+    pub(crate) file: PathBuf,
+    /// The type of the item that holds the facts; by default the file's name
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    /// The column whose value names the row's entity: rows with the same value are about the same entity
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+    /// Types of columns: NAME=int|float|bool|text|bytes|link, for CSV; columns are text otherwise
+    #[arg(long, value_name = "NAME=TYPE")]
+    pub(crate) column: Vec<String>,
+}
+
+/// The demonstration.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The git repository whose history is used; by default the one this directory is in, or a small one that comes
+    /// with the program
+    #[arg(long, value_name = "PATH")]
+    pub(crate) repo: Option<PathBuf>,
+    /// How many peer processes
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=16))]
+    pub(crate) peers: u8,
+    /// Keep the peers' databases here, instead of in a directory that is removed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Kill a peer (as with kill -9) so many times, at random moments, and start it again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) kills: u32,
+    /// The seed of random choices
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+}

@@ -1,0 +1,326 @@
+//! The parties of one identity on one device.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use motet_fact::seal::SealKey;
+use motet_fact::{PublicKey, SecretKey};
+use motet_item::Registry;
+use motet_store::{
+    Batch, DiskStore, KeyStore, Lock, MemoryStore, Options, Store, key_file_beside, keys,
+};
+use prost::Message as _;
+
+use crate::proto::{self, PartyRecord};
+use crate::state::{self, PartyState};
+use crate::tables::{PARTY_ROWS, PROFILE, SELF_ROW, party_row};
+use crate::world::SystemWorld;
+use crate::{Error, Party, World};
+
+/// The name of the database's file in its directory.
+pub const FILE_NAME: &str = "motet.redb";
+
+/// Whose database this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The name its owner goes by.
+    pub name: String,
+    /// The owner's identity.
+    pub identity: PublicKey,
+    /// This device.
+    pub device: PublicKey,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: KeyStore,
+    pub(crate) world: Arc<dyn World>,
+    pub(crate) registry: Registry,
+    pub(crate) profile: Profile,
+    pub(crate) parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
+    listeners: Mutex<Vec<Sender<()>>>,
+}
+
+/// A database. Cheap to clone: all clones are the same database.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// How the secrets of a new database are protected at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// By a key in a file of mode 0600 beside the database.
+    KeyFile,
+    /// By a passphrase, which is asked for whenever the database is opened.
+    Passphrase(String),
+}
+
+/// Asks for the passphrase of a database that is protected by one.
+pub type Ask<'a> = dyn FnMut() -> Result<String, Error> + 'a;
+
+impl Database {
+    /// Makes a database in a directory, with a new identity and device.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseExists`], [`Error::Store`].
+    pub fn create(directory: &Path, name: &str, protection: &Protection) -> Result<Self, Error> {
+        Self::create_in(directory, name, protection, Arc::new(SystemWorld))
+    }
+
+    /// The same in a given world.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    pub fn create_in(
+        directory: &Path,
+        name: &str,
+        protection: &Protection,
+        world: Arc<dyn World>,
+    ) -> Result<Self, Error> {
+        let file = directory.join(FILE_NAME);
+        if file.exists() {
+            return Err(Error::DatabaseExists(directory.display().to_string()));
+        }
+        let made = std::fs::create_dir_all(directory);
+        made.map_err(|error| Error::unreadable(format!("directory {}", directory.display()), error))?;
+        let store: Arc<dyn Store> = Arc::new(DiskStore::open(&file, Options::default())?);
+        let key_file = key_file_beside(&file);
+        let protection = match protection {
+            Protection::KeyFile => keys::Protection::File(&key_file),
+            Protection::Passphrase(passphrase) => keys::Protection::Passphrase(passphrase),
+        };
+        let keys = KeyStore::create(&*store, protection, &mut |buffer| world.fill(buffer))?;
+        Self::found(store, keys, name, world)
+    }
+
+    /// Opens the database in a directory whose secrets a key file protects.
+    ///
+    /// # Errors
+    /// [`Error::NoDatabase`]; [`Error::PassphraseNeeded`]; [`Error::Store`] if it is in use or damaged.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        Self::open_in(directory, &mut || Err(Error::PassphraseNeeded), Arc::new(SystemWorld))
+    }
+
+    /// Opens the database in a directory; asks for the passphrase if one protects it.
+    ///
+    /// # Errors
+    /// As [`Database::open`], and whatever asking gives.
+    pub fn open_asking(directory: &Path, ask: &mut Ask<'_>) -> Result<Self, Error> {
+        Self::open_in(directory, ask, Arc::new(SystemWorld))
+    }
+
+    /// The same in a given world.
+    ///
+    /// # Errors
+    /// As [`Database::open_asking`].
+    pub fn open_in(directory: &Path, ask: &mut Ask<'_>, world: Arc<dyn World>) -> Result<Self, Error> {
+        let file = directory.join(FILE_NAME);
+        if !file.exists() {
+            return Err(Error::NoDatabase(directory.display().to_string()));
+        }
+        let store: Arc<dyn Store> = Arc::new(DiskStore::open(&file, Options::default())?);
+        let keys = if KeyStore::lock(&*store)? == Some(Lock::Passphrase) {
+            KeyStore::open(&*store, keys::Protection::Passphrase(&ask()?))?
+        } else {
+            KeyStore::open(&*store, keys::Protection::File(&key_file_beside(&file)))?
+        };
+        Self::resume(store, keys, world)
+    }
+
+    /// A database that lives in memory and ends with the process.
+    ///
+    /// # Errors
+    /// None in practice; the signature is that of its siblings.
+    pub fn in_memory(name: &str) -> Result<Self, Error> {
+        Self::in_memory_in(name, Arc::new(SystemWorld))
+    }
+
+    /// The same in a given world.
+    ///
+    /// # Errors
+    /// As [`Database::in_memory`].
+    pub fn in_memory_in(name: &str, world: Arc<dyn World>) -> Result<Self, Error> {
+        let key = SealKey::from_bytes(world.bytes());
+        Self::create_on(Arc::new(MemoryStore::default()), key, name, world)
+    }
+
+    /// Makes a database on a store of the caller's, who also keeps the key that seals its secrets.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn create_on(
+        store: Arc<dyn Store>,
+        key: SealKey,
+        name: &str,
+        world: Arc<dyn World>,
+    ) -> Result<Self, Error> {
+        Self::found(store, KeyStore::with_key(key), name, world)
+    }
+
+    /// Opens a database that [`Database::create_on`] made on the same store with the same key.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn open_on(store: Arc<dyn Store>, key: SealKey, world: Arc<dyn World>) -> Result<Self, Error> {
+        Self::resume(store, KeyStore::with_key(key), world)
+    }
+
+    fn found(store: Arc<dyn Store>, keys: KeyStore, name: &str, world: Arc<dyn World>) -> Result<Self, Error> {
+        let identity = SecretKey::from_bytes(world.bytes());
+        let device = SecretKey::from_bytes(world.bytes());
+        let profile = Profile { name: name.to_owned(), identity: identity.public(), device: device.public() };
+        let mut batch = Batch::new();
+        for key in [&identity, &device] {
+            let label = secret_label(&key.public());
+            keys.seal_into(&mut batch, &label, &key.to_bytes(), &mut |buffer| world.fill(buffer));
+        }
+        let row = proto::Profile {
+            name: profile.name.clone(),
+            identity: profile.identity.as_bytes().to_vec(),
+            device: profile.device.as_bytes().to_vec(),
+        };
+        batch.put(PROFILE, SELF_ROW, row.encode_to_vec());
+        store.commit(batch)?;
+        Ok(Self::assemble(store, keys, world, profile, Registry::builtin(), BTreeMap::new()))
+    }
+
+    fn resume(store: Arc<dyn Store>, keys: KeyStore, world: Arc<dyn World>) -> Result<Self, Error> {
+        let row = store
+            .get(PROFILE, SELF_ROW)?
+            .ok_or_else(|| Error::unreadable("the profile", "it is missing: `motet init` was cut short"))?;
+        let row = proto::Profile::decode(row.as_slice()).map_err(|error| Error::unreadable("the profile", error))?;
+        let key = |bytes: &[u8]| PublicKey::from_bytes(bytes).map_err(|error| Error::unreadable("a key", error));
+        let profile = Profile { name: row.name, identity: key(&row.identity)?, device: key(&row.device)? };
+        let registry = Registry::builtin();
+        let mut parties = BTreeMap::new();
+        let mut records = Vec::new();
+        state::visit_rows(&*store, PROFILE, PARTY_ROWS, |_, bytes| {
+            let record =
+                PartyRecord::decode(bytes).map_err(|error| Error::unreadable("the record of a party", error))?;
+            records.push(record);
+            Ok(())
+        })?;
+        for record in records {
+            let party = PartyState::open(&*store, record, registry.clone())?;
+            parties.insert(party.party, Arc::new(Mutex::new(party)));
+        }
+        Ok(Self::assemble(store, keys, world, profile, registry, parties))
+    }
+
+    fn assemble(
+        store: Arc<dyn Store>,
+        keys: KeyStore,
+        world: Arc<dyn World>,
+        profile: Profile,
+        registry: Registry,
+        parties: BTreeMap<PublicKey, Arc<Mutex<PartyState>>>,
+    ) -> Self {
+        let (parties, listeners) = (Mutex::new(parties), Mutex::default());
+        Database { inner: Arc::new(Inner { store, keys, world, registry, profile, parties, listeners }) }
+    }
+
+    /// Whose database this is.
+    pub fn profile(&self) -> &Profile {
+        &self.inner.profile
+    }
+
+    /// The parties held here, by key.
+    pub fn parties(&self) -> Vec<Party> {
+        let parties = self.inner.parties.lock().expect("no thread panics with the parties");
+        parties.keys().map(|key| Party::new(self.clone(), *key)).collect()
+    }
+
+    /// The handle to a party.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchParty`].
+    pub fn party(&self, key: &PublicKey) -> Result<Party, Error> {
+        self.state(key).map(|_| Party::new(self.clone(), *key))
+    }
+
+    /// A receiver that is told, with one unit, whenever something was linked. Many changes may come as one.
+    pub fn listen(&self) -> Receiver<()> {
+        let (sender, receiver) = channel();
+        self.inner.listeners.lock().expect("no thread panics with the listeners").push(sender);
+        receiver
+    }
+
+    pub(crate) fn notify(&self) {
+        let mut listeners = self.inner.listeners.lock().expect("no thread panics with the listeners");
+        listeners.retain(|listener| listener.send(()).is_ok());
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    pub(crate) fn world(&self) -> &dyn World {
+        &*self.inner.world
+    }
+
+    pub(crate) fn state(&self, party: &PublicKey) -> Result<Arc<Mutex<PartyState>>, Error> {
+        let parties = self.inner.parties.lock().expect("no thread panics with the parties");
+        parties.get(party).cloned().ok_or(Error::NoSuchParty(*party))
+    }
+
+    /// Takes a new party in. Its record must be stored already.
+    pub(crate) fn adopt(&self, record: PartyRecord) -> Result<Party, Error> {
+        let state = PartyState::open(self.store(), record, self.inner.registry.clone())?;
+        let key = state.party;
+        let mut parties = self.inner.parties.lock().expect("no thread panics with the parties");
+        parties.entry(key).or_insert_with(|| Arc::new(Mutex::new(state)));
+        Ok(Party::new(self.clone(), key))
+    }
+
+    /// Makes a key and puts it under seal, to be committed with the batch.
+    pub(crate) fn new_key(&self, batch: &mut Batch) -> SecretKey {
+        let key = SecretKey::from_bytes(self.world().bytes());
+        self.keep_key(batch, &key);
+        key
+    }
+
+    pub(crate) fn keep_key(&self, batch: &mut Batch, key: &SecretKey) {
+        self.keep_secret(batch, &secret_label(&key.public()), &key.to_bytes());
+    }
+
+    /// Puts a secret under seal, to be committed with the batch.
+    pub(crate) fn keep_secret(&self, batch: &mut Batch, label: &str, secret: &[u8]) {
+        self.inner.keys.seal_into(batch, label, secret, &mut |buffer| self.world().fill(buffer));
+    }
+
+    /// The secret half of a key, if it is here.
+    pub(crate) fn secret(&self, key: &PublicKey) -> Result<Option<SecretKey>, Error> {
+        let Some(bytes) = self.inner.keys.get(self.store(), &secret_label(key))? else { return Ok(None) };
+        let seed = <[u8; 32]>::try_from(bytes.as_slice())
+            .map_err(|_| Error::unreadable("a stored secret", "it is not 32 bytes"))?;
+        Ok(Some(SecretKey::from_bytes(seed)))
+    }
+
+    pub(crate) fn own_secret(&self, key: &PublicKey) -> Result<SecretKey, Error> {
+        self.secret(key)?.ok_or_else(|| Error::unreadable(format!("the secret of key {key}"), "it is missing"))
+    }
+
+    /// This device's key, for transports that authenticate it.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the key store can't be read.
+    pub fn device_key(&self) -> Result<SecretKey, Error> {
+        self.own_secret(&self.inner.profile.device)
+    }
+}
+
+fn secret_label(key: &PublicKey) -> String {
+    format!("secret/{key}")
+}
+
+pub(crate) fn put_record(batch: &mut Batch, record: &PartyRecord) {
+    let party = PublicKey::from_bytes(&record.party).expect("a record holds its party's key");
+    batch.put(PROFILE, party_row(&party), record.encode_to_vec());
+}
+
+pub(crate) fn lock(state: &Arc<Mutex<PartyState>>) -> MutexGuard<'_, PartyState> {
+    state.lock().expect("no thread panics with a party: its state would be half changed")
+}

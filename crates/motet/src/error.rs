@@ -1,0 +1,88 @@
+//! What can go wrong, named by what the caller can do about it.
+
+use motet_algebra::RuntimeError;
+use motet_fact::{FactError, PublicKey};
+use motet_logic::Diagnostics;
+use motet_store::StoreError;
+
+/// Why a call to the database failed. Nothing already stored is lost by any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed, is in use, or is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such party here.
+    #[error("this database holds no party {0}; `motet party list` shows those it holds")]
+    NoSuchParty(PublicKey),
+    /// There is no database in the directory.
+    #[error("there is no database in {0}; `motet init` makes one")]
+    NoDatabase(String),
+    /// A passphrase protects the database, and none was given.
+    #[error("a passphrase protects this database: give it at the prompt or in MOTET_PASSPHRASE")]
+    PassphraseNeeded,
+    /// There is one already.
+    #[error("there is a database in {0} already")]
+    DatabaseExists(String),
+    /// There is no such item.
+    #[error("party {party} has no item {item}")]
+    NoSuchItem {
+        /// The party.
+        party: PublicKey,
+        /// What was asked for.
+        item: String,
+    },
+    /// No model of that name is registered.
+    #[error("no model is called `{0}`; known are: {known}", known = .1.join(", "))]
+    NoSuchModel(String, Vec<String>),
+    /// What was to be written is no fact.
+    #[error(transparent)]
+    Fact(#[from] FactError),
+    /// The transaction is over a limit.
+    #[error("the transaction's body has {bytes} bytes; one entry carries at most {limit}: write it in several")]
+    TooLarge {
+        /// Bytes of the body.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// This device may not write to the party.
+    #[error("this device may not do that in party {party}: {why}")]
+    NotAllowed {
+        /// The party.
+        party: PublicKey,
+        /// What is missing.
+        why: String,
+    },
+    /// Our own feed has entries that wait for others.
+    #[error("feed {feed} has entries here that wait for others; sync first, then write")]
+    OwnFeedWaits {
+        /// The feed.
+        feed: PublicKey,
+    },
+    /// The query has errors.
+    #[error("{0}")]
+    Query(Diagnostics),
+    /// The query's evaluation failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The plan can't be built.
+    #[error("the plan can't be built: {0}")]
+    Plan(String),
+    /// An invitation can't be made, read or redeemed.
+    #[error("{0}")]
+    Invitation(String),
+    /// What the database keeps about itself is unreadable.
+    #[error("{what} in the database is unreadable: {why}; `motet verify` tells more")]
+    Unreadable {
+        /// What was read.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn unreadable(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Error::Unreadable { what: what.into(), why: why.to_string() }
+    }
+}

@@ -1,0 +1,626 @@
+//! The handle to one party: reads, writes, status.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use motet_algebra::Budget;
+use motet_fact::{Attribute, Cid, Digest, Entity, PublicKey, SecretKey, Value};
+use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, PartRef, Tag};
+use motet_item::{Item, ItemId, label, split};
+use motet_party::{Credential, Founding, Genesis, Role, certify_feed, encode_body};
+use motet_store::Batch;
+
+use crate::database::{lock, put_record};
+use crate::pipeline::{Arrival, Outcome, Report};
+use crate::proto::PartyRecord;
+use crate::state::PartyState;
+use crate::transaction::{After, Step, Transaction};
+use crate::view::{RuntimeKind, View};
+use crate::{Database, Error, Parameters, Receipt};
+
+/// A handle to one party of a database. Cheap to clone.
+#[derive(Clone)]
+pub struct Party {
+    database: Database,
+    key: PublicKey,
+}
+
+/// What there is to know of an item at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemSummary {
+    /// The item.
+    pub id: ItemId,
+    /// Its model, if its genesis is here.
+    pub model: Option<String>,
+    /// Its type, if it has one.
+    pub kind: Option<String>,
+    /// The item it hangs under.
+    pub parent: Option<ItemId>,
+}
+
+/// How a party stands on this replica.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// Linked entries.
+    pub entries: usize,
+    /// Feeds that have entries.
+    pub feeds: usize,
+    /// Feeds with more than one branch (H5).
+    pub forked: Vec<PublicKey>,
+    /// Entries that wait, each with what it waits for.
+    pub waiting: Vec<(Cid, Vec<Cid>)>,
+    /// Entries refused for ever, with the reason.
+    pub refused: Vec<(Cid, String)>,
+    /// Entries that are linked but whose writer had no authority.
+    pub unauthorised: Vec<Cid>,
+    /// Own entries that do not count, by feed (H26).
+    pub own_uncounted: Vec<PublicKey>,
+    /// Body parts that can't be read, with the reason.
+    pub unreadable: Vec<(Cid, String)>,
+    /// Items that have parts here.
+    pub items: usize,
+}
+
+impl Database {
+    /// Founds a party: its key signs the genesis and is thrown away; this device is its first admin's.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn create_party(&self, name: &str) -> Result<Party, Error> {
+        let mut batch = Batch::new();
+        let secret = SecretKey::from_bytes(self.world().bytes());
+        let (control, data) = (self.new_key(&mut batch), self.new_key(&mut batch));
+        let founder = self.own_secret(&self.profile().identity)?;
+        let genesis = Genesis::sign(&Founding {
+            party: &secret,
+            founder: &founder,
+            device: self.profile().device,
+            control_feed: &control,
+            data_feed: &data,
+            name: &self.profile().name,
+            party_name: name,
+        });
+        let record = PartyRecord {
+            party: secret.public().as_bytes().to_vec(),
+            control_feed: control.public().as_bytes().to_vec(),
+            data_feed: data.public().as_bytes().to_vec(),
+            ..PartyRecord::default()
+        };
+        put_record(&mut batch, &record);
+        self.store().commit(batch)?;
+        let party = self.adopt(record)?;
+        party.write_control(&control, &[Credential::Genesis(Box::new(genesis))], Batch::new())?;
+        Ok(party)
+    }
+}
+
+impl Party {
+    pub(crate) fn new(database: Database, key: PublicKey) -> Self {
+        Party { database, key }
+    }
+
+    /// The party's key: its name among all parties.
+    pub fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// The database it is in.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&mut PartyState) -> T) -> T {
+        let state = self.database.state(&self.key).expect("a handle is to a party that is here");
+        let mut state = lock(&state);
+        read(&mut state)
+    }
+
+    /// What people call it; empty until its genesis has arrived.
+    pub fn name(&self) -> String {
+        self.with(|state| state.authority.party_name().unwrap_or_default().to_owned())
+    }
+
+    /// Its members, by identity.
+    pub fn members(&self) -> BTreeMap<PublicKey, motet_party::Member> {
+        self.with(|state| state.authority.members())
+    }
+
+    /// Its devices, by key.
+    pub fn devices(&self) -> BTreeMap<PublicKey, motet_party::Device> {
+        self.with(|state| state.authority.devices())
+    }
+
+    /// The feeds that somebody was granted, by key.
+    pub fn feeds(&self) -> BTreeMap<PublicKey, motet_party::Feed> {
+        self.with(|state| state.authority.feeds())
+    }
+
+    /// The hash of its state (H21): equal on every replica that has the same entries.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn state_hash(&self) -> Result<Digest, Error> {
+        self.with(|state| state.state_hash(self.database.store()))
+    }
+
+    /// How many entries are linked here.
+    pub fn entries(&self) -> usize {
+        self.with(|state| state.graph.len())
+    }
+
+    /// How many entries wait here.
+    pub fn waiting(&self) -> usize {
+        self.with(|state| state.pending.len())
+    }
+
+    /// How the party stands on this replica.
+    pub fn status(&self) -> Status {
+        self.with(|state| {
+            let own = [&state.record.control_feed, &state.record.data_feed];
+            let own = own.iter().filter_map(|feed| PublicKey::from_bytes(feed).ok());
+            let ids: Vec<Cid> = state.pending.ids().collect();
+            Status {
+                name: state.authority.party_name().unwrap_or_default().to_owned(),
+                entries: state.graph.len(),
+                feeds: state.graph.feeds().count(),
+                forked: state.graph.feeds().filter(|(.., forked)| *forked).map(|(feed, ..)| feed).collect(),
+                waiting: ids.into_iter().map(|id| (id, state.pending.missing(&id).collect())).collect(),
+                refused: state.refused.iter().map(|(id, why)| (*id, why.clone())).collect(),
+                unauthorised: state.graph.ids().filter(|id| state.authority.is_refused(id)).collect(),
+                own_uncounted: own
+                    .filter(|feed| {
+                        !state.graph.entries_of_feed(feed).is_empty() && !state.authority.counts(feed)
+                    })
+                    .collect(),
+                unreadable: state.unreadable.iter().map(|(cid, why)| (*cid, why.clone())).collect(),
+                items: state.tags.len(),
+            }
+        })
+    }
+
+    /// The items that have parts here, by id.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn items(&self) -> Result<Vec<ItemSummary>, Error> {
+        let store = self.database.store();
+        self.with(|state| {
+            let ids = state.tags.clone();
+            ids.into_iter().map(|id| Ok(summary(id, state.load_item(store, id)?))).collect()
+        })
+    }
+
+    /// Reads one item.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchItem`], [`Error::Store`].
+    pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
+        let store = self.database.store();
+        self.with(|state| {
+            if !state.tags.contains(&id) {
+                return Err(Error::NoSuchItem { party: self.key, item: id.to_string() });
+            }
+            Ok(read(state.load_item(store, id)?))
+        })
+    }
+
+    /// One item at a glance.
+    ///
+    /// # Errors
+    /// As [`Party::item`].
+    pub fn item_summary(&self, id: ItemId) -> Result<ItemSummary, Error> {
+        self.item(id, |item| summary(id, item))
+    }
+
+    /// The entries in the past of which, or which themselves, state the facts of an item: for imports that go on where
+    /// they stopped. Visits each part's entry and facts, causes first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn visit_parts(
+        &self,
+        item: ItemId,
+        mut visit: impl FnMut(Cid, &[motet_fact::Fact]),
+    ) -> Result<(), Error> {
+        let store = self.database.store();
+        let prefix = crate::tables::under_party(&self.key, &item.tag().0);
+        crate::state::visit_rows(store, crate::tables::ITEM_PARTS, &prefix, |key, cid| {
+            let position = crate::tables::position_in_item_part_key(key)
+                .ok_or_else(|| Error::unreadable("a row of `item_parts`", "its key has another length"))?;
+            let cid = Cid::from_bytes(cid).map_err(|error| Error::unreadable("a CID", error))?;
+            let bytes = crate::state::load_part(store, &cid)?;
+            if let Ok(body) = motet_item::PartBody::decode(&bytes) {
+                visit(position.id, &body.facts);
+            }
+            Ok(())
+        })
+    }
+
+    /// Opens a live view of a query, on the default runtime and budget.
+    ///
+    /// # Errors
+    /// [`Error::Query`] with every diagnostic; [`Error::Runtime`] over budget.
+    pub fn watch(&self, text: &str, parameters: &Parameters) -> Result<View, Error> {
+        self.watch_on("query", text, parameters, RuntimeKind::default(), Budget::default())
+    }
+
+    /// Opens a live view of a query. Its first epoch, over everything there is, has run when this returns.
+    ///
+    /// # Errors
+    /// As [`Party::watch`].
+    pub fn watch_on(
+        &self,
+        name: &str,
+        text: &str,
+        parameters: &Parameters,
+        runtime: RuntimeKind,
+        budget: Budget,
+    ) -> Result<View, Error> {
+        let mut view = View::new(View::compile(name, text, parameters)?, runtime, budget)?;
+        let store = self.database.store();
+        let rows = self.with(|state| {
+            let mut net = crate::relations::Net::default();
+            state.rows(store, view.wanted(), &mut |relation, row| net.add(relation, row, 1))?;
+            for relation in crate::relations::SYSTEM {
+                if view.wanted().contains(relation) {
+                    let now = crate::relations::system_rows(state, relation);
+                    state.system.remember(relation, now);
+                }
+            }
+            state.queues.push(std::sync::Arc::downgrade(view.queue()));
+            Ok::<_, Error>(net.into_changes())
+        })?;
+        view.step(rows)?;
+        Ok(view)
+    }
+
+    // ---------------------------------------------------------------- writing
+
+    /// Begins a transaction.
+    pub fn transaction(&self) -> Transaction {
+        Transaction::new(self.clone())
+    }
+
+    /// Makes an item, in a transaction of its own.
+    ///
+    /// # Errors
+    /// As [`Transaction::create_item`] and [`Transaction::commit`].
+    pub fn create_item(&self, model: &str, kind: Option<&str>, parent: Option<ItemId>) -> Result<ItemId, Error> {
+        let mut transaction = self.transaction();
+        let item = transaction.create_item(model, kind, parent)?;
+        transaction.commit()?;
+        Ok(item)
+    }
+
+    /// Sets a property of an item, in a transaction of its own.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub fn set(
+        &self,
+        item: ItemId,
+        attribute: impl Into<Attribute>,
+        value: impl Into<Value>,
+    ) -> Result<Receipt, Error> {
+        let mut transaction = self.transaction();
+        transaction.set(item, attribute, value);
+        transaction.commit()
+    }
+
+    /// Commits several transactions at once: an entry each, one after the other, one durable commit for all.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`], of the first that fails; those before it are written.
+    pub fn commit_all(&self, transactions: Vec<Transaction>) -> Result<Vec<Receipt>, Error> {
+        let mut prepared = Vec::new();
+        for transaction in transactions {
+            let feed = match transaction.feed {
+                Some(feed) => feed,
+                None => self.data_feed()?,
+            };
+            prepared.push((feed, transaction));
+        }
+        let mut keys = BTreeMap::new();
+        for (feed, _) in &prepared {
+            if !keys.contains_key(feed) {
+                keys.insert(*feed, self.feed_secret(feed)?);
+            }
+        }
+        let (store, now) = (self.database.store(), self.database.world().now());
+        let mut registers = Registers::of(prepared.iter().map(|(_, transaction)| transaction));
+        let mut receipts = Vec::with_capacity(prepared.len());
+        let mut prepared = prepared.into_iter();
+        self.with(|state| {
+            state.run(store, Batch::new(), &mut |state| {
+                let Some((feed, transaction)) = prepared.next() else { return Ok(None) };
+                let written_at = transaction.written_at.unwrap_or(now);
+                let bodies = registers.facts(state, store, &transaction.steps)?;
+                let parts = parts_of(written_at, &bodies)?;
+                let arrival = draft(state, &keys[&feed], EntryKind::Data, &transaction.after, parts)?;
+                let header = arrival.entry.header();
+                receipts.push(Receipt { feed, seq: header.seq, entry: arrival.entry.id() });
+                Ok(Some(arrival))
+            })
+        })?;
+        self.database.notify();
+        Ok(receipts)
+    }
+
+    /// Writes credentials to a control feed. Other rows may be committed with them.
+    pub(crate) fn write_control(
+        &self,
+        feed: &SecretKey,
+        credentials: &[Credential],
+        extra: Batch,
+    ) -> Result<Cid, Error> {
+        let now = self.database.world().now();
+        let part = (Tag::default(), encode_body(now, credentials));
+        let mut parts = Some(vec![part]);
+        let mut id = None;
+        let store = self.database.store();
+        self.with(|state| {
+            state.run(store, extra, &mut |state| {
+                let Some(parts) = parts.take() else { return Ok(None) };
+                let arrival = draft(state, feed, EntryKind::Control, &After::Heads, parts)?;
+                if let Err(refusal) = state.authority.judge_control(&arrival.entry, credentials, &state.graph) {
+                    return Err(Error::NotAllowed { party: state.party, why: refusal.to_string() });
+                }
+                id = Some(arrival.entry.id());
+                Ok(Some(arrival))
+            })
+        })?;
+        self.database.notify();
+        Ok(id.expect("the one entry was written"))
+    }
+
+    pub(crate) fn control_secret(&self) -> Result<SecretKey, Error> {
+        let feed = self.with(|state| PublicKey::from_bytes(&state.record.control_feed));
+        let feed = feed.map_err(|error| Error::unreadable("the record of a party", error))?;
+        self.database.own_secret(&feed)
+    }
+
+    fn feed_secret(&self, feed: &PublicKey) -> Result<SecretKey, Error> {
+        self.database.secret(feed)?.ok_or_else(|| Error::NotAllowed {
+            party: self.key,
+            why: format!("this database does not have the key of feed {feed}"),
+        })
+    }
+
+    /// The feed this device writes data to. If a peer has shown a longer one than ours (a restored backup, a clone),
+    /// a new feed is begun, so that nothing forks (H5).
+    pub(crate) fn data_feed(&self) -> Result<PublicKey, Error> {
+        let (feed, retired) =
+            self.with(|state| (PublicKey::from_bytes(&state.record.data_feed), state.record.data_feed_retired));
+        match feed {
+            Ok(feed) if !retired => Ok(feed),
+            Ok(_) => self.begin_data_feed(),
+            Err(error) => Err(Error::unreadable("the record of a party", error)),
+        }
+    }
+
+    fn begin_data_feed(&self) -> Result<PublicKey, Error> {
+        let mut batch = Batch::new();
+        let (feed, profile) = (self.database.new_key(&mut batch), self.database.profile().clone());
+        let certificate = certify_feed(&feed, &self.key, &profile.identity, &profile.device, EntryKind::Data);
+        let credential = Credential::Feed {
+            member: profile.identity,
+            device: profile.device,
+            feed: feed.public(),
+            kind: EntryKind::Data,
+            certificate,
+        };
+        let mut record = self.with(|state| state.record.clone());
+        record.data_feed = feed.public().as_bytes().to_vec();
+        record.data_feed_retired = false;
+        put_record(&mut batch, &record);
+        self.write_control(&self.control_secret()?, &[credential], batch)?;
+        self.with(|state| state.record = record);
+        Ok(feed.public())
+    }
+
+    pub(crate) fn nonce(&self) -> [u8; 16] {
+        self.database.world().bytes()
+    }
+
+    pub(crate) fn check_model(&self, model: &str) -> Result<(), Error> {
+        let registry = &self.database.inner.registry;
+        if registry.get(model).is_some() {
+            return Ok(());
+        }
+        Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect()))
+    }
+
+    /// Takes entries in that came from elsewhere. The same corridor that local writes walk.
+    ///
+    /// # Errors
+    /// [`Error::Store`]. What is wrong with single entries is in the report.
+    pub fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Report, Error> {
+        let store = self.database.store();
+        let mut arrivals = arrivals.into_iter();
+        let report = self.with(|state| {
+            let mut extra = Batch::new();
+            let own = state.record.data_feed.clone();
+            let longer = arrivals.as_slice().iter().any(|arrival| {
+                let id = arrival.entry.id();
+                let header = arrival.entry.header();
+                header.feed.as_bytes().as_slice() == own
+                    && !state.graph.contains(&id)
+                    && !state.pending.contains(&id)
+            });
+            if longer && !state.record.data_feed_retired {
+                state.record.data_feed_retired = true;
+                put_record(&mut extra, &state.record);
+            }
+            state.run(store, extra, &mut |_| Ok(arrivals.next()))
+        })?;
+        let news = |(_, outcome): &(Cid, Outcome)| !matches!(outcome, Outcome::Known | Outcome::Rejected(_));
+        if report.outcomes.iter().any(news) {
+            self.database.notify();
+        }
+        Ok(report)
+    }
+
+    /// This device's role, if it is a member's.
+    pub fn own_role(&self) -> Option<Role> {
+        let device = self.database.profile().device;
+        self.with(|state| state.authority.role_of_device(&device))
+    }
+}
+
+fn summary(id: ItemId, item: &Item) -> ItemSummary {
+    ItemSummary {
+        id,
+        model: item.model().map(str::to_owned),
+        kind: item.kind().map(|kind| kind.to_string()),
+        parent: item.parent(),
+    }
+}
+
+/// Builds and signs the next entry of a feed.
+fn draft(
+    state: &PartyState,
+    key: &SecretKey,
+    kind: EntryKind,
+    after: &After,
+    parts: Vec<(Tag, Vec<u8>)>,
+) -> Result<Arrival, Error> {
+    let (party, feed) = (state.party, key.public());
+    if state.pending.waiting_of(&feed) > 0 {
+        return Err(Error::OwnFeedWaits { feed });
+    }
+    let heads = state.graph.heads_of_feed(&feed);
+    let mut causes: BTreeSet<Cid> = match (after, kind) {
+        (After::Heads, EntryKind::Control) => state.graph.control_heads().collect(),
+        (After::Heads, EntryKind::Data) => state.graph.heads().collect(),
+        (After::These(entries), _) => entries.iter().copied().collect(),
+    };
+    let seq = match heads.as_slice() {
+        [] => {
+            causes.extend(state.authority.feeds().get(&feed).map(|feed| feed.since));
+            causes.extend(state.graph.control_heads());
+            0
+        }
+        [head] => {
+            causes.insert(head.id);
+            head.seq + 1
+        }
+        _ => {
+            let why = format!("feed {feed} is forked: its key was used in two places");
+            return Err(Error::NotAllowed { party, why });
+        }
+    };
+    let depth = causes.iter().map(|cause| state.graph.position(cause).map_or(0, |position| position.depth)).max();
+    let references = parts.iter().map(|(tag, bytes)| PartRef::to(*tag, bytes)).collect();
+    let draft = Draft {
+        party,
+        feed,
+        seq,
+        kind,
+        causes: causes.into_iter().collect(),
+        depth: 1 + depth.unwrap_or(0),
+        parts: references,
+        key_name: Vec::new(),
+    };
+    let entry = Entry::sign(draft, key);
+    if kind == EntryKind::Data
+        && let Err(refusal) = state.authority.judge(&entry, &state.graph)
+    {
+        return Err(Error::NotAllowed { party, why: refusal.to_string() });
+    }
+    Ok(Arrival { entry, parts: parts.into_iter().map(|(_, bytes)| bytes).collect() })
+}
+
+/// The facts of a transaction, by item, in the order they were stated.
+type Bodies = Vec<(ItemId, Vec<motet_fact::Fact>)>;
+
+fn parts_of(written_at: i64, bodies: &Bodies) -> Result<Vec<(Tag, Vec<u8>)>, Error> {
+    let mut parts = Vec::new();
+    for (item, facts) in bodies {
+        parts.extend(split(written_at, facts).into_iter().map(|bytes| (item.tag(), bytes)));
+    }
+    let bytes = parts.iter().map(|(_, bytes)| bytes.len()).sum();
+    if bytes > MAX_BODY_BYTES { Err(Error::TooLarge { bytes, limit: MAX_BODY_BYTES }) } else { Ok(parts) }
+}
+
+/// The name of a register.
+type Register = (ItemId, Entity, Attribute);
+
+/// The heads of the registers that some transactions set, kept while they are written one after the other.
+struct Registers {
+    set: BTreeSet<Register>,
+    heads: BTreeMap<Register, Vec<Cid>>,
+}
+
+impl Registers {
+    fn of<'a>(transactions: impl Iterator<Item = &'a Transaction>) -> Self {
+        let mut set = BTreeSet::new();
+        for step in transactions.flat_map(|transaction| &transaction.steps) {
+            if let Step::Set { item, entity, attribute, .. } = step {
+                set.insert((*item, entity.clone(), attribute.clone()));
+            }
+        }
+        Registers { set, heads: BTreeMap::new() }
+    }
+
+    fn facts(
+        &mut self,
+        state: &mut PartyState,
+        store: &dyn motet_store::Store,
+        steps: &[Step],
+    ) -> Result<Bodies, Error> {
+        let mut bodies: Bodies = Vec::new();
+        for step in steps {
+            let fact = self.fact(state, store, step)?;
+            match bodies.iter_mut().find(|(item, _)| *item == step.item()) {
+                Some((_, facts)) => facts.push(fact),
+                None => bodies.push((step.item(), vec![fact])),
+            }
+        }
+        Ok(bodies)
+    }
+
+    fn fact(
+        &mut self,
+        state: &mut PartyState,
+        store: &dyn motet_store::Store,
+        step: &Step,
+    ) -> Result<motet_fact::Fact, Error> {
+        match step {
+            Step::State { item, fact } => {
+                let register = (*item, fact.entity().clone(), fact.attribute().clone());
+                if self.set.contains(&register) {
+                    let mut heads = self.heads(state, store, &register)?;
+                    heads.retain(|head| !fact.causes().contains(head));
+                    heads.push(fact.cid());
+                    self.heads.insert(register, heads);
+                }
+                Ok(fact.clone())
+            }
+            Step::Set { item, entity, attribute, value } => {
+                let register = (*item, entity.clone(), attribute.clone());
+                let heads = self.heads(state, store, &register)?;
+                let fact = motet_fact::Fact::new(entity.clone(), attribute.clone(), value.clone(), heads)?;
+                self.heads.insert(register, vec![fact.cid()]);
+                Ok(fact)
+            }
+        }
+    }
+
+    fn heads(
+        &self,
+        state: &mut PartyState,
+        store: &dyn motet_store::Store,
+        register: &Register,
+    ) -> Result<Vec<Cid>, Error> {
+        match self.heads.get(register) {
+            Some(heads) => Ok(heads.clone()),
+            None => Ok(state.load_item(store, register.0)?.heads(&register.1, &register.2)),
+        }
+    }
+}
+
+/// The register that says under which item an item hangs.
+pub fn parent_register(item: ItemId) -> (Entity, Attribute) {
+    (item.entity(), label::PARENT.into())
+}

@@ -1,0 +1,346 @@
+//! The one way in: local and remote entries walk the same corridor (design §2, law 6).
+//!
+//! A batch of arrivals goes through these steps, and is one epoch of every view (Q11):
+//!
+//! 1. *shape*: the entry belongs to this party, its parts are the ones its header names. A fault here is the sender's.
+//! 2. *link* (H7): an entry whose causes are missing waits on disk, and each wait names what it waits for; one that
+//!    lies about its causes is refused for ever.
+//! 3. *authorise* (H8): judged by the control entries in its own past.
+//! 4. *commit*: entries, parts, index rows, waits: all in one atomic commit. That return is the promise.
+//! 5. *count* (H9) and *fold*: loaded items take the facts in; feeds that began or ceased to count are recounted.
+//! 6. *publish*: the net changes of the base relations go to the queues of the views.
+//!
+//! Steps 2 to 4 change memory and disk together: if the commit fails, memory is ahead of the disk, so the store is
+//! poisoned and stays so until the database is opened again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use motet_fact::{Cid, PublicKey};
+use motet_feed::{Entry, EntryKind, Linkage, Position};
+use motet_item::{Change, ItemId, PartBody};
+use motet_store::{Batch, Store};
+
+use crate::Error;
+use crate::relations;
+use crate::state::{self, PartyState};
+use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
+
+/// An entry with its body, before anything is known of it but that it is well formed.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The entry.
+    pub entry: Entry,
+    /// The bytes of its parts, in the header's order.
+    pub parts: Vec<Vec<u8>>,
+}
+
+/// What became of an arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is linked, and authorised.
+    Linked,
+    /// It is linked, but its writer had no authority; it reaches no view.
+    Unauthorised(String),
+    /// It was here before.
+    Known,
+    /// It waits for these.
+    Waiting(Vec<Cid>),
+    /// It lies about its causes: refused for ever.
+    Refused(String),
+    /// The sender's fault: the bytes are not what they should be. Nothing is said about the feed.
+    Rejected(String),
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Each arrival's outcome, in the order they came.
+    pub outcomes: Vec<(Cid, Outcome)>,
+    /// Entries that waited before and are linked now.
+    pub released: Vec<Cid>,
+}
+
+impl Report {
+    /// How many entries this batch linked.
+    pub fn linked(&self) -> usize {
+        let now = |(_, outcome): &&(Cid, Outcome)| {
+            matches!(outcome, Outcome::Linked | Outcome::Unauthorised(_))
+        };
+        self.outcomes.iter().filter(now).count() + self.released.len()
+    }
+}
+
+/// Gives the next arrival, if there is one.
+pub(crate) type Source<'a> = dyn FnMut(&mut PartyState) -> Result<Option<Arrival>, Error> + 'a;
+
+/// One run of the corridor.
+struct Run<'a> {
+    state: &'a mut PartyState,
+    store: &'a dyn Store,
+    batch: Batch,
+    /// Waiting arrivals of this very run, which are not on disk yet.
+    staged: BTreeMap<Cid, Arrival>,
+    linked: Vec<(Position, Arrival)>,
+    flipped: BTreeSet<PublicKey>,
+}
+
+impl PartyState {
+    /// Sends arrivals down the corridor: `next` gives them one by one, each when the ones before are linked, so that
+    /// a local writer can cite what it has just written. `extra` is committed with them.
+    pub(crate) fn run(
+        &mut self,
+        store: &dyn Store,
+        extra: Batch,
+        next: &mut Source<'_>,
+    ) -> Result<Report, Error> {
+        let (staged, linked, flipped) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let mut run = Run { state: self, store, batch: extra, staged, linked, flipped };
+        let mut report = Report::default();
+        let walked = run.walk(next, &mut report);
+        let (batch, linked, flipped) = (run.batch, run.linked, run.flipped);
+        if !batch.is_empty() {
+            store.commit(batch)?;
+        }
+        if !linked.is_empty() {
+            let changes = self.fold_in(&linked, &flipped);
+            self.publish(changes);
+        }
+        walked.map(|()| report)
+    }
+
+    /// Step 5: what the linked entries change, as net changes of the base relations.
+    fn fold_in(
+        &mut self,
+        linked: &[(Position, Arrival)],
+        flipped: &BTreeSet<PublicKey>,
+    ) -> Vec<Change> {
+        let mut changes = self.recount(linked, flipped);
+        for (position, arrival) in linked {
+            if self.counts(&position.id, &position.feed) {
+                self.counted.insert(position.id.as_bytes());
+            }
+            if arrival.entry.header().kind == EntryKind::Data {
+                changes.extend(self.fold_entry(*position, arrival));
+            }
+        }
+        changes
+    }
+
+    fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (reference, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
+            let id = ItemId(reference.tag.0);
+            let mut item = match self.items.remove(&id) {
+                Some(item) => item,
+                None if self.all_loaded => motet_item::Item::new(self.party, id, &self.registry),
+                None => continue,
+            };
+            match PartBody::decode(bytes) {
+                Ok(body) => changes.extend(self.assert(&mut item, position, &body)),
+                Err(error) => {
+                    let why = state::unreadable_part(&position, &self.graph, &error);
+                    self.unreadable.insert(reference.cid, why);
+                }
+            }
+            self.items.insert(id, item);
+        }
+        changes
+    }
+
+    /// Entries of flipped feeds that were linked before this run begin or cease to count.
+    fn recount(
+        &mut self,
+        linked: &[(Position, Arrival)],
+        flipped: &BTreeSet<PublicKey>,
+    ) -> Vec<Change> {
+        let new: BTreeSet<Cid> = linked.iter().map(|(position, _)| position.id).collect();
+        let mut counted = BTreeMap::new();
+        for feed in flipped {
+            for id in self.graph.entries_of_feed(feed) {
+                if !new.contains(&id) {
+                    counted.insert(id, self.counts(&id, feed));
+                }
+            }
+        }
+        if counted.is_empty() {
+            return Vec::new();
+        }
+        self.recount_all();
+        for (position, _) in linked {
+            if self.counts(&position.id, &position.feed) {
+                self.counted.remove(position.id.as_bytes());
+            }
+        }
+        self.items.values_mut().flat_map(|item| item.recount(&counted)).collect()
+    }
+
+    /// Step 6.
+    fn publish(&mut self, changes: Vec<Change>) {
+        self.queues.retain(|queue| queue.strong_count() > 0);
+        if self.queues.is_empty() {
+            return;
+        }
+        let mut net = relations::Net::default();
+        for change in changes {
+            net.add(change.relation.name(), change.row, change.weight);
+        }
+        let queues: Vec<_> = self.queues.iter().filter_map(std::sync::Weak::upgrade).collect();
+        for relation in relations::SYSTEM {
+            if queues.iter().any(|queue| queue.wants(relation)) {
+                relations::system_changes(self, relation, &mut net);
+            }
+        }
+        let changes = net.into_changes();
+        for queue in queues {
+            queue.push(&changes);
+        }
+    }
+}
+
+impl Run<'_> {
+    fn walk(&mut self, next: &mut Source<'_>, report: &mut Report) -> Result<(), Error> {
+        while let Some(arrival) = next(self.state)? {
+            let id = arrival.entry.id();
+            let outcome = self.arrive(arrival, &mut report.released)?;
+            report.outcomes.push((id, outcome));
+        }
+        Ok(())
+    }
+
+    fn arrive(&mut self, arrival: Arrival, released: &mut Vec<Cid>) -> Result<Outcome, Error> {
+        if let Err(fault) = self.shape(&arrival) {
+            return Ok(Outcome::Rejected(fault));
+        }
+        let id = arrival.entry.id();
+        if let Some(reason) = self.state.refused.get(&id) {
+            return Ok(Outcome::Refused(reason.clone()));
+        }
+        match self.state.graph.linkage(&arrival.entry) {
+            Linkage::Known => Ok(Outcome::Known),
+            Linkage::Missing(missing) => Ok(self.wait(arrival, missing)),
+            Linkage::Ready => {
+                let outcome = self.link(arrival)?;
+                self.release(id, released)?;
+                Ok(outcome)
+            }
+        }
+    }
+
+    /// Step 1.
+    fn shape(&self, arrival: &Arrival) -> Result<(), String> {
+        let header = arrival.entry.header();
+        let place = || format!("entry {} (feed {}, seq {})", arrival.entry.id(), header.feed, header.seq);
+        if header.party != self.state.party {
+            return Err(format!("{} belongs to party {}, not to this one", place(), header.party));
+        }
+        if header.parts.len() != arrival.parts.len() {
+            return Err(format!("{} came with {} of its {} parts", place(), arrival.parts.len(), header.parts.len()));
+        }
+        let wrong = header.parts.iter().zip(&arrival.parts).find(|(part, bytes)| !part.names(bytes));
+        match wrong {
+            Some((part, _)) => Err(format!("{} came with a part that does not hash to {}", place(), part.cid)),
+            None => Ok(()),
+        }
+    }
+
+    fn wait(&mut self, arrival: Arrival, missing: Vec<Cid>) -> Outcome {
+        let (id, feed) = (arrival.entry.id(), arrival.entry.header().feed);
+        if self.state.pending.contains(&id) {
+            return Outcome::Known;
+        }
+        if let Err(quota) = self.state.pending.wait(id, feed, missing.iter().copied()) {
+            return Outcome::Rejected(quota.to_string());
+        }
+        let party = self.state.party;
+        self.batch.put(tables::PENDING, tables::under_party(&party, id.as_bytes()), arrival.entry.encode());
+        self.put_parts(&arrival);
+        self.staged.insert(id, arrival);
+        Outcome::Waiting(missing)
+    }
+
+    /// Steps 2 and 3, for an entry whose causes are linked.
+    fn link(&mut self, arrival: Arrival) -> Result<Outcome, Error> {
+        let entry = &arrival.entry;
+        let id = entry.id();
+        if let Err(lie) = self.state.graph.check(entry) {
+            return Ok(self.refuse(id, lie.to_string()));
+        }
+        let parts: BTreeMap<Cid, &Vec<u8>> =
+            entry.header().parts.iter().map(|part| part.cid).zip(&arrival.parts).collect();
+        let body = self.state.control_body(entry, |cid| Ok(parts[cid].clone()));
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return Ok(self.refuse(id, error.to_string())),
+        };
+        let taken = self.state.take_in(entry, &body);
+        self.flipped.extend(taken.flipped);
+        self.put_rows(&arrival);
+        self.linked.push((entry.position(), arrival));
+        Ok(taken.unauthorised.map_or(Outcome::Linked, Outcome::Unauthorised))
+    }
+
+    fn refuse(&mut self, id: Cid, reason: String) -> Outcome {
+        let row = tables::under_party(&self.state.party, id.as_bytes());
+        self.batch.put(REFUSED, row, reason.clone());
+        self.state.refused.insert(id, reason.clone());
+        Outcome::Refused(reason)
+    }
+
+    /// Lets what waited for this entry walk on, and what waited for that.
+    fn release(&mut self, arrived: Cid, released: &mut Vec<Cid>) -> Result<(), Error> {
+        let mut arrived = VecDeque::from([arrived]);
+        while let Some(cid) = arrived.pop_front() {
+            for id in self.state.pending.arrived(&cid) {
+                let arrival = self.unstage(&id)?;
+                self.batch.delete(PENDING, tables::under_party(&self.state.party, id.as_bytes()));
+                if let Outcome::Linked | Outcome::Unauthorised(_) = self.link(arrival)? {
+                    released.push(id);
+                    arrived.push_back(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unstage(&mut self, id: &Cid) -> Result<Arrival, Error> {
+        if let Some(arrival) = self.staged.remove(id) {
+            return Ok(arrival);
+        }
+        load_waiting(self.store, &self.state.party, id)?
+            .ok_or_else(|| Error::unreadable(format!("waiting entry {id}"), "it is missing"))
+    }
+
+    fn put_parts(&mut self, arrival: &Arrival) {
+        for (part, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
+            self.batch.put(PARTS, part.cid.as_bytes().as_slice(), bytes.as_slice());
+        }
+    }
+
+    fn put_rows(&mut self, arrival: &Arrival) {
+        let party = self.state.party;
+        let (entry, position) = (&arrival.entry, arrival.entry.position());
+        self.batch.put(ENTRIES, tables::position_key(&party, &position), entry.encode());
+        self.put_parts(arrival);
+        if entry.header().kind == EntryKind::Data {
+            for (index, part) in entry.header().parts.iter().enumerate() {
+                let index = u16::try_from(index).expect("an entry has at most 1,024 parts");
+                let key = tables::item_part_key(&party, &part.tag, &position, index);
+                self.batch.put(ITEM_PARTS, key, part.cid.as_bytes().as_slice());
+            }
+        }
+    }
+}
+
+/// Reads a waiting entry from disk.
+pub(crate) fn load_waiting(
+    store: &dyn Store,
+    party: &PublicKey,
+    id: &Cid,
+) -> Result<Option<Arrival>, Error> {
+    let Some(bytes) = store.get(PENDING, &tables::under_party(party, id.as_bytes()))? else {
+        return Ok(None);
+    };
+    let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable("a waiting entry", error))?;
+    let parts = entry.header().parts.iter().map(|part| state::load_part(store, &part.cid)).collect::<Result<_, _>>()?;
+    Ok(Some(Arrival { entry, parts }))
+}

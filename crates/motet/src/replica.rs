@@ -1,0 +1,120 @@
+//! What a sync session asks of a database.
+
+use motet_fact::{Cid, PublicKey};
+use motet_feed::{Entry, EntryKind};
+use motet_sync::{Access, Bundle, Heads, Replica, ReplicaError};
+
+use crate::pipeline::{self, Arrival, Outcome};
+use crate::tables::{ENTRIES, position_key};
+use crate::{Database, Error, state};
+
+impl Replica for Database {
+    fn parties(&self) -> Vec<PublicKey> {
+        Database::parties(self).iter().map(crate::Party::key).collect()
+    }
+
+    fn access(&self, party: &PublicKey, peer_device: &PublicKey) -> Access {
+        let Ok(party) = self.party(party) else { return Access::None };
+        match party.with(|state| state.authority.role_of_device(peer_device)) {
+            Some(_) => Access::Full,
+            None => Access::None,
+        }
+    }
+
+    fn heads(&self, party: &PublicKey) -> Heads {
+        let mut heads = Heads::default();
+        let Ok(party) = self.party(party) else { return heads };
+        party.with(|state| {
+            for head in state.graph.feed_heads() {
+                match state.graph.kind(&head.id) {
+                    Some(EntryKind::Control) => heads.control.push(head.id),
+                    _ => heads.data.push(head.id),
+                }
+            }
+        });
+        heads.control.sort_unstable();
+        heads.data.sort_unstable();
+        heads
+    }
+
+    fn contains(&self, party: &PublicKey, id: &Cid) -> bool {
+        self.party(party).is_ok_and(|party| {
+            party.with(|state| state.graph.contains(id) || state.pending.contains(id))
+        })
+    }
+
+    fn wanted(&self, party: &PublicKey) -> Vec<Cid> {
+        let Ok(party) = self.party(party) else { return Vec::new() };
+        party.with(|state| {
+            let waits = |id: &Cid| state.pending.contains(id) || state.refused.contains_key(id);
+            state.pending.wanted().map(|(id, _)| id).filter(|id| !waits(id)).collect()
+        })
+    }
+
+    fn difference(&self, party: &PublicKey, wanted: &[Cid], had: &[Cid], control_only: bool) -> Vec<Cid> {
+        let Ok(party) = self.party(party) else { return Vec::new() };
+        party.with(|state| {
+            let mut lacking = state.graph.difference(wanted, had);
+            if control_only {
+                lacking.retain(|id| state.graph.kind(id) == Some(EntryKind::Control));
+            }
+            lacking
+        })
+    }
+
+    fn load(&self, party: &PublicKey, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
+        self.load_bundle(party, id).map_err(|error| ReplicaError(error.to_string()))
+    }
+}
+
+impl Database {
+    fn load_bundle(&self, party: &PublicKey, id: &Cid) -> Result<Option<Bundle>, Error> {
+        let Ok(handle) = self.party(party) else { return Ok(None) };
+        let store = self.store();
+        let Some(position) = handle.with(|state| state.graph.position(id)) else {
+            let waiting = pipeline::load_waiting(store, party, id)?;
+            return Ok(waiting.map(|arrival| Bundle { entry: arrival.entry.encode(), parts: arrival.parts }));
+        };
+        let bytes = store
+            .get(ENTRIES, &position_key(party, &position))?
+            .ok_or_else(|| Error::unreadable(format!("entry {id}"), "it is missing"))?;
+        let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable(format!("entry {id}"), error))?;
+        let parts =
+            entry.header().parts.iter().map(|part| state::load_part(store, &part.cid)).collect::<Result<_, _>>()?;
+        Ok(Some(Bundle { entry: bytes, parts }))
+    }
+
+    /// Takes in what a session delivers. One answer per bundle: why it is no good, if it is none.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::NoSuchParty`].
+    pub fn deliver(
+        &self,
+        party: &PublicKey,
+        bundles: Vec<Bundle>,
+    ) -> Result<Vec<Result<(), String>>, Error> {
+        let party = self.party(party)?;
+        let mut answers = Vec::with_capacity(bundles.len());
+        let mut arrivals = Vec::new();
+        for bundle in bundles {
+            match Entry::decode(&bundle.entry) {
+                Ok(entry) => {
+                    answers.push((Some(entry.id()), Ok(())));
+                    arrivals.push(Arrival { entry, parts: bundle.parts });
+                }
+                Err(error) => answers.push((None, Err(error.to_string()))),
+            }
+        }
+        let report = party.ingest(arrivals)?;
+        let mut outcomes = report.outcomes.into_iter();
+        for (id, answer) in &mut answers {
+            if id.is_some() {
+                let (_, outcome) = outcomes.next().expect("every arrival has an outcome");
+                if let Outcome::Rejected(why) | Outcome::Refused(why) = outcome {
+                    *answer = Err(why);
+                }
+            }
+        }
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+}

@@ -1,0 +1,143 @@
+//! What becomes true together: facts about one or more items, in one signed entry.
+//!
+//! A transaction is filled in without touching the party, and committed at once: then registers find the heads they
+//! overwrite, facts get their causes, the entry its place in the feed, and the whole goes down the pipeline like any
+//! other entry.
+
+use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
+use motet_item::{Genesis, ItemId, label};
+
+use crate::{Error, Party};
+
+/// One thing that a transaction does.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A fact as it is.
+    State { item: ItemId, fact: Fact },
+    /// A new value of a register; its causes are found at commit.
+    Set { item: ItemId, entity: Entity, attribute: Attribute, value: Value },
+}
+
+impl Step {
+    pub(crate) fn item(&self) -> ItemId {
+        match self {
+            Step::State { item, .. } | Step::Set { item, .. } => *item,
+        }
+    }
+}
+
+/// Where a transaction stands in the party's history.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum After {
+    /// After everything this replica knows.
+    #[default]
+    Heads,
+    /// After these entries (and the feed's last) alone: for imports of history that happened elsewhere.
+    These(Vec<Cid>),
+}
+
+/// The name of a written entry, to wait for and to point at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The feed it is on.
+    pub feed: PublicKey,
+    /// Its seq.
+    pub seq: u64,
+    /// The entry.
+    pub entry: Cid,
+}
+
+/// Changes that become true together. Nothing happens before [`Transaction::commit`].
+#[must_use = "a transaction does nothing until it is committed"]
+pub struct Transaction {
+    pub(crate) party: Party,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) feed: Option<PublicKey>,
+    pub(crate) after: After,
+    pub(crate) written_at: Option<i64>,
+}
+
+impl Transaction {
+    pub(crate) fn new(party: Party) -> Self {
+        Transaction { party, steps: Vec::new(), feed: None, after: After::Heads, written_at: None }
+    }
+
+    /// Writes to this feed, whose key this database has, and not to the device's own.
+    pub fn on_feed(mut self, feed: PublicKey) -> Self {
+        self.feed = Some(feed);
+        self
+    }
+
+    /// Places the entry after these entries and the feed's last, and not after everything this replica knows.
+    pub fn after(mut self, entries: Vec<Cid>) -> Self {
+        self.after = After::These(entries);
+        self
+    }
+
+    /// States another time of writing (seconds since 1970; informative).
+    pub fn written_at(mut self, seconds: i64) -> Self {
+        self.written_at = Some(seconds);
+        self
+    }
+
+    /// Makes an item and gives its id (H15).
+    ///
+    /// # Errors
+    /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write to.
+    pub fn create_item(
+        &mut self,
+        model: &str,
+        kind: Option<&str>,
+        parent: Option<ItemId>,
+    ) -> Result<ItemId, Error> {
+        self.party.check_model(model)?;
+        let feed = match self.feed {
+            Some(feed) => feed,
+            None => self.party.data_feed()?,
+        };
+        self.feed = Some(feed);
+        let genesis = Genesis {
+            nonce: self.party.nonce(),
+            model: model.to_owned(),
+            kind: kind.map(str::to_owned),
+            parent: Some(parent.unwrap_or_else(|| ItemId::root(&self.party.key()))),
+        };
+        let item = genesis.id(&self.party.key(), &feed);
+        let facts = genesis.facts(item)?;
+        self.steps.extend(facts.into_iter().map(|fact| Step::State { item, fact }));
+        Ok(item)
+    }
+
+    /// Sets a property of an item: its register's new value, over the values this replica knows.
+    pub fn set(&mut self, item: ItemId, attribute: impl Into<Attribute>, value: impl Into<Value>) {
+        let entity = item.entity();
+        self.steps.push(Step::Set { item, entity, attribute: attribute.into(), value: value.into() });
+    }
+
+    /// Moves an item under another.
+    pub fn move_to(&mut self, item: ItemId, parent: ItemId) {
+        self.set(item, label::PARENT, Value::from(parent));
+    }
+
+    /// States a fact, and gives its CID. Its causes must be facts of the same item that this entry comes after.
+    pub fn state(&mut self, item: ItemId, fact: Fact) -> Cid {
+        let cid = fact.cid();
+        self.steps.push(Step::State { item, fact });
+        cid
+    }
+
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Signs and stores the changes as one entry. When this returns, they are durable.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] over 2 MiB; [`Error::NotAllowed`] without a feed to write to; [`Error::Store`].
+    pub fn commit(self) -> Result<Receipt, Error> {
+        let party = self.party.clone();
+        let mut receipts = party.commit_all(vec![self])?;
+        Ok(receipts.remove(0))
+    }
+}

@@ -1,0 +1,230 @@
+//! A query kept right.
+//!
+//! A [`View`] owns a runtime and a queue. The pipeline puts each batch's net changes of the base relations into the
+//! queue; whoever owns the view takes them out with [`View::poll`] or [`View::wait`], in its own thread, and gets the
+//! changes of the query's outputs. So nothing below the skins needs a thread, and a slow reader slows nobody: its
+//! queue grows, and is merged into one epoch when it is long.
+//!
+//! A row of a base relation may come from several items (the same fact stated in two of them). Relations are sets, so
+//! the view counts how often each row is there and tells the runtime only of the first coming and the last going.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use motet_algebra::{Budget, Changes, Naive, RelationName, Row, Runtime};
+use motet_cluster::Cluster;
+use motet_fact::Value;
+use motet_logic::{Compiled, Source};
+
+use crate::relations::{self, BaseChanges, Net};
+use crate::{Error, Parameters};
+
+/// Past this many waiting batches a queue is merged into one.
+const QUEUE_BATCHES: usize = 64;
+
+/// Which evaluator runs a query. They always agree (Q13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuntimeKind {
+    /// The evaluator that defines the semantics: computes everything anew each time.
+    Naive,
+    /// Differential dataflow: incremental.
+    #[default]
+    Cluster,
+}
+
+/// The changes that wait for one view.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    wanted: BTreeSet<String>,
+    batches: Mutex<VecDeque<BaseChanges>>,
+    arrived: Condvar,
+}
+
+impl Queue {
+    pub(crate) fn wants(&self, relation: &str) -> bool {
+        self.wanted.contains(relation)
+    }
+
+    pub(crate) fn push(&self, changes: &BaseChanges) {
+        let mine: BaseChanges = changes
+            .iter()
+            .filter(|(relation, rows)| self.wants(relation) && !rows.is_empty())
+            .map(|(relation, rows)| (*relation, rows.clone()))
+            .collect();
+        if mine.is_empty() {
+            return;
+        }
+        let mut batches = self.batches.lock().expect("nobody panics with the queue");
+        batches.push_back(mine);
+        if batches.len() > QUEUE_BATCHES {
+            let mut net = Net::default();
+            for (relation, rows) in batches.drain(..).flatten() {
+                rows.into_iter().for_each(|(row, weight)| net.add(relation, row, weight));
+            }
+            batches.push_back(net.into_changes());
+        }
+        self.arrived.notify_all();
+    }
+
+    fn pop(&self, deadline: Option<Instant>) -> Option<BaseChanges> {
+        let mut batches = self.batches.lock().expect("nobody panics with the queue");
+        loop {
+            if let Some(batch) = batches.pop_front() {
+                return Some(batch);
+            }
+            let left = deadline?.checked_duration_since(Instant::now())?;
+            batches = self.arrived.wait_timeout(batches, left).expect("nobody panics with the queue").0;
+        }
+    }
+}
+
+/// How often each row of the inputs is there. Rows are told apart by 128 bits of a hash keyed at random.
+#[derive(Default)]
+struct Multiset {
+    keys: (RandomState, RandomState),
+    counts: HashMap<(u64, u64), u32>,
+}
+
+impl Multiset {
+    /// Changes the count of a row; gives +1 if it came, -1 if it went, 0 if neither.
+    fn change(&mut self, relation: &str, row: &[Value], weight: i64) -> i64 {
+        let key = (self.keys.0.hash_one((relation, row)), self.keys.1.hash_one((relation, row)));
+        let before = i64::from(self.counts.get(&key).copied().unwrap_or(0));
+        let after = u32::try_from(before + weight).expect("no row of a base relation goes more often than it came");
+        if after == 0 {
+            self.counts.remove(&key);
+        } else {
+            self.counts.insert(key, after);
+        }
+        i64::from(after > 0) - i64::from(before > 0)
+    }
+}
+
+/// A query kept right: its contents now, and the changes as entries arrive.
+pub struct View {
+    compiled: Compiled,
+    runtime: Box<dyn Runtime>,
+    queue: Arc<Queue>,
+    counts: Multiset,
+    contents: BTreeMap<RelationName, BTreeSet<Row>>,
+    epoch: u64,
+    budget: Budget,
+}
+
+impl View {
+    /// Compiles a query over the base relations.
+    pub(crate) fn compile(name: &str, text: &str, parameters: &Parameters) -> Result<Compiled, Error> {
+        let source = Source { name: name.to_owned(), text: text.to_owned() };
+        motet_logic::compile(&source, &relations::catalog(), parameters).map_err(Error::Query)
+    }
+
+    pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Result<Self, Error> {
+        let plan = compiled.program.clone();
+        let runtime: Box<dyn Runtime> = match kind {
+            RuntimeKind::Naive => Box::new(Naive::new(plan).map_err(|error| Error::Plan(error.to_string()))?),
+            RuntimeKind::Cluster => {
+                Box::new(Cluster::new(plan).map_err(|error| Error::Plan(error.to_string()))?)
+            }
+        };
+        let wanted = compiled
+            .program
+            .relations
+            .iter()
+            .filter(|(name, relation)| relation.input && relations::base_name(name).is_some())
+            .map(|(name, _)| name.to_string())
+            .collect();
+        let queue = Queue { wanted, batches: Mutex::default(), arrived: Condvar::new() };
+        let contents = compiled
+            .program
+            .relations
+            .iter()
+            .filter(|(_, relation)| relation.output)
+            .map(|(name, _)| (name.clone(), BTreeSet::new()))
+            .collect();
+        let (queue, counts) = (Arc::new(queue), Multiset::default());
+        Ok(View { compiled, runtime, queue, counts, contents, epoch: 0, budget })
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    pub(crate) fn wanted(&self) -> &BTreeSet<String> {
+        &self.queue.wanted
+    }
+
+    /// Runs one epoch over changes of base relations.
+    pub(crate) fn step(&mut self, batch: BaseChanges) -> Result<Changes, Error> {
+        let mut inputs = Changes::new();
+        for (relation, rows) in batch {
+            let rows: Vec<_> = rows
+                .into_iter()
+                .filter_map(|(row, weight)| match self.counts.change(relation, &row, weight) {
+                    0 => None,
+                    weight => Some((row, weight)),
+                })
+                .collect();
+            if !rows.is_empty() {
+                inputs.insert(relation.into(), rows);
+            }
+        }
+        let changes = self.runtime.step(&inputs, self.budget)?;
+        self.epoch += 1;
+        for (relation, rows) in &changes {
+            let contents = self.contents.get_mut(relation).expect("only outputs change");
+            for (row, weight) in rows {
+                let changed = if *weight > 0 { contents.insert(row.clone()) } else { contents.remove(row) };
+                assert!(changed, "a change of {relation} adds up with its contents");
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The changes of the next batch that has arrived; none if there is none. They may be empty: a batch that touched
+    /// the query's inputs need not touch its outputs.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the budget ran out. The view stays at its last good epoch.
+    pub fn poll(&mut self) -> Result<Option<Changes>, Error> {
+        self.queue.pop(None).map(|batch| self.step(batch)).transpose()
+    }
+
+    /// The same, waiting up to a time for a batch.
+    ///
+    /// # Errors
+    /// As [`View::poll`].
+    pub fn wait(&mut self, timeout: Duration) -> Result<Option<Changes>, Error> {
+        self.queue.pop(Some(Instant::now() + timeout)).map(|batch| self.step(batch)).transpose()
+    }
+
+    /// Takes in everything that has arrived.
+    ///
+    /// # Errors
+    /// As [`View::poll`].
+    pub fn catch_up(&mut self) -> Result<(), Error> {
+        while self.poll()?.is_some() {}
+        Ok(())
+    }
+
+    /// The rows of an output, in value order, as of the last epoch.
+    pub fn rows(&self, output: &str) -> impl Iterator<Item = &Row> {
+        self.contents.get(output).into_iter().flatten()
+    }
+
+    /// All outputs with their rows, as of the last epoch.
+    pub fn contents(&self) -> &BTreeMap<RelationName, BTreeSet<Row>> {
+        &self.contents
+    }
+
+    /// How many epochs the view has run.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The compiled query: outputs with their columns, warnings, explanation.
+    pub fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+}
