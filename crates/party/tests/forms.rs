@@ -1,0 +1,228 @@
+//! Bodies, invitation codes and redemptions: round trips, hostile bytes, and what a proof binds.
+
+mod common;
+
+use common::{admission, control_key, data_key, device, genesis_of, identity_key, invitation, party};
+use motet_fact::{Digest, PublicKey};
+use motet_feed::EntryKind;
+use motet_party::{
+    BodyError, CodeError, Credential, InvitationCode, Newcomer, Redemption, RedemptionError, Role,
+    decode_body, encode_body,
+};
+use proptest::prelude::*;
+
+fn all_credentials() -> Vec<Credential> {
+    let mut all = vec![genesis_of(0)];
+    all.extend(admission(1, Role::Admin, Some(invitation(3))));
+    all.extend(admission(2, Role::Reader, None));
+    all.push(Credential::Invitation { id: invitation(7), role: Role::Writer, expires: -1 });
+    all
+}
+
+fn code() -> InvitationCode {
+    InvitationCode {
+        party: party(),
+        invitation: invitation(3),
+        secret: [5; 16],
+        issuer_device: device(0),
+        addresses: vec!["192.0.2.1:7000".to_owned(), "wss://hub.example/motet".to_owned()],
+    }
+}
+
+fn answer() -> Redemption {
+    let newcomer = Newcomer {
+        identity: &identity_key(2),
+        name: "Béla",
+        device: device(2),
+        control_feed: &control_key(2),
+        data_feed: &data_key(2),
+    };
+    Redemption::answer(&code(), &newcomer, b"channel")
+}
+
+#[test]
+fn bodies_read_back() {
+    let all = all_credentials();
+    for written_at in [0, i64::MIN, i64::MAX] {
+        let body = decode_body(&encode_body(written_at, &all)).expect("what we wrote");
+        assert_eq!((body.written_at, &body.credentials), (written_at, &all));
+    }
+    assert_eq!(decode_body(&[]).map(|body| body.credentials), Ok(Vec::new()));
+}
+
+/// A body with one credential of a number, with these bytes.
+fn credential_numbered(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let credential = [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
+    [&[2 << 3 | 2, credential.len() as u8], credential.as_slice()].concat()
+}
+
+#[test]
+fn what_is_later_is_held_and_what_is_wrong_is_refused() {
+    for number in [6, 7, 8, 9, 10] {
+        let read = decode_body(&credential_numbered(number, &[]));
+        assert_eq!(read, Err(BodyError::UnknownCredential { number: 0 }));
+        assert!(read.is_err_and(|error| error.is_later()));
+    }
+    let known =
+        encode_body(0, &[Credential::Invitation { id: invitation(1), role: Role::Reader, expires: 0 }]);
+    let both = [known.as_slice(), &credential_numbered(6, &[])].concat();
+    assert_eq!(decode_body(&both), Err(BodyError::UnknownCredential { number: 1 }));
+    let id_then = |role: u8| [&[1 << 3 | 2, 16], [1; 16].as_slice(), &[2 << 3, role]].concat();
+    assert!(decode_body(&credential_numbered(5, &id_then(3))).is_ok());
+    let later_role = decode_body(&credential_numbered(5, &id_then(4)));
+    assert_eq!(later_role, Err(BodyError::UnknownCredential { number: 0 }));
+    let no_role = decode_body(&credential_numbered(5, &id_then(0))).expect_err("a fault");
+    assert!(matches!(no_role, BodyError::Field { number: 0, .. }) && !no_role.is_later());
+    let no_key = decode_body(&credential_numbered(2, &[])).expect_err("a fault");
+    assert!(matches!(no_key, BodyError::Field { number: 0, .. }));
+    assert!(matches!(decode_body(&[0xff]), Err(BodyError::Malformed(_))));
+}
+
+#[test]
+fn codes_read_back() {
+    let text = code().to_string();
+    assert_eq!(text.parse(), Ok(code()));
+    assert!(text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{text}");
+    let broken: String =
+        text.to_uppercase().as_bytes().chunks(5).map(|five| String::from_utf8_lossy(five) + "-\n").collect();
+    assert_eq!(broken.parse(), Ok(code()));
+    assert!(!format!("{:?}", code()).contains("5, 5"), "a secret is not printed");
+    let bare = InvitationCode { addresses: Vec::new(), ..code() };
+    assert_eq!(bare.to_string().parse(), Ok(bare));
+}
+
+#[test]
+fn a_wrong_letter_is_noticed_wherever_it_is() {
+    let text = code().to_string();
+    for at in 0..text.len() {
+        let other = if &text[at..=at] == "a" { "b" } else { "a" };
+        let wrong = [&text[..at], other, &text[at + 1..]].concat();
+        assert_eq!(wrong.parse::<InvitationCode>(), Err(CodeError::Mistyped));
+        assert_eq!(text[..at].parse::<InvitationCode>(), Err(CodeError::Mistyped));
+    }
+    assert_eq!("a".repeat(5000).parse::<InvitationCode>(), Err(CodeError::Mistyped));
+}
+
+#[test]
+fn a_later_code_is_told_from_a_mistyped_one() {
+    let bytes = [2, 1, 2, 3];
+    let sum = Digest::derive("motet invitation code checksum v1", &[&bytes]);
+    let text = base32(&[bytes.as_slice(), &sum.0[..4]].concat());
+    assert_eq!(text.parse::<InvitationCode>(), Err(CodeError::UnknownVersion(2)));
+    let cut = [1, 1, 2, 3];
+    let sum = Digest::derive("motet invitation code checksum v1", &[&cut]);
+    let text = base32(&[cut.as_slice(), &sum.0[..4]].concat());
+    assert_eq!(text.parse::<InvitationCode>(), Err(CodeError::Mistyped));
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let bits: Vec<bool> =
+        bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    let letter = |five: &[bool]| {
+        let number =
+            (0..5).fold(0, |sum, bit| sum * 2 + usize::from(five.get(bit).copied().unwrap_or(false)));
+        char::from(b"abcdefghijklmnopqrstuvwxyz234567"[number])
+    };
+    bits.chunks(5).map(letter).collect()
+}
+
+#[test]
+fn a_redemption_is_good_with_its_secret_on_its_channel() {
+    let redemption = answer();
+    assert_eq!(redemption.check(&[5; 16], b"channel"), Ok(()));
+    assert_eq!(redemption.check(&[6; 16], b"channel"), Err(RedemptionError::BadProof));
+    assert_eq!(redemption.check(&[5; 16], b"another"), Err(RedemptionError::BadProof));
+    assert_eq!(Redemption::decode(&redemption.encode()), Ok(redemption));
+}
+
+#[test]
+fn a_proof_binds_every_field() {
+    let good = answer();
+    let other_key = PublicKey::from_bytes(&[9; 32]).expect("32 bytes");
+    let changes: [fn(&mut Redemption, PublicKey); 10] = [
+        |it, key| it.party = key,
+        |it, _| it.invitation = invitation(4),
+        |it, key| it.identity = key,
+        |it, _| it.name = "Eve".to_owned(),
+        |it, key| it.device = key,
+        |it, _| it.device_certificate = common::forged(),
+        |it, key| it.control_feed = key,
+        |it, _| it.control_certificate = common::forged(),
+        |it, key| it.data_feed = key,
+        |it, _| it.data_certificate = common::forged(),
+    ];
+    for change in changes {
+        let mut changed = good.clone();
+        change(&mut changed, other_key);
+        assert_eq!(changed.check(&[5; 16], b"channel"), Err(RedemptionError::BadProof));
+    }
+}
+
+#[test]
+fn a_newcomer_who_holds_the_code_must_still_own_its_keys() {
+    let mut redemption = answer();
+    redemption.device = device(1);
+    redemption.proof = motet_fact::Digest::derive(
+        "motet invitation proof v1",
+        &[
+            &[5; 16],
+            b"channel",
+            redemption.party.as_bytes(),
+            &redemption.invitation.0,
+            redemption.identity.as_bytes(),
+            redemption.name.as_bytes(),
+            redemption.device.as_bytes(),
+            redemption.device_certificate.as_bytes(),
+            redemption.control_feed.as_bytes(),
+            redemption.control_certificate.as_bytes(),
+            redemption.data_feed.as_bytes(),
+            redemption.data_certificate.as_bytes(),
+        ],
+    );
+    let result = redemption.check(&[5; 16], b"channel");
+    assert!(matches!(result, Err(RedemptionError::BadCertificate(_))), "{result:?}");
+}
+
+#[test]
+fn a_reader_is_given_no_data_feed() {
+    let data_feeds = |role| {
+        let is_data =
+            |credential: &Credential| matches!(credential, Credential::Feed { kind: EntryKind::Data, .. });
+        answer().credentials(role).iter().filter(|credential| is_data(credential)).count()
+    };
+    assert_eq!([Role::Reader, Role::Writer, Role::Admin].map(data_feeds), [0, 1, 1]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {
+        let _ = decode_body(&bytes);
+        let _ = Redemption::decode(&bytes);
+        prop_assert!(text.parse::<InvitationCode>().is_err());
+        prop_assert!(base32(&bytes).parse::<InvitationCode>().is_err());
+        let sum = Digest::derive("motet invitation code checksum v1", &[&bytes]);
+        if let Ok(code) = base32(&[bytes.as_slice(), &sum.0[..4]].concat()).parse::<InvitationCode>() {
+            prop_assert_eq!(code.to_string().parse(), Ok(code));
+        }
+    }
+
+    #[test]
+    fn reading_changed_bytes_never_panics(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+    ) {
+        for mut bytes in [encode_body(1, &all_credentials()), answer().encode()] {
+            for (at, byte) in &changes {
+                let at = at.index(bytes.len());
+                bytes[at] = *byte;
+            }
+            if let Ok(body) = decode_body(&bytes) {
+                prop_assert_eq!(decode_body(&encode_body(body.written_at, &body.credentials)), Ok(body));
+            }
+            if let Ok(redemption) = Redemption::decode(&bytes) {
+                prop_assert_eq!(Redemption::decode(&redemption.encode()), Ok(redemption));
+            }
+        }
+    }
+}
