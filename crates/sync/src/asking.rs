@@ -38,15 +38,16 @@ enum Offers {
     Expected,
     /// There are more, if we say so.
     More,
-    /// That was all, or all for this time.
-    Ended { again: bool },
+    /// That was all.
+    Ended,
 }
 
 #[derive(Debug)]
 struct Round {
     want: Vec<Cid>,
     offers: Offers,
-    took: usize,
+    /// New heads were told since the Ask: what it did not reach may be there by now.
+    outdated: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,20 +85,17 @@ impl Asking {
         heads.control.sort_unstable();
         heads.data.sort_unstable();
         self.put_off.clear();
+        if let Some(round) = &mut self.round {
+            round.outdated = true;
+        }
         self.heard.replace(heads).is_none()
     }
 
     /// The peer offers; gives how many of the ids are lacking.
-    pub(crate) fn offered(
-        &mut self,
-        view: &View,
-        ids: Vec<Cid>,
-        more: bool,
-        again: bool,
-    ) -> Result<usize, ProtocolError> {
+    pub(crate) fn offered(&mut self, view: &View, ids: Vec<Cid>, more: bool) -> Result<usize, ProtocolError> {
         let round = self.round.as_mut().filter(|round| round.offers == Offers::Expected);
         let Some(round) = round else { return Err(unasked("an offer", view.party, "there was no ask")) };
-        round.offers = if more { Offers::More } else { Offers::Ended { again } };
+        round.offers = if more { Offers::More } else { Offers::Ended };
         let before = self.queue.len();
         let lacking: Vec<Cid> = ids.into_iter().filter(|id| self.lacks(view, id)).collect();
         self.queue.extend(lacking);
@@ -144,9 +142,6 @@ impl Asking {
             *self.refusals.entry(*id).or_default() += 1;
             self.put_off.insert(*id);
         }
-        if let Some(round) = &mut self.round {
-            round.took += taken.len();
-        }
         refused.len()
     }
 
@@ -188,14 +183,12 @@ impl Asking {
                 round.offers = Offers::Expected;
                 out.push(Message::More { party: view.party });
             }
-            Offers::Ended { again } if self.queue.is_empty() && self.open.is_empty() => {
-                let came_some = again && round.took > 0;
-                let round = self.round.take().expect("it was there a line ago");
-                if !came_some {
-                    self.put_off.extend(round.want.into_iter().filter(|id| !view.contains(id)));
-                }
+            Offers::Ended if self.queue.is_empty() && self.open.is_empty() => {
+                let want = if round.outdated { Vec::new() } else { std::mem::take(&mut round.want) };
+                self.put_off.extend(want.into_iter().filter(|id| !view.contains(id)));
+                self.round = None;
             }
-            Offers::Expected | Offers::More | Offers::Ended { .. } => {}
+            Offers::Expected | Offers::More | Offers::Ended => {}
         }
     }
 
@@ -211,7 +204,7 @@ impl Asking {
             Access::None => (here(view, &heard.control), true),
         };
         out.push(Message::Ask { party: view.party, want: want.clone(), have, control_only });
-        self.round = Some(Round { want, offers: Offers::Expected, took: 0 });
+        self.round = Some(Round { want, offers: Offers::Expected, outdated: false });
     }
 
     /// Heads that are lacking, and what waiting entries wait for.

@@ -20,7 +20,7 @@
 //! removed device no longer.
 //!
 //! **Flow control.** All that is kept is bounded: ids asked for (window), ids offered and not yet asked for (piece by
-//! piece), entry bytes under way (credit), one bundle in assembly, heads told and not yet heard (one). A peer that
+//! piece), entry bytes under way (credit), heads told and not yet heard (one). A peer that
 //! breaks the bounds gets a [`ProtocolError`], and its connection is to be closed; one that merely lies (heads of
 //! nothing, offers of nothing) is asked again only after it told new heads.
 //!

@@ -76,18 +76,6 @@ pub enum ProtocolError {
         /// The entry.
         id: Cid,
     },
-    /// A bundle over the limit.
-    #[error(
-        "the peer sent an entry of party {party:?} with {bytes} bytes or more; at most {limit} are taken from it"
-    )]
-    BundleTooLong {
-        /// The party.
-        party: PublicKey,
-        /// Its bytes so far.
-        bytes: usize,
-        /// The limit for this peer.
-        limit: usize,
-    },
     /// Too many entries that the database refused.
     #[error(
         "the peer sent {count} entries of party {party:?} that were refused: it is lying, or its program is newer"
@@ -134,8 +122,6 @@ pub enum Message {
         ids: Vec<Cid>,
         /// The list goes on: say [`Message::More`].
         more: bool,
-        /// The list was cut off: ask again afterwards.
-        again: bool,
     },
     /// "Go on offering."
     More {
@@ -153,10 +139,8 @@ pub enum Message {
     Entries {
         /// The party.
         party: PublicKey,
-        /// The entries; the first has no header if it goes on with a bundle begun before.
+        /// The entries.
         bundles: Vec<Bundle>,
-        /// Further parts of the last one follow.
-        unfinished: bool,
     },
     /// "I can't send you these."
     Absent {
@@ -231,17 +215,16 @@ fn to_proto(message: &Message) -> proto::message::Kind {
             have: ids(have),
             control_only: *control_only,
         }),
-        Message::Offer { party, ids: offered, more, again } => {
-            Kind::Offer(proto::Offer { party: key(party), ids: ids(offered), more: *more, again: *again })
+        Message::Offer { party, ids: offered, more } => {
+            Kind::Offer(proto::Offer { party: key(party), ids: ids(offered), more: *more })
         }
         Message::More { party } => Kind::More(proto::More { party: key(party) }),
         Message::Want { party, ids: wanted } => {
             Kind::Want(proto::Want { party: key(party), ids: ids(wanted) })
         }
-        Message::Entries { party, bundles, unfinished } => Kind::Entries(proto::Entries {
+        Message::Entries { party, bundles } => Kind::Entries(proto::Entries {
             party: key(party),
             bundles: bundles.iter().map(bundle_to_proto).collect(),
-            unfinished: *unfinished,
         }),
         Message::Absent { party, ids: absent } => {
             Kind::Absent(proto::Absent { party: key(party), ids: ids(absent) })
@@ -279,12 +262,10 @@ fn from_proto(kind: proto::message::Kind) -> Result<Message, ProtocolError> {
         }
         Kind::Offer(offer) => {
             let fields = Fields("offer");
-            let (more, again) = (offer.more, offer.again);
             Message::Offer {
                 party: fields.party(&offer.party)?,
                 ids: fields.ids(&offer.ids, MAX_OFFER)?,
-                more,
-                again,
+                more: offer.more,
             }
         }
         Kind::More(more) => Message::More { party: Fields("more").party(&more.party)? },
@@ -294,7 +275,6 @@ fn from_proto(kind: proto::message::Kind) -> Result<Message, ProtocolError> {
         }
         Kind::Entries(entries) => Message::Entries {
             party: Fields("entries").party(&entries.party)?,
-            unfinished: entries.unfinished,
             bundles: entries
                 .bundles
                 .into_iter()

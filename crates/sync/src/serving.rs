@@ -11,10 +11,48 @@ use crate::asking::View;
 use crate::message::{MAX_HEADS, MAX_WINDOW};
 use crate::{Access, Heads, Message, ProtocolError};
 
+/// The answer to one Ask. Only a stretch of it is kept: the past of an entry never changes, so the rest is found by
+/// asking the replica the same again.
 #[derive(Debug, Default)]
 struct Offering {
+    want: Vec<Cid>,
+    have: Vec<Cid>,
+    control_only: bool,
+    /// How many ids of the answer came before `ids`.
+    offset: usize,
     ids: VecDeque<Cid>,
-    cut_off: bool,
+    /// Nothing comes after `ids`.
+    all: bool,
+}
+
+impl Offering {
+    fn none() -> Self {
+        Offering { all: true, ..Offering::default() }
+    }
+
+    fn load(&mut self, view: &View) {
+        let mut ids = view.replica.difference(&view.party, &self.want, &self.have, self.control_only);
+        if !self.control_only {
+            add_waiting(view, &self.want, &self.have, &mut ids);
+        }
+        self.ids = ids.into_iter().skip(self.offset).collect();
+        self.all = self.ids.len() <= view.limits.offer_total;
+        self.ids.truncate(view.limits.offer_total);
+        self.ids.shrink_to_fit();
+    }
+
+    fn take(&mut self, view: &View) -> Vec<Cid> {
+        if self.ids.is_empty() && !self.all {
+            self.load(view);
+        }
+        let piece = self.ids.len().min(view.limits.offer);
+        self.offset += piece;
+        self.ids.drain(..piece).collect()
+    }
+
+    fn is_over(&self) -> bool {
+        self.ids.is_empty() && self.all
+    }
 }
 
 #[derive(Debug, Default)]
@@ -66,33 +104,26 @@ impl Serving {
     pub(crate) fn ask(
         &mut self,
         view: &View,
-        want: &[Cid],
-        have: &[Cid],
+        want: Vec<Cid>,
+        have: Vec<Cid>,
         control_only: bool,
         out: &mut Vec<Message>,
     ) {
-        self.offering = Offering::default();
-        if view.access == Access::Full {
-            let mut ids = view.replica.difference(&view.party, want, have, control_only);
-            if !control_only {
-                add_waiting(view, want, have, &mut ids);
-            }
-            let cut_off = ids.len() > view.limits.offer_total;
-            ids.truncate(view.limits.offer_total);
-            self.offering = Offering { ids: ids.into(), cut_off };
-        }
+        self.offering = Offering { want, have, control_only, ..Offering::default() };
         self.offer(view, out);
     }
 
     /// Offers the next piece.
     pub(crate) fn offer(&mut self, view: &View, out: &mut Vec<Message>) {
         if view.access == Access::None {
-            self.offering = Offering::default();
+            self.offering = Offering::none();
         }
-        let piece = self.offering.ids.len().min(view.limits.offer);
-        let ids: Vec<Cid> = self.offering.ids.drain(..piece).collect();
-        let more = !self.offering.ids.is_empty();
-        out.push(Message::Offer { party: view.party, ids, more, again: !more && self.offering.cut_off });
+        let ids = self.offering.take(view);
+        let more = !self.offering.is_over();
+        if !more {
+            self.offering = Offering::none();
+        }
+        out.push(Message::Offer { party: view.party, ids, more });
     }
 
     /// The peer wants these.

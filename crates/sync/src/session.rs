@@ -1,7 +1,7 @@
 //! One end of a connection: messages in, messages out.
 //!
 //! The session keeps, per party, an asking half and a serving half that know nothing of each other, and for the whole
-//! connection what is shared: the credit for entries under way and the one bundle in assembly. Its caller's part:
+//! connection what is shared: the credit for entries under way. Its caller's part:
 //!
 //! ```text
 //! send(session.open(db))
@@ -11,7 +11,7 @@
 //! on local change: send(session.changed(db))
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryError};
@@ -28,16 +28,12 @@ pub struct Limits {
     pub window: usize,
     /// Ids in one offer; at most 2,048.
     pub offer: usize,
-    /// Ids kept for offering after one ask; the peer asks again for the rest.
+    /// Ids kept for offering at a time; the replica is asked again for the rest.
     pub offer_total: usize,
     /// Bytes of entries and parts that fill one message; at most 1 MiB.
     pub entries_bytes: usize,
     /// Messages of entries sent without credit; at most 4.
     pub credit: usize,
-    /// Bytes of one entry with its parts that a member may send.
-    pub bundle_bytes: usize,
-    /// The same for a device that is not known yet.
-    pub stranger_bundle_bytes: usize,
     /// Entries the database may refuse, per party, before the peer is taken for a liar.
     pub refused: u64,
 }
@@ -52,9 +48,6 @@ impl Default for Limits {
             offer_total: 64 * 1024,
             entries_bytes: MIB,
             credit: MAX_CREDIT,
-            // 1,024 parts of 256 KiB and a header: the greatest entry there is.
-            bundle_bytes: 257 * MIB,
-            stranger_bundle_bytes: 4 * MIB,
             refused: 4096,
         }
     }
@@ -101,29 +94,12 @@ struct Party {
     progress: PartyProgress,
 }
 
-/// A bundle of which parts are still to come.
-#[derive(Debug)]
-struct Assembly {
-    party: PublicKey,
-    id: Cid,
-    bundle: Bundle,
-}
-
-/// The rest of a bundle that was begun.
-#[derive(Debug)]
-struct Rest {
-    party: PublicKey,
-    parts: VecDeque<Vec<u8>>,
-}
-
 /// One end of a connection to one peer.
 #[derive(Debug)]
 pub struct Session {
     peer: PublicKey,
     limits: Limits,
     parties: BTreeMap<PublicKey, Party>,
-    assembly: Option<Assembly>,
-    rest: Option<Rest>,
     /// Messages of entries sent without credit.
     under_way: usize,
     /// Whose turn it was last.
@@ -137,8 +113,6 @@ impl Session {
             peer: peer_device,
             limits: limits.clamped(),
             parties: BTreeMap::new(),
-            assembly: None,
-            rest: None,
             under_way: 0,
             served: None,
         }
@@ -244,17 +218,15 @@ impl Session {
             }
             Message::Heard { .. } => state.serving.heard(),
             Message::Ask { want, have, control_only, .. } => {
-                state.serving.ask(&view, &want, &have, control_only, out);
+                state.serving.ask(&view, want, have, control_only, out);
             }
-            Message::Offer { ids, more, again, .. } => {
-                state.progress.offered += state.asking.offered(&view, ids, more, again)? as u64;
+            Message::Offer { ids, more, .. } => {
+                state.progress.offered += state.asking.offered(&view, ids, more)? as u64;
             }
             Message::More { .. } => state.serving.offer(&view, out),
             Message::Want { ids, .. } => state.serving.want(party, ids)?,
             Message::Absent { ids, .. } => state.asking.absent(party, &ids)?,
-            Message::Entries { bundles, unfinished, .. } => {
-                return self.entries(party, bundles, unfinished, replica, received);
-            }
+            Message::Entries { bundles, .. } => return self.entries(party, bundles, received),
             Message::Credit => {}
         }
         self.advance(party, replica, &mut received.send);
@@ -270,68 +242,16 @@ impl Session {
         &mut self,
         party: PublicKey,
         bundles: Vec<Bundle>,
-        unfinished: bool,
-        replica: &dyn Replica,
         received: &mut Received,
     ) -> Result<(), ProtocolError> {
-        let limit = match replica.access(&party, &self.peer) {
-            Access::Full => self.limits.bundle_bytes,
-            Access::None => self.limits.stranger_bundle_bytes,
-        };
-        let mut whole = Vec::new();
-        for bundle in bundles {
-            if !bundle.entry.is_empty() {
-                whole.extend(self.assembly.take());
-            }
-            self.assemble(party, bundle, limit)?;
-        }
-        if !unfinished {
-            whole.extend(self.assembly.take());
-        }
-        self.hand_out(party, whole, received)
-    }
-
-    fn assemble(&mut self, party: PublicKey, piece: Bundle, limit: usize) -> Result<(), ProtocolError> {
-        let assembly = match &mut self.assembly {
-            Some(assembly) if assembly.party == party => {
-                assembly.bundle.parts.extend(piece.parts);
-                assembly
-            }
-            Some(_) => {
-                let what = "another party's entry is unfinished";
-                return Err(ProtocolError::Unasked { message: "entries", party, what });
-            }
-            None => {
-                let id = identify(party, &piece.entry)?;
-                let state = self.parties.entry(party).or_default();
-                state.asking.arrived(party, id)?;
-                self.assembly.insert(Assembly { party, id, bundle: piece })
-            }
-        };
-        let (bytes, parts) = (assembly.bundle.bytes(), assembly.bundle.parts.len());
-        if bytes > limit || parts > motet_feed::entry::MAX_PARTS {
-            return Err(ProtocolError::BundleTooLong { party, bytes, limit });
-        }
-        Ok(())
-    }
-
-    fn hand_out(
-        &mut self,
-        party: PublicKey,
-        whole: Vec<Assembly>,
-        received: &mut Received,
-    ) -> Result<(), ProtocolError> {
-        if whole.is_empty() {
-            received.send.push(Message::Credit);
-            return Ok(());
-        }
-        if whole.iter().any(|assembly| assembly.party != party) {
-            let what = "another party's entry was unfinished";
-            return Err(ProtocolError::Unasked { message: "entries", party, what });
-        }
         let state = self.parties.entry(party).or_default();
-        state.asking.hand_out(whole.iter().map(|assembly| assembly.id).collect());
-        let bundles: Vec<Bundle> = whole.into_iter().map(|assembly| assembly.bundle).collect();
+        let mut ids = Vec::new();
+        for bundle in &bundles {
+            let id = identify(party, &bundle.entry)?;
+            state.asking.arrived(party, id)?;
+            ids.push(id);
+        }
+        state.asking.hand_out(ids);
         state.progress.received += bundles.len() as u64;
         state.progress.received_bytes += bundles.iter().map(|bundle| bundle.bytes() as u64).sum::<u64>();
         received.deliver.push(Delivery { party, bundles });
@@ -348,14 +268,11 @@ impl Session {
     }
 
     fn next_entries(&mut self, replica: &dyn Replica, received: &mut Received) -> Option<Message> {
-        if let Some(rest) = self.rest.take() {
-            return Some(self.pack_rest(rest));
-        }
         while let Some(party) = self.next_turn() {
             let bundles = self.load_some(party, replica, received);
             self.served = Some(party);
             if !bundles.is_empty() {
-                return Some(self.pack(party, bundles));
+                return Some(Message::Entries { party, bundles });
             }
         }
         None
@@ -401,27 +318,6 @@ impl Session {
         }
         bundles
     }
-
-    /// Makes the message. A bundle that alone fills more than one is sent in pieces.
-    fn pack(&mut self, party: PublicKey, mut bundles: Vec<Bundle>) -> Message {
-        let budget = self.limits.entries_bytes;
-        if let [bundle] = bundles.as_mut_slice()
-            && bundle.bytes() > budget
-        {
-            let mut parts: VecDeque<Vec<u8>> = std::mem::take(&mut bundle.parts).into();
-            bundle.parts = take_parts(&mut parts, budget.saturating_sub(bundle.entry.len()));
-            self.rest = (!parts.is_empty()).then_some(Rest { party, parts });
-        }
-        Message::Entries { party, bundles, unfinished: self.rest.is_some() }
-    }
-
-    fn pack_rest(&mut self, mut rest: Rest) -> Message {
-        let parts = take_parts(&mut rest.parts, self.limits.entries_bytes);
-        let party = rest.party;
-        self.rest = (!rest.parts.is_empty()).then_some(rest);
-        let bundles = vec![Bundle { entry: Vec::new(), parts }];
-        Message::Entries { party, bundles, unfinished: self.rest.is_some() }
-    }
 }
 
 fn load(view: &View, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
@@ -429,19 +325,6 @@ fn load(view: &View, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
         Access::Full => view.replica.load(&view.party, id),
         Access::None => Ok(None),
     }
-}
-
-/// As many parts as fit, and at least one.
-fn take_parts(parts: &mut VecDeque<Vec<u8>>, budget: usize) -> Vec<Vec<u8>> {
-    let mut taken: Vec<Vec<u8>> = parts.pop_front().into_iter().collect();
-    let mut bytes = taken.first().map_or(0, Vec::len);
-    while let Some(part) = parts.front()
-        && bytes + part.len() <= budget
-    {
-        bytes += part.len();
-        taken.extend(parts.pop_front());
-    }
-    taken
 }
 
 /// The id of an entry. One of a later version has one too: it is held, not refused (H7).
@@ -473,7 +356,7 @@ fn answer_for_absent_party(message: Message) -> Option<Message> {
     match message {
         Message::Heads { party, .. } => Some(Message::Heard { party }),
         Message::Ask { party, .. } | Message::More { party } => {
-            Some(Message::Offer { party, ids: Vec::new(), more: false, again: false })
+            Some(Message::Offer { party, ids: Vec::new(), more: false })
         }
         Message::Want { party, ids } => Some(Message::Absent { party, ids }),
         Message::Entries { .. } => Some(Message::Credit),
