@@ -1,5 +1,7 @@
 //! The meaning of each operator and of a program, by example; and what a runtime refuses.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 
 use motet_algebra::{

@@ -1,1 +1,42 @@
-//! PomoLogic: parse, check, stratify, lower to PomoRA, explain.
+//! PomoLogic: the query language. Parse, check, stratify, lower to PomoRA, explain.
+//!
+//! [`compile`] takes a program's text, the relations it may read ([`Catalog`]) and the values of its parameters, and
+//! gives a [`Compiled`] program for any runtime of `motet-algebra`, or all that is wrong with it ([`Diagnostics`]). It is
+//! a pipeline of passes, each in a file of its own:
+//!
+//! | pass | gives |
+//! |---|---|
+//! | `lexer`, `parser` | a syntax tree (`ast`), with the place of every part |
+//! | `relations` | which relations there are, with which columns |
+//! | `rule` | clauses with names resolved and arguments made simple |
+//! | `types` | the types of variables and of undeclared columns |
+//! | `check`, `binding` | that kinds fit and variables are bound |
+//! | `stratify` | the order of computation, or a cycle that has no meaning |
+//! | `lower`, `program` | PomoRA |
+//! | `explain` | what was made of it, for people |
+//!
+//! [`literal`] reads and writes single values.
+//!
+//! Not there yet, and refused with a message that says so: `@next` and `event`, `mean`, `arg_max`, `rank`,
+//! `fold_moves`, `forbid`, `order by` and `limit`, types as relations.
+
+mod ast;
+mod binding;
+mod catalog;
+mod check;
+pub mod diagnostic;
+mod explain;
+mod lexer;
+pub mod literal;
+mod lower;
+mod parser;
+mod program;
+mod relations;
+mod rule;
+mod stratify;
+mod types;
+
+pub use catalog::Catalog;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
+pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
+pub use program::{Compiled, Interface, Monotonicity, Stratum, compile};

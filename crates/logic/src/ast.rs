@@ -1,0 +1,103 @@
+//! A program as written: what the parser gives, with the place of every part.
+
+use std::sync::Arc;
+
+use motet_algebra::{Aggregate, ColumnType, Comparison, Function};
+use motet_fact::Value;
+
+use crate::diagnostic::Span;
+
+/// A name and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    pub(crate) text: Arc<str>,
+    pub(crate) span: Span,
+}
+
+/// Something that stands for a value.
+#[derive(Clone, Debug)]
+pub(crate) struct Term {
+    pub(crate) kind: TermKind,
+    pub(crate) span: Span,
+    /// How deep it is nested: 1 without parts.
+    pub(crate) depth: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum TermKind {
+    Variable(Arc<str>),
+    /// `_`
+    Wildcard,
+    Constant(Value),
+    Parameter(Arc<str>),
+    Apply(Function, Vec<Term>),
+}
+
+impl Term {
+    /// Calls `visit` for every variable in it, as often as it occurs.
+    pub(crate) fn each_variable<'a>(&'a self, visit: &mut dyn FnMut(&'a Arc<str>, Span)) {
+        match &self.kind {
+            TermKind::Variable(name) => visit(name, self.span),
+            TermKind::Apply(_, terms) => terms.iter().for_each(|term| term.each_variable(visit)),
+            TermKind::Wildcard | TermKind::Constant(_) | TermKind::Parameter(_) => {}
+        }
+    }
+}
+
+/// `relation(column: term, …)`
+#[derive(Clone, Debug)]
+pub(crate) struct Atom {
+    pub(crate) relation: Name,
+    pub(crate) arguments: Vec<(Name, Term)>,
+    pub(crate) span: Span,
+}
+
+/// One condition of a body.
+#[derive(Clone, Debug)]
+pub(crate) struct Literal {
+    pub(crate) kind: LiteralKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum LiteralKind {
+    /// `atom` or `C := atom`
+    Atom {
+        atom: Atom,
+        cid: Option<Name>,
+    },
+    /// `!atom`
+    Not(Atom),
+    /// `N := count : atom`, `S := sum X : atom`
+    Aggregate {
+        result: Name,
+        aggregate: Aggregate,
+        over: Option<Name>,
+        atom: Atom,
+    },
+    Compare(Comparison, Term, Term),
+}
+
+/// `head :- body.` or `head.`
+#[derive(Clone, Debug)]
+pub(crate) struct Clause {
+    pub(crate) head: Atom,
+    pub(crate) body: Vec<Literal>,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Declaration {
+    Relation { name: Name, columns: Vec<(Name, ColumnType)> },
+    Input(Name),
+    Output(Name),
+}
+
+/// A whole program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Module {
+    pub(crate) declarations: Vec<Declaration>,
+    pub(crate) clauses: Vec<Clause>,
+    /// The names in clauses that could not be read: they may be defined there.
+    pub(crate) unread: std::collections::BTreeSet<Arc<str>>,
+}

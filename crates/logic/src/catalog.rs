@@ -1,0 +1,40 @@
+//! The relations a program may read without defining them.
+
+use std::collections::BTreeMap;
+
+use motet_algebra::{Column, ColumnType, RelationName};
+
+/// The base relations: those that the database itself fills (Q5).
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    pub(crate) relations: BTreeMap<RelationName, Base>,
+}
+
+/// A base relation.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    pub(crate) columns: Vec<(Column, ColumnType)>,
+    pub(crate) has_cid: bool,
+    pub(crate) monotone: bool,
+}
+
+impl Catalog {
+    /// Adds a relation with its columns, and whether its rows carry the CID of a fact (the last column of its stored
+    /// rows is then `$cid`, which is not among `columns`). It is taken to grow only, unless
+    /// [`Catalog::mark_convergent`] says otherwise. Adding a name again replaces it.
+    pub fn add(&mut self, name: &str, columns: &[(&str, ColumnType)], has_cid: bool) -> &mut Self {
+        let columns = columns.iter().map(|(name, column_type)| (Column::from(*name), *column_type)).collect();
+        self.relations.insert(name.into(), Base { columns, has_cid, monotone: true });
+        self
+    }
+
+    /// Says that rows of a relation may go away as facts come in (`attr` holds winners only): what reads it is
+    /// convergent at best.
+    ///
+    /// # Panics
+    /// If no such relation was added.
+    pub fn mark_convergent(&mut self, name: &str) -> &mut Self {
+        self.relations.get_mut(name).expect("the relation was added before it is marked").monotone = false;
+        self
+    }
+}

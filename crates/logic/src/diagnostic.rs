@@ -1,0 +1,248 @@
+//! What is wrong with a program: where, why, and what to do.
+//!
+//! A compilation collects every problem it finds and gives them all at once, in the order of the text. Each has a code
+//! that does not change between versions, a message, the piece of text it is about, a few words about that piece, and
+//! usually a remedy. The codes: L00x characters and literals, L01x syntax, L02x unknown names, L03x declarations and
+//! heads, L04x types, L05x variables, L06x strata, L07x warnings, L090 what is not there yet.
+
+use std::fmt::{self, Display, Formatter};
+
+/// A program and what to call it in messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// A file name, or another word for where the text is from.
+    pub name: String,
+    /// The program.
+    pub text: String,
+}
+
+impl Source {
+    /// Names a text.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Source { name: name.into(), text: text.into() }
+    }
+
+    /// The line and column of a byte, both counted from 1, columns in characters.
+    pub fn place(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..offset.min(self.text.len())];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// The text of a span.
+    pub fn excerpt(&self, span: Span) -> &str {
+        &self.text[span.start..span.end]
+    }
+}
+
+/// A piece of a program: a range of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+impl Span {
+    /// From the start of this to the end of another.
+    pub(crate) fn to(self, end: Span) -> Span {
+        Span { start: self.start, end: end.end.max(self.start) }
+    }
+}
+
+/// Whether a program can run all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It cannot.
+    Error,
+    /// It can, but something is likely not meant.
+    Warning,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Whether it stops the program.
+    pub severity: Severity,
+    /// Its stable code, `L` and three digits.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// A few words to stand under that place; may be empty.
+    pub label: String,
+    /// What to do, if that can be said.
+    pub remedy: Option<String>,
+}
+
+impl Diagnostic {
+    pub(crate) fn label(&mut self, label: impl Into<String>) -> &mut Self {
+        self.label = label.into();
+        self
+    }
+
+    pub(crate) fn remedy(&mut self, remedy: impl Into<String>) -> &mut Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// All problems of a program, in the order of its text. Prints them with the lines they are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics {
+    source: Source,
+    items: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// The problems.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.items.iter()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The program they are about.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl Display for Diagnostics {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (index, item) in self.items.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write_item(f, &self.source, item)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_item(f: &mut Formatter<'_>, source: &Source, item: &Diagnostic) -> fmt::Result {
+    let (line, column) = source.place(item.span.start);
+    let severity = match item.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    writeln!(f, "{severity}[{}]: {}", item.code, item.message)?;
+    let number = line.to_string();
+    let margin = " ".repeat(number.len());
+    writeln!(f, "{margin}--> {}:{line}:{column}", source.name)?;
+    let text: String =
+        line_text(source, line).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    writeln!(f, "{margin} |\n{number} | {text}")?;
+    let carets = "^".repeat(caret_count(source, item.span, column, &text));
+    let under = format!("{margin} | {}{carets} {}", " ".repeat(column - 1), item.label);
+    writeln!(f, "{}", under.trim_end())?;
+    match &item.remedy {
+        Some(remedy) => writeln!(f, "{margin} = {remedy}"),
+        None => Ok(()),
+    }
+}
+
+fn line_text(source: &Source, line: usize) -> &str {
+    source.text.split('\n').nth(line - 1).unwrap_or("")
+}
+
+/// As many as the span has characters, but not past the line's end, and at least one.
+fn caret_count(source: &Source, span: Span, column: usize, line: &str) -> usize {
+    let rest = line.chars().count().saturating_sub(column - 1);
+    source.excerpt(span).chars().count().min(rest).max(1)
+}
+
+/// Where a compilation writes its problems down.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    items: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Error, code, span, message.into())
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Warning, code, span, message.into())
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        span: Span,
+        message: String,
+    ) -> &mut Diagnostic {
+        let item = Diagnostic { severity, code, message, span, label: String::new(), remedy: None };
+        self.items.push(item);
+        self.items.last_mut().expect("one was just pushed")
+    }
+
+    pub(crate) fn last(&mut self) -> Option<&mut Diagnostic> {
+        self.items.last_mut()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.items.iter().any(|item| item.severity == Severity::Error)
+    }
+
+    /// All of them, in the order of the text; what was said twice is said once.
+    pub(crate) fn finish(mut self, source: &Source) -> Diagnostics {
+        self.items.sort_by_key(|item| (item.span, item.severity, item.code));
+        self.items.dedup();
+        Diagnostics { source: source.clone(), items: self.items }
+    }
+}
+
+/// The name most like one that is not known, if any is like it.
+pub(crate) fn most_like<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let distance = |one: &&str| edit_distance(&name.to_lowercase(), &one.to_lowercase());
+    known.into_iter().map(|one| (distance(&one), one)).filter(|(d, _)| *d <= limit).min().map(|(_, one)| one)
+}
+
+/// `did you mean …`, or what there is to choose from.
+pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let known: Vec<_> = known.into_iter().collect();
+    if let Some(like) = most_like(name, known.iter().copied()) {
+        return Some(format!("did you mean `{like}`?"));
+    }
+    (!known.is_empty() && known.len() <= 12).then(|| format!("there are: {}", known.join(", ")))
+}
+
+/// The fewest insertions, removals and replacements of characters that make one text the other.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (place, one) in left.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], place + 1);
+        for (at, other) in right.iter().enumerate() {
+            let replace = diagonal + usize::from(one != *other);
+            diagonal = row[at + 1];
+            row[at + 1] = replace.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[right.len()]
+}

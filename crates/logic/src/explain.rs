@@ -1,0 +1,44 @@
+//! What a program was made into, for people: `--explain`.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::{Compiled, Interface, Monotonicity};
+
+impl Display for Monotonicity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Monotonicity::Monotone => "monotone",
+            Monotonicity::Convergent => "convergent",
+        })
+    }
+}
+
+impl Display for Interface {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let columns: Vec<_> = self.columns.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
+        write!(f, "{}({})", self.name, columns.join(", "))
+    }
+}
+
+impl Compiled {
+    /// The strata with their rules, the plan, and the class of each output.
+    pub fn explain(&self) -> String {
+        let mut text = String::new();
+        for (index, stratum) in self.strata.iter().enumerate() {
+            let recursive = if stratum.recursive { ", recursive" } else { "" };
+            text += &format!("stratum {}: {}{recursive}\n", index + 1, stratum.relations.join(", "));
+            for rule in &stratum.rules {
+                text += &format!("  {}\n", rule.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+        }
+        text += "\nplan\n";
+        for statement in &self.program.statements {
+            statement.to_string().lines().for_each(|line| text += &format!("  {line}\n"));
+        }
+        text += "\noutputs\n";
+        for output in &self.outputs {
+            text += &format!("  {output} {}\n", self.classes[&output.name]);
+        }
+        text
+    }
+}

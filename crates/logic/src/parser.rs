@@ -1,0 +1,581 @@
+//! Tokens to a syntax tree.
+//!
+//! ```text
+//! module      = { declaration | clause } .
+//! declaration = "relation" name "(" [ name ":" type { "," name ":" type } ] ")" "."
+//!             | ( "input" | "output" ) name "." .
+//! clause      = atom [ ":-" literal { "," literal } ] "." .
+//! literal     = [ variable ":=" ] atom | "!" atom | term comparison term
+//!             | variable ":=" aggregate [ variable ] ":" atom .
+//! atom        = name "(" [ name ":" term { "," name ":" term } ] ")" .
+//! term        = product { ( "+" | "-" ) product } .
+//! product     = factor { ( "*" | "/" | "%" ) factor } .
+//! factor      = "-" factor | value | variable | "_" | "$" name | function "(" term { "," term } ")" | "(" term ")" .
+//! ```
+//!
+//! A clause that cannot be read is reported once and skipped up to its `.`; its names are kept, so that what it may have
+//! defined is not reported as missing. Nesting is limited, so that no text can exhaust the stack.
+
+use std::sync::Arc;
+
+use motet_algebra::{Aggregate, ColumnType, Comparison, Function};
+use motet_fact::{Cid, Kind, Value};
+
+use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Module, Name, Term, TermKind};
+use crate::diagnostic::{Diagnostic, Report, Span, suggest};
+use crate::lexer::{Lexeme, Token, lex};
+
+/// How deep terms may nest.
+const MAX_DEPTH: usize = 100;
+/// How many conditions a body may have.
+const MAX_LITERALS: usize = 200;
+
+/// What could not be read has been reported.
+struct Failed;
+type Parsed<T> = Result<T, Failed>;
+
+/// Reads a program; what can't be read is reported and left out.
+pub(crate) fn parse(text: &str, report: &mut Report) -> Module {
+    let lexemes = lex(text, report);
+    let mut parser = Parser { lexemes, at: 0, depth: 0, report };
+    let mut module = Module::default();
+    while *parser.token() != Token::End {
+        let start = parser.at;
+        if parser.item(&mut module).is_err() {
+            parser.skip_clause();
+            module.unread.extend(parser.lexemes[start..parser.at].iter().filter_map(name_of));
+        }
+    }
+    module
+}
+
+fn name_of(lexeme: &Lexeme) -> Option<Arc<str>> {
+    match &lexeme.token {
+        Token::Name(name) | Token::Quoted(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_uppercase() || c == '_')
+}
+
+struct Parser<'a> {
+    lexemes: Vec<Lexeme>,
+    at: usize,
+    depth: usize,
+    report: &'a mut Report,
+}
+
+impl Parser<'_> {
+    fn token(&self) -> &Token {
+        self.token_after(0)
+    }
+
+    fn token_after(&self, count: usize) -> &Token {
+        &self.lexemes[(self.at + count).min(self.lexemes.len() - 1)].token
+    }
+
+    fn span(&self) -> Span {
+        self.lexemes[self.at].span
+    }
+
+    fn span_from(&self, start: Span) -> Span {
+        start.to(self.lexemes[self.at.saturating_sub(1)].span)
+    }
+
+    fn advance(&mut self) {
+        self.at = (self.at + 1).min(self.lexemes.len() - 1);
+    }
+
+    fn is(&self, sign: &'static str) -> bool {
+        *self.token() == Token::Sign(sign)
+    }
+
+    fn is_after(&self, count: usize, sign: &'static str) -> bool {
+        *self.token_after(count) == Token::Sign(sign)
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        matches!(self.token(), Token::Name(name) if &**name == word)
+    }
+
+    /// Moves past a sign, if it is next.
+    fn accept(&mut self, sign: &'static str) -> bool {
+        let found = self.is(sign);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect(&mut self, sign: &'static str, place: &str) -> Parsed<()> {
+        if self.accept(sign) { Ok(()) } else { Err(self.unexpected(&format!("`{sign}` {place}"))) }
+    }
+
+    fn unexpected(&mut self, want: &str) -> Failed {
+        let got = describe(self.token());
+        let span = self.span();
+        let item = self.report.error("L010", span, format!("wanted {want}, found {got}"));
+        item.label("not expected here");
+        Failed
+    }
+
+    fn not_yet(&mut self, what: &str, span: Span) -> Failed {
+        self.report
+            .error("L090", span, format!("{what} is not there yet"))
+            .remedy("this version has rules, negation, count, sum, min, max and comparisons");
+        Failed
+    }
+
+    /// Moves past the next `.`, or to the end.
+    fn skip_clause(&mut self) {
+        while *self.token() != Token::End && !self.accept(".") {
+            self.advance();
+        }
+    }
+
+    fn item(&mut self, module: &mut Module) -> Parsed<()> {
+        let declares = matches!(self.token(), Token::Name(_))
+            && matches!(self.token_after(1), Token::Name(_) | Token::Quoted(_));
+        if declares {
+            module.declarations.push(self.declaration()?);
+        } else {
+            module.clauses.push(self.clause()?);
+        }
+        Ok(())
+    }
+
+    fn declaration(&mut self) -> Parsed<Declaration> {
+        let Token::Name(word) = self.token().clone() else {
+            unreachable!("a declaration starts with a name")
+        };
+        let span = self.span();
+        self.advance();
+        let declaration = match &*word {
+            "relation" => {
+                let name = self.name("the name of a relation")?;
+                Declaration::Relation { name, columns: self.column_list()? }
+            }
+            "input" => Declaration::Input(self.name("the name of a relation")?),
+            "output" => Declaration::Output(self.name("the name of a relation")?),
+            "event" | "forbid" | "use" | "order" | "limit" => {
+                return Err(self.not_yet(&format!("`{word}`"), span));
+            }
+            _ => {
+                let known = ["relation", "input", "output"];
+                let remedy = suggest(&word, known).unwrap_or_default();
+                let message = format!("`{word}` does not begin a declaration");
+                self.report.error("L010", span, message).remedy(remedy);
+                return Err(Failed);
+            }
+        };
+        if self.is_word("order") || self.is_word("limit") {
+            return Err(self.not_yet("`order by` and `limit`", self.span()));
+        }
+        self.end_of("the declaration")?;
+        Ok(declaration)
+    }
+
+    fn end_of(&mut self, what: &str) -> Parsed<()> {
+        if self.accept(".") {
+            return Ok(());
+        }
+        let last = self.lexemes[self.at.saturating_sub(1)].span;
+        let got = describe(self.token());
+        self.report
+            .error("L010", last, format!("wanted `.` at the end of {what}, found {got}"))
+            .label("after this")
+            .remedy("end it with `.`");
+        // What follows may well be the next clause.
+        let next = matches!(self.token(), Token::Name(_) | Token::Quoted(_) | Token::End);
+        if next { Ok(()) } else { Err(Failed) }
+    }
+
+    fn name(&mut self, want: &str) -> Parsed<Name> {
+        let span = self.span();
+        match self.token().clone() {
+            Token::Name(text) | Token::Quoted(text) => {
+                self.advance();
+                Ok(Name { text, span })
+            }
+            _ => Err(self.unexpected(want)),
+        }
+    }
+
+    fn column_list(&mut self) -> Parsed<Vec<(Name, ColumnType)>> {
+        self.expect("(", "before the columns")?;
+        self.list(")", |parser| {
+            let name = parser.name("the name of a column")?;
+            parser.expect(":", "and a type after the name of a column")?;
+            Ok((name, parser.column_type()?))
+        })
+    }
+
+    fn column_type(&mut self) -> Parsed<ColumnType> {
+        const TYPES: [&str; 7] = ["int", "float", "text", "bool", "bytes", "link", "any"];
+        let name = self.name("a type")?;
+        Ok(match &*name.text {
+            "int" => ColumnType::Kind(Kind::Int),
+            "float" => ColumnType::Kind(Kind::Float),
+            "text" => ColumnType::Kind(Kind::Text),
+            "bool" => ColumnType::Kind(Kind::Bool),
+            "bytes" => ColumnType::Kind(Kind::Bytes),
+            "link" => ColumnType::Kind(Kind::Link),
+            "any" => ColumnType::Any,
+            other => {
+                let remedy = suggest(other, TYPES).unwrap_or_default();
+                self.report.error("L022", name.span, format!("there is no type `{other}`")).remedy(remedy);
+                ColumnType::Any
+            }
+        })
+    }
+
+    /// Items between commas, up to a closing sign.
+    fn list<T>(
+        &mut self,
+        close: &'static str,
+        mut item: impl FnMut(&mut Self) -> Parsed<T>,
+    ) -> Parsed<Vec<T>> {
+        let mut items = Vec::new();
+        if self.accept(close) {
+            return Ok(items);
+        }
+        loop {
+            items.push(item(self)?);
+            if self.accept(close) {
+                return Ok(items);
+            }
+            if !self.accept(",") {
+                return Err(self.unexpected(&format!("`,` or `{close}`")));
+            }
+        }
+    }
+
+    fn clause(&mut self) -> Parsed<Clause> {
+        let start = self.span();
+        let head = self.atom()?;
+        if self.is("@") {
+            return Err(self.not_yet("`@next`", self.span()));
+        }
+        let mut body = Vec::new();
+        if self.accept(":-") {
+            body.push(self.literal()?);
+            while self.accept(",") {
+                body.push(self.literal()?);
+            }
+        }
+        if !self.is(".") && !matches!(self.token(), Token::Name(_) | Token::Quoted(_) | Token::End) {
+            let want = if body.is_empty() { "`:-` and a body, or `.`" } else { "`,` or `.`" };
+            return Err(self.unexpected(want));
+        }
+        self.end_of("the clause")?;
+        let span = self.span_from(start);
+        if body.len() > MAX_LITERALS {
+            let message = format!("a body of {} conditions; at most {MAX_LITERALS} are allowed", body.len());
+            self.report.error("L012", span, message).remedy("split it with a relation in between");
+            return Err(Failed);
+        }
+        Ok(Clause { head, body, span })
+    }
+
+    fn atom(&mut self) -> Parsed<Atom> {
+        let relation = self.name("the name of a relation")?;
+        if self.is("::") {
+            return Err(self.not_yet("`type::`", self.span()));
+        }
+        self.expect("(", &format!("after the relation `{}`", relation.text))?;
+        let arguments = self.list(")", Self::argument)?;
+        let span = self.span_from(relation.span);
+        Ok(Atom { relation, arguments, span })
+    }
+
+    fn argument(&mut self) -> Parsed<(Name, Term)> {
+        if !self.is_after(1, ":") {
+            let span = self.span();
+            self.report
+                .error("L011", span, "an argument without the name of its column")
+                .remedy("name the column, as in edge(from: X, to: Y); columns may be left out");
+            return Err(Failed);
+        }
+        let column = self.name("the name of a column")?;
+        self.expect(":", "after the name of a column")?;
+        let term = self.term()?;
+        if self.is("??") {
+            return Err(self.not_yet("`??`", self.span()));
+        }
+        Ok((column, term))
+    }
+
+    fn literal(&mut self) -> Parsed<Literal> {
+        let start = self.span();
+        let kind = if self.accept("!") {
+            LiteralKind::Not(self.atom()?)
+        } else if self.is_after(1, ":=") {
+            self.binding()?
+        } else if self.starts_atom() {
+            LiteralKind::Atom { atom: self.atom()?, cid: None }
+        } else {
+            self.comparison()?
+        };
+        Ok(Literal { kind, span: self.span_from(start) })
+    }
+
+    /// A name with `()` or with a named argument; else it is a function, or a mistake that `atom` explains better.
+    fn starts_atom(&self) -> bool {
+        match (self.token(), self.token_after(1)) {
+            (Token::Quoted(_), _) | (Token::Name(_), Token::Sign("::")) => true,
+            (Token::Name(name), Token::Sign("(")) => {
+                let named = self.is_after(2, ")") || self.is_after(3, ":");
+                named || function(name).is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// `C := atom`, or an aggregate.
+    fn binding(&mut self) -> Parsed<LiteralKind> {
+        let result = self.variable("a variable before `:=`")?;
+        self.expect(":=", "after the variable")?;
+        if self.is_after(1, "(") || self.is_after(1, "::") || matches!(self.token(), Token::Quoted(_)) {
+            return Ok(LiteralKind::Atom { atom: self.atom()?, cid: Some(result) });
+        }
+        let word = self.name("an atom or an aggregate after `:=`")?;
+        let aggregate = self.aggregate(&word)?;
+        let over = if self.is(":") { None } else { Some(self.variable("a variable to aggregate, or `:`")?) };
+        if over.is_none() && aggregate != Aggregate::Count {
+            let message = format!("`{}` of what?", word.text);
+            let remedy =
+                format!("name a variable of the atom, as in S := {} X : price(amount: X)", word.text);
+            self.report.error("L010", word.span, message).remedy(remedy);
+        }
+        self.expect(":", "before the atom that is aggregated")?;
+        Ok(LiteralKind::Aggregate { result, aggregate, over, atom: self.atom()? })
+    }
+
+    fn aggregate(&mut self, word: &Name) -> Parsed<Aggregate> {
+        const AGGREGATES: [&str; 4] = ["count", "sum", "min", "max"];
+        Ok(match &*word.text {
+            "count" => Aggregate::Count,
+            "sum" => Aggregate::Sum,
+            "min" => Aggregate::Min,
+            "max" => Aggregate::Max,
+            "mean" | "arg_max" | "rank" | "fold_moves" => {
+                return Err(self.not_yet(&format!("the aggregate `{}`", word.text), word.span));
+            }
+            other => {
+                let remedy = suggest(other, AGGREGATES).unwrap_or_default();
+                let message = format!("there is no aggregate `{other}`");
+                self.report.error("L025", word.span, message).remedy(remedy);
+                return Err(Failed);
+            }
+        })
+    }
+
+    fn variable(&mut self, want: &str) -> Parsed<Name> {
+        let is_one = matches!(self.token(), Token::Name(name) if is_variable(name) && &**name != "_");
+        if !is_one {
+            let failed = self.unexpected(want);
+            self.last_report().remedy("variables begin with an upper-case letter");
+            return Err(failed);
+        }
+        self.name(want)
+    }
+
+    fn last_report(&mut self) -> &mut Diagnostic {
+        self.report.last().expect("something was just reported")
+    }
+
+    fn comparison(&mut self) -> Parsed<LiteralKind> {
+        let left = self.term()?;
+        let comparison = match self.token() {
+            Token::Sign("==") => Comparison::Equal,
+            Token::Sign("!=") => Comparison::Unequal,
+            Token::Sign("<") => Comparison::Less,
+            Token::Sign("<=") => Comparison::LessOrEqual,
+            Token::Sign(">") => Comparison::Greater,
+            Token::Sign(">=") => Comparison::GreaterOrEqual,
+            Token::Sign("=") => {
+                let span = self.span();
+                self.report.error("L013", span, "`=` is no comparison").remedy("write `==`");
+                return Err(Failed);
+            }
+            _ => return Err(self.unexpected("an atom, or a comparison such as X < 3")),
+        };
+        self.advance();
+        Ok(LiteralKind::Compare(comparison, left, self.term()?))
+    }
+
+    fn term(&mut self) -> Parsed<Term> {
+        self.nested(|parser| {
+            parser.chain(&[("+", Function::Add), ("-", Function::Subtract)], |parser| {
+                let signs = [("*", Function::Multiply), ("/", Function::Divide), ("%", Function::Remainder)];
+                parser.chain(&signs, Self::factor)
+            })
+        })
+    }
+
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.too_deep(self.span()));
+        }
+        self.depth += 1;
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
+    }
+
+    fn too_deep(&mut self, span: Span) -> Failed {
+        let message = format!("a term nested deeper than {MAX_DEPTH}");
+        self.report.error("L012", span, message).remedy("compute a part of it with X == …");
+        Failed
+    }
+
+    /// Operands between operators of one strength, grouped from the left.
+    fn chain(
+        &mut self,
+        signs: &[(&'static str, Function)],
+        operand: impl Fn(&mut Self) -> Parsed<Term>,
+    ) -> Parsed<Term> {
+        let mut left = operand(self)?;
+        while let Some((_, function)) = signs.iter().find(|(sign, _)| self.is(sign)) {
+            self.advance();
+            let right = operand(self)?;
+            left = self.apply(*function, vec![left, right])?;
+        }
+        Ok(left)
+    }
+
+    fn apply(&mut self, function: Function, terms: Vec<Term>) -> Parsed<Term> {
+        let first = terms.first().map_or(self.span(), |term| term.span);
+        let span = self.span_from(first);
+        let depth = 1 + terms.iter().map(|term| term.depth).max().unwrap_or(0);
+        if depth > MAX_DEPTH {
+            return Err(self.too_deep(span));
+        }
+        Ok(Term { kind: TermKind::Apply(function, terms), span, depth })
+    }
+
+    fn factor(&mut self) -> Parsed<Term> {
+        let span = self.span();
+        if self.is("-") && !matches!(self.token_after(1), Token::Int(_) | Token::Float(_)) {
+            self.advance();
+            let inner = self.nested(Self::factor)?;
+            let mut term = self.apply(Function::Negate, vec![inner])?;
+            term.span = self.span_from(span);
+            return Ok(term);
+        }
+        if self.accept("(") {
+            let mut term = self.term()?;
+            self.expect(")", "after the term in parentheses")?;
+            term.span = self.span_from(span);
+            return Ok(term);
+        }
+        let kind = self.simple()?;
+        if let Some(kind) = kind {
+            return Ok(Term { kind, span: self.span_from(span), depth: 1 });
+        }
+        let mut call = self.call()?;
+        call.span = self.span_from(span);
+        Ok(call)
+    }
+
+    /// A variable, a value, a parameter; nothing if a function stands here.
+    fn simple(&mut self) -> Parsed<Option<TermKind>> {
+        let kind = match self.token().clone() {
+            Token::Name(_) if self.is_after(1, "(") => return Ok(None),
+            Token::Name(name) if &*name == "_" => TermKind::Wildcard,
+            Token::Name(name) if is_variable(&name) => TermKind::Variable(name),
+            Token::Parameter(name) => TermKind::Parameter(name),
+            Token::Sign("-") => {
+                self.advance();
+                TermKind::Constant(self.number(true))
+            }
+            Token::Int(_) | Token::Float(_) => TermKind::Constant(self.number(false)),
+            Token::Text(text) => TermKind::Constant(Value::Text(text)),
+            Token::Bytes(bytes) => TermKind::Constant(Value::Bytes(bytes)),
+            Token::Link(cid) => TermKind::Constant(Value::Link(cid)),
+            Token::Name(name) => TermKind::Constant(self.word(&name)?),
+            Token::Quoted(_) | Token::Sign(_) | Token::End => {
+                return Err(self.unexpected("a variable, a value or a term"));
+            }
+        };
+        self.advance();
+        Ok(Some(kind))
+    }
+
+    fn number(&mut self, negative: bool) -> Value {
+        let span = self.span();
+        let value = match *self.token() {
+            Token::Float(number) => Value::float(if negative { -number } else { number }).ok(),
+            Token::Int(int) if negative => 0_i64.checked_sub_unsigned(int).map(Value::Int),
+            Token::Int(int) => i64::try_from(int).ok().map(Value::Int),
+            _ => unreachable!("only called at a number"),
+        };
+        value.unwrap_or_else(|| {
+            self.report
+                .error("L003", span, "this int does not fit 64 bits")
+                .remedy("ints go from -9223372036854775808 to 9223372036854775807");
+            Value::Int(0)
+        })
+    }
+
+    /// A word that is a value: `true`, `false`, a CID.
+    fn word(&mut self, name: &str) -> Parsed<Value> {
+        match name {
+            "true" => return Ok(Value::Bool(true)),
+            "false" => return Ok(Value::Bool(false)),
+            _ => {}
+        }
+        if let Ok(cid) = name.parse::<Cid>() {
+            return Ok(Value::Link(cid));
+        }
+        let span = self.span();
+        self.report.error("L010", span, format!("`{name}` is neither a variable nor a value")).remedy(
+            format!("a text stands in quotes, \"{name}\"; a variable begins with an upper-case letter"),
+        );
+        Err(Failed)
+    }
+
+    /// `function(term, …)`
+    fn call(&mut self) -> Parsed<Term> {
+        let name = self.name("the name of a function")?;
+        self.expect("(", "before the arguments")?;
+        let terms = self.list(")", Self::term)?;
+        let Some(function) = function(&name.text) else {
+            let remedy = suggest(&name.text, named_functions().map(Function::name)).unwrap_or_default();
+            let message = format!("there is no function `{}`", name.text);
+            self.report.error("L023", name.span, message).remedy(remedy);
+            return Err(Failed);
+        };
+        if terms.len() != function.arity() {
+            let (got, want) = (terms.len(), function.arity());
+            let message = format!("`{}` takes {want} arguments and gets {got}", name.text);
+            self.report.error("L034", self.span_from(name.span), message);
+            return Err(Failed);
+        }
+        self.apply(function, terms)
+    }
+}
+
+fn named_functions() -> impl Iterator<Item = Function> {
+    Function::ALL.into_iter().filter(|function| function.name().starts_with(|c: char| c.is_alphabetic()))
+}
+
+fn function(name: &str) -> Option<Function> {
+    named_functions().find(|function| function.name() == name)
+}
+
+fn describe(token: &Token) -> String {
+    match token {
+        Token::Name(name) => format!("`{name}`"),
+        Token::Quoted(name) => format!("`{name}` in backticks"),
+        Token::Parameter(name) => format!("`${name}`"),
+        Token::Sign(sign) => format!("`{sign}`"),
+        Token::Int(_) | Token::Float(_) => "a number".into(),
+        Token::Text(_) => "a text".into(),
+        Token::Bytes(_) => "bytes".into(),
+        Token::Link(_) => "a link".into(),
+        Token::End => "the end of the program".into(),
+    }
+}

@@ -1,0 +1,285 @@
+//! From text to a program that a runtime can run: the passes in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use motet_algebra::{
+    CID_COLUMN, Column, ColumnType, Expression, Program, Relation, RelationName, Row, Statement, Term,
+};
+use motet_fact::{Kind, Value};
+
+use crate::diagnostic::{Diagnostics, Report, Source};
+use crate::lower::lower;
+use crate::relations::Relations;
+use crate::rule::{Resolver, Rule};
+use crate::stratify::{self, Component, Edge, Reading};
+use crate::{Catalog, check, parser, types};
+
+/// A program ready to run.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What a runtime runs. Its inputs are the relations of [`Compiled::inputs`] and [`Compiled::bases`].
+    pub program: Program,
+    /// What is computed together, dependencies first.
+    pub strata: Vec<Stratum>,
+    /// The relations of `output R.` declarations, in the order of their names.
+    pub outputs: Vec<Interface>,
+    /// The relations of `input R.` declarations, in the order of their names.
+    pub inputs: Vec<Interface>,
+    /// The base relations that the outputs depend on.
+    pub bases: Vec<Interface>,
+    /// How each output behaves as facts come in.
+    pub classes: BTreeMap<RelationName, Monotonicity>,
+    /// Ground facts of *input* relations, in the order of the declared columns. They are stored rows, which may be
+    /// deleted later (Q12), so they are no part of the program: the caller puts them into the first epoch. Facts of other
+    /// relations are in the program.
+    pub facts: BTreeMap<RelationName, BTreeSet<Row>>,
+    /// What is likely not meant.
+    pub warnings: Diagnostics,
+}
+
+/// A relation as seen from outside: its name and its columns in declared order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The name.
+    pub name: RelationName,
+    /// The columns; for a base relation whose rows carry a CID without the column `$cid` that its rows end with.
+    pub columns: Vec<(Column, ColumnType)>,
+    /// Whether rows end with a further value, their CID.
+    pub has_cid: bool,
+}
+
+/// Relations that are computed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stratum {
+    /// The relations.
+    pub relations: Vec<RelationName>,
+    /// Whether they depend on themselves.
+    pub recursive: bool,
+    /// The text of their rules.
+    pub rules: Vec<String>,
+}
+
+/// How an output behaves as facts come in (PL-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Monotonicity {
+    /// Rows are only ever added: no negation and no aggregate on the way. Needs no coordination (CALM).
+    Monotone,
+    /// The same facts give the same rows, but a new fact may take rows away.
+    Convergent,
+}
+
+/// Compiles a program.
+///
+/// # Errors
+/// Everything that is wrong with it, and the warnings.
+pub fn compile(
+    source: &Source,
+    catalog: &Catalog,
+    parameters: &BTreeMap<String, Value>,
+) -> Result<Compiled, Diagnostics> {
+    let mut report = Report::default();
+    let module = parser::parse(&source.text, &mut report);
+    let mut relations = Relations::of(&module, catalog, &mut report);
+    let mut resolver = Resolver { relations: &relations, parameters, report: &mut report };
+    let rules: Vec<Rule> = module.clauses.iter().map(|clause| resolver.rule(clause)).collect();
+    types::infer(&rules, &mut relations);
+    rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
+    let edges = stratify::edges(&rules);
+    let components = stratify::stratify(&edges, &relations, &mut report);
+    if report.has_errors() {
+        return Err(report.finish(source));
+    }
+    let compiler = Compiler { source, relations: &relations, rules: &rules, edges: &edges };
+    Ok(compiler.assemble(&components, report))
+}
+
+struct Compiler<'a> {
+    source: &'a Source,
+    relations: &'a Relations,
+    rules: &'a [Rule],
+    edges: &'a [Edge],
+}
+
+impl Compiler<'_> {
+    fn assemble(&self, components: &[Component], report: Report) -> Compiled {
+        let needed = self.needed();
+        let mut program = Program::default();
+        for name in &needed {
+            program.relations.insert(name.clone(), self.relation(name));
+        }
+        let mut strata = Vec::new();
+        for component in components.iter().filter(|one| !one.relations.is_disjoint(&needed)) {
+            self.assign_component(component, &mut program);
+            strata.extend(self.stratum(component));
+        }
+        let checked = program.check();
+        assert!(checked.is_ok(), "the compiler made an unsound program: {checked:?}\n{program}");
+        Compiled {
+            program,
+            strata,
+            outputs: self.interfaces(|known| known.output),
+            inputs: self.interfaces(|known| known.input),
+            bases: self
+                .interfaces(|known| known.base.is_some())
+                .into_iter()
+                .filter(|one| needed.contains(&one.name))
+                .collect(),
+            classes: self.classes(),
+            facts: self.input_facts(),
+            warnings: report.finish(self.source),
+        }
+    }
+
+    /// What the outputs depend on, and the inputs; everything if there is no output.
+    fn needed(&self) -> BTreeSet<RelationName> {
+        let known = &self.relations.known;
+        let has_output = known.values().any(|known| known.output);
+        let wanted = known.iter().filter(|(_, known)| known.output || (!has_output && known.base.is_none()));
+        let mut needed = self.reachable(wanted.map(|(name, _)| name.clone()));
+        needed.extend(known.iter().filter(|(_, known)| known.input).map(|(name, _)| name.clone()));
+        needed
+    }
+
+    /// Some relations and all they depend on.
+    fn reachable(&self, from: impl Iterator<Item = RelationName>) -> BTreeSet<RelationName> {
+        let mut reached = BTreeSet::new();
+        let mut waiting: Vec<_> = from.collect();
+        while let Some(name) = waiting.pop() {
+            if reached.insert(name.clone()) {
+                let read = self.edges.iter().filter(|edge| edge.from == name);
+                waiting.extend(read.map(|edge| edge.to.clone()));
+            }
+        }
+        reached
+    }
+
+    fn relation(&self, name: &RelationName) -> Relation {
+        let known = &self.relations.known[name];
+        let mut columns = known.typed_columns();
+        if known.base.is_some_and(|base| base.has_cid) {
+            columns.push((CID_COLUMN.into(), ColumnType::Kind(Kind::Link)));
+        }
+        Relation { columns, input: known.input || known.base.is_some(), output: known.output }
+    }
+
+    fn interfaces(&self, wanted: impl Fn(&crate::relations::Known) -> bool) -> Vec<Interface> {
+        let wanted = self.relations.known.iter().filter(|(_, known)| wanted(known));
+        let interface = |(name, known): (&RelationName, &crate::relations::Known)| Interface {
+            name: name.clone(),
+            columns: known.typed_columns(),
+            has_cid: known.base.is_some_and(|base| base.has_cid),
+        };
+        wanted.map(interface).collect()
+    }
+
+    fn stratum(&self, component: &Component) -> Option<Stratum> {
+        let rules: Vec<String> = self
+            .rules
+            .iter()
+            .filter(|rule| component.relations.contains(&rule.head))
+            .map(|rule| self.source.excerpt(rule.span).to_owned())
+            .collect();
+        let relations = component.relations.iter().cloned().collect();
+        (!rules.is_empty()).then_some(Stratum { relations, recursive: component.recursive, rules })
+    }
+
+    /// First what does not depend on the component itself, then the loop over what does.
+    fn assign_component(&self, component: &Component, program: &mut Program) {
+        let mut body = Vec::new();
+        for name in &component.relations {
+            let (mut start, mut step) = (Vec::new(), Vec::new());
+            start.extend(self.constant_rows(name));
+            for (index, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.head == *name) {
+                if rule.goals.is_empty() {
+                    continue;
+                }
+                let lowered = lower(rule, self.relations, &format!("{name}~{index}"));
+                let reads_itself = rule
+                    .goals
+                    .iter()
+                    .filter_map(|goal| goal.scan())
+                    .any(|scan| component.relations.contains(&scan.relation));
+                let statements = if reads_itself { &mut body } else { &mut program.statements };
+                for helper in lowered.helpers {
+                    let relation = Relation { columns: helper.columns, input: false, output: false };
+                    program.relations.insert(helper.name.clone(), relation);
+                    let (relation, expression) = (helper.name, helper.expression);
+                    statements.push(Statement::Assign { relation, expression });
+                }
+                if reads_itself { &mut step } else { &mut start }.push(lowered.expression);
+            }
+            program.statements.extend(union(name, start));
+            body.extend(union(name, step));
+        }
+        if !body.is_empty() {
+            let assigned: BTreeSet<_> = body.iter().filter_map(assigned).collect();
+            let exports =
+                component.relations.iter().filter(|name| assigned.contains(*name)).cloned().collect();
+            program.statements.push(Statement::Loop { body, exports });
+        }
+    }
+
+    /// The ground facts of a relation that is no input.
+    fn constant_rows(&self, name: &RelationName) -> Option<Expression> {
+        let known = &self.relations.known[name];
+        let rows: BTreeSet<Row> =
+            self.ground_facts().filter(|(head, _)| *head == name).map(|(_, row)| row).collect();
+        if known.input || rows.is_empty() {
+            return None;
+        }
+        let columns = known.columns.iter().map(|(column, _)| column.clone()).collect();
+        Some(Expression::Constant { columns, rows: rows.into_iter().collect() })
+    }
+
+    fn input_facts(&self) -> BTreeMap<RelationName, BTreeSet<Row>> {
+        let mut facts: BTreeMap<RelationName, BTreeSet<Row>> = BTreeMap::new();
+        for (name, row) in self.ground_facts().filter(|(name, _)| self.relations.known[*name].input) {
+            facts.entry(name.clone()).or_default().insert(row);
+        }
+        facts
+    }
+
+    /// Clauses without a body. One with a term that has no value states nothing.
+    fn ground_facts(&self) -> impl Iterator<Item = (&RelationName, Row)> {
+        let value = |term: &Term| if let Term::Constant(value) = term { Some(value.clone()) } else { None };
+        self.rules.iter().filter(|rule| rule.goals.is_empty()).filter_map(move |rule| {
+            let row = rule.terms.iter().map(|head| value(&head.term)).collect::<Option<Row>>()?;
+            Some((&rule.head, row))
+        })
+    }
+
+    fn classes(&self) -> BTreeMap<RelationName, Monotonicity> {
+        let outputs = self.relations.known.iter().filter(|(_, known)| known.output);
+        outputs.map(|(name, _)| (name.clone(), self.class(name))).collect()
+    }
+
+    fn class(&self, name: &RelationName) -> Monotonicity {
+        let reached = self.reachable(std::iter::once(name.clone()));
+        let strict =
+            self.edges.iter().any(|edge| edge.reading == Reading::Strict && reached.contains(&edge.from));
+        let shrinking =
+            |name: &RelationName| self.relations.known[name].base.is_some_and(|base| !base.monotone);
+        if strict || reached.iter().any(shrinking) {
+            Monotonicity::Convergent
+        } else {
+            Monotonicity::Monotone
+        }
+    }
+}
+
+fn assigned(statement: &Statement) -> Option<RelationName> {
+    match statement {
+        Statement::Assign { relation, .. } => Some(relation.clone()),
+        Statement::Loop { .. } => None,
+    }
+}
+
+/// One assignment of all that defines a relation; none if nothing does.
+fn union(relation: &RelationName, mut expressions: Vec<Expression>) -> Option<Statement> {
+    let expression = match expressions.len() {
+        0 => return None,
+        1 => expressions.remove(0),
+        _ => Expression::Union(expressions),
+    };
+    Some(Statement::Assign { relation: relation.clone(), expression })
+}

@@ -1,0 +1,207 @@
+//! Which relations there are, and which columns they have.
+//!
+//! A relation is known from the catalog, from a declaration, or from the heads of the rules that define it; its columns
+//! then have types that are found out later ([`crate::types`]). An input that nobody declares has the columns the
+//! program names, as text: types are never guessed from data (Q4).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use motet_algebra::{Column, ColumnType, RelationName};
+use motet_fact::Kind;
+
+use crate::Catalog;
+use crate::ast::{Atom, Declaration, LiteralKind, Module, Name};
+use crate::diagnostic::{Report, suggest};
+
+/// What is known of a relation.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// The columns in declared order; no type as long as none is known.
+    pub(crate) columns: Vec<(Column, Option<ColumnType>)>,
+    /// Whether the types stand in a declaration, or are being found out.
+    pub(crate) declared: bool,
+    /// The base relation's properties, if it is one.
+    pub(crate) base: Option<BaseTraits>,
+    pub(crate) input: bool,
+    pub(crate) output: bool,
+    /// Whether a rule or a fact has it in its head.
+    pub(crate) defined: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BaseTraits {
+    pub(crate) has_cid: bool,
+    pub(crate) monotone: bool,
+}
+
+impl Known {
+    fn new(columns: Vec<(Column, Option<ColumnType>)>, declared: bool) -> Self {
+        Known { columns, declared, base: None, input: false, output: false, defined: false }
+    }
+
+    pub(crate) fn column_type(&self, column: &str) -> Option<ColumnType> {
+        self.columns.iter().find(|(name, _)| &**name == column).and_then(|(_, column_type)| *column_type)
+    }
+
+    pub(crate) fn has_column(&self, column: &str) -> bool {
+        self.columns.iter().any(|(name, _)| &**name == column)
+    }
+
+    pub(crate) fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| &**name)
+    }
+
+    /// The columns with their types; what was never found out holds anything.
+    pub(crate) fn typed_columns(&self) -> Vec<(Column, ColumnType)> {
+        let or_any = |column_type: Option<ColumnType>| column_type.unwrap_or(ColumnType::Any);
+        self.columns.iter().map(|(name, column_type)| (name.clone(), or_any(*column_type))).collect()
+    }
+}
+
+/// All relations of a program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Relations {
+    pub(crate) known: BTreeMap<RelationName, Known>,
+    /// Names in text that could not be read: what they are is not known.
+    unread: BTreeSet<Arc<str>>,
+}
+
+impl Relations {
+    /// Collects them.
+    pub(crate) fn of(module: &Module, catalog: &Catalog, report: &mut Report) -> Self {
+        let mut relations = Relations { known: BTreeMap::new(), unread: module.unread.clone() };
+        for (name, base) in &catalog.relations {
+            let columns = base.columns.iter().map(|(name, kind)| (name.clone(), Some(*kind))).collect();
+            let traits = BaseTraits { has_cid: base.has_cid, monotone: base.monotone };
+            relations.known.insert(name.clone(), Known { base: Some(traits), ..Known::new(columns, true) });
+        }
+        for declaration in &module.declarations {
+            if let Declaration::Relation { name, columns } = declaration {
+                relations.declare(name, columns, report);
+            }
+        }
+        for clause in &module.clauses {
+            relations.define(&clause.head, report);
+        }
+        for declaration in &module.declarations {
+            match declaration {
+                Declaration::Relation { .. } => {}
+                Declaration::Input(name) => relations.mark_input(name, module, report),
+                Declaration::Output(name) => relations.mark_output(name, report),
+            }
+        }
+        relations
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Known> {
+        self.known.get(name)
+    }
+
+    fn declare(&mut self, name: &Name, columns: &[(Name, ColumnType)], report: &mut Report) {
+        if let Some(known) = self.known.get(&name.text) {
+            let what = if known.base.is_some() { "is a base relation" } else { "is declared twice" };
+            report
+                .error("L030", name.span, format!("`{}` {what}", name.text))
+                .remedy("give this one another name");
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        for (column, _) in columns {
+            if !seen.insert(&column.text) {
+                let message = format!("`{}` has two columns `{}`", name.text, column.text);
+                report.error("L031", column.span, message);
+            }
+        }
+        let columns = columns.iter().map(|(column, kind)| (column.text.clone(), Some(*kind))).collect();
+        self.known.insert(name.text.clone(), Known::new(columns, true));
+    }
+
+    fn define(&mut self, head: &Atom, report: &mut Report) {
+        let name = &head.relation;
+        let columns = || head.arguments.iter().map(|(column, _)| (column.text.clone(), None)).collect();
+        let known = self.known.entry(name.text.clone()).or_insert_with(|| Known::new(columns(), false));
+        known.defined = true;
+        if known.base.is_some() {
+            report
+                .error(
+                    "L033",
+                    name.span,
+                    format!("`{}` is a base relation: no rule may define it", name.text),
+                )
+                .remedy("give the derived relation another name");
+        }
+    }
+
+    fn mark_input(&mut self, name: &Name, module: &Module, report: &mut Report) {
+        let known = self
+            .known
+            .entry(name.text.clone())
+            .or_insert_with(|| Known::new(columns_named(&name.text, module), true));
+        if known.base.is_some() {
+            let message = format!("`{}` is a base relation: it is filled by the database", name.text);
+            report.error("L033", name.span, message).remedy("leave the declaration out");
+        }
+        if known.input {
+            report.warning("L073", name.span, format!("`{}` is declared an input twice", name.text));
+        }
+        known.input = true;
+        if !known.declared {
+            known.declared = true;
+            known.columns.iter_mut().for_each(|(_, kind)| *kind = Some(ColumnType::Kind(Kind::Text)));
+        }
+    }
+
+    fn mark_output(&mut self, name: &Name, report: &mut Report) {
+        match self.known.get_mut(&name.text) {
+            Some(known) if known.base.is_some() => {
+                let message = format!("`{}` is a base relation and cannot be an output", name.text);
+                report.error("L033", name.span, message).remedy("derive a relation from it and output that");
+            }
+            Some(known) => {
+                if known.output {
+                    report.warning("L073", name.span, format!("`{}` is declared an output twice", name.text));
+                }
+                known.output = true;
+            }
+            None => self.unknown(name, report),
+        }
+    }
+
+    /// Reports a relation that nothing defines.
+    pub(crate) fn unknown(&self, name: &Name, report: &mut Report) {
+        if self.unread.contains(&name.text) {
+            return;
+        }
+        let item = report.error("L020", name.span, format!("there is no relation `{}`", name.text));
+        item.label("neither declared nor derived");
+        if let Some(remedy) = suggest(&name.text, self.known.keys().map(|known| &**known)) {
+            item.remedy(remedy);
+        }
+    }
+}
+
+/// The columns that a program names of a relation, in the order in which it does.
+fn columns_named(relation: &str, module: &Module) -> Vec<(Column, Option<ColumnType>)> {
+    let mut columns: Vec<(Column, _)> = Vec::new();
+    let literals = module.clauses.iter().flat_map(|clause| &clause.body);
+    for atom in literals.filter_map(|literal| atom_of(&literal.kind)) {
+        let named = atom.arguments.iter().filter(|_| &*atom.relation.text == relation);
+        for (name, _) in named {
+            if !columns.iter().any(|(column, _)| *column == name.text) {
+                columns.push((name.text.clone(), Some(ColumnType::Kind(Kind::Text))));
+            }
+        }
+    }
+    columns
+}
+
+/// The atom of a literal, if it has one.
+pub(crate) fn atom_of(literal: &LiteralKind) -> Option<&Atom> {
+    match literal {
+        LiteralKind::Atom { atom, .. } | LiteralKind::Not(atom) | LiteralKind::Aggregate { atom, .. } => {
+            Some(atom)
+        }
+        LiteralKind::Compare(..) => None,
+    }
+}

@@ -1,0 +1,313 @@
+//! Clauses with their names resolved: what the checks, the stratifier and the compiler to PomoRA read.
+//!
+//! Resolving makes every clause simple. The arguments of an atom become constants and variables only: a term such as
+//! `X + 1` becomes a fresh variable and the condition that the variable equals the term. Wildcards are left out.
+//! Parameters become the values they were given; terms without variables become their value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use motet_algebra::{Aggregate, Column, Comparison, Function, RelationName, Term};
+use motet_fact::Value;
+
+use crate::ast::{self, Atom, Clause, Literal, LiteralKind, TermKind};
+use crate::diagnostic::{Report, Span, suggest};
+use crate::relations::Relations;
+
+/// The name of a variable. As a column of a table it stands for the variable's values.
+pub(crate) type Variable = Column;
+
+/// A clause.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) head: RelationName,
+    /// What each column of the head holds, in the declared order of the columns.
+    pub(crate) terms: Vec<HeadTerm>,
+    pub(crate) goals: Vec<Goal>,
+    pub(crate) span: Span,
+    /// Variables that stand for something that was reported already: taken as bound.
+    pub(crate) assumed: BTreeSet<Variable>,
+    /// Every variable as written: where it stands first, and how often.
+    pub(crate) occurrences: BTreeMap<Variable, (Span, usize)>,
+}
+
+/// A column of a head.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadTerm {
+    pub(crate) column: Column,
+    pub(crate) term: Term,
+    pub(crate) span: Span,
+}
+
+/// A condition.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal {
+    pub(crate) kind: GoalKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum GoalKind {
+    /// Some row of the relation matches.
+    Scan(Scan),
+    /// No row does.
+    Not(Scan),
+    /// The aggregate of the rows that match.
+    Aggregate { result: Variable, aggregate: Aggregate, over: Option<Variable>, scan: Scan },
+    /// A comparison; `variable == term` binds the variable if nothing else does.
+    Compare(Comparison, Term, Term),
+}
+
+/// An atom: the rows of a relation with some columns fixed and some named.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    pub(crate) relation: RelationName,
+    pub(crate) cid: Option<(Variable, Span)>,
+    pub(crate) constants: Vec<(Column, Value, Span)>,
+    /// A variable may stand in several columns.
+    pub(crate) variables: Vec<(Column, Variable, Span)>,
+}
+
+impl Scan {
+    /// Its variables, each once, in the order of its columns, the CID last.
+    pub(crate) fn all_variables(&self) -> Vec<Variable> {
+        let mut seen = BTreeSet::new();
+        let named = self.variables.iter().map(|(_, variable, _)| variable);
+        let cid = self.cid.iter().map(|(variable, _)| variable);
+        named.chain(cid).filter(|variable| seen.insert(*variable)).cloned().collect()
+    }
+}
+
+impl Goal {
+    pub(crate) fn scan(&self) -> Option<&Scan> {
+        match &self.kind {
+            GoalKind::Scan(scan) | GoalKind::Not(scan) | GoalKind::Aggregate { scan, .. } => Some(scan),
+            GoalKind::Compare(..) => None,
+        }
+    }
+
+    /// Every variable it names.
+    pub(crate) fn variables(&self) -> BTreeSet<Variable> {
+        let mut all: BTreeSet<_> = self.scan().map(Scan::all_variables).into_iter().flatten().collect();
+        match &self.kind {
+            GoalKind::Aggregate { result, .. } => all.extend([result.clone()]),
+            GoalKind::Compare(_, left, right) => {
+                all.extend(term_variables(left));
+                all.extend(term_variables(right));
+            }
+            GoalKind::Scan(_) | GoalKind::Not(_) => {}
+        }
+        all
+    }
+}
+
+/// The variables of a term.
+pub(crate) fn term_variables(term: &Term) -> BTreeSet<Variable> {
+    let mut variables = BTreeSet::new();
+    term.each_column(&mut |column| variables.extend([column.clone()]));
+    variables
+}
+
+/// Resolves clauses.
+pub(crate) struct Resolver<'a> {
+    pub(crate) relations: &'a Relations,
+    pub(crate) parameters: &'a BTreeMap<String, Value>,
+    pub(crate) report: &'a mut Report,
+}
+
+/// One clause being resolved.
+struct Draft {
+    rule: Rule,
+    /// Conditions that came out of the arguments of atoms.
+    extra: Vec<Goal>,
+    fresh: usize,
+}
+
+impl Draft {
+    fn fresh_variable(&mut self) -> Variable {
+        self.fresh += 1;
+        format!("~{}", self.fresh).into()
+    }
+
+    /// A variable for something that was reported.
+    fn assume(&mut self) -> Term {
+        let variable = self.fresh_variable();
+        self.rule.assumed.insert(variable.clone());
+        Term::Column(variable)
+    }
+}
+
+impl Resolver<'_> {
+    /// Resolves a clause; what is wrong with it is reported.
+    pub(crate) fn rule(&mut self, clause: &Clause) -> Rule {
+        let rule = Rule {
+            head: clause.head.relation.text.clone(),
+            terms: Vec::new(),
+            goals: Vec::new(),
+            span: clause.span,
+            assumed: BTreeSet::new(),
+            occurrences: occurrences(clause),
+        };
+        let mut draft = Draft { rule, extra: Vec::new(), fresh: 0 };
+        for literal in &clause.body {
+            let kind = self.goal(literal, &mut draft);
+            draft.rule.goals.push(Goal { kind, span: literal.span });
+            draft.rule.goals.append(&mut draft.extra);
+        }
+        self.head(&clause.head, &mut draft);
+        draft.rule
+    }
+
+    fn goal(&mut self, literal: &Literal, draft: &mut Draft) -> GoalKind {
+        match &literal.kind {
+            LiteralKind::Atom { atom, cid } => {
+                let mut scan = self.scan(atom, draft);
+                scan.cid = cid.as_ref().map(|name| (name.text.clone(), name.span));
+                GoalKind::Scan(scan)
+            }
+            LiteralKind::Not(atom) => GoalKind::Not(self.scan(atom, draft)),
+            LiteralKind::Aggregate { result, aggregate, over, atom } => GoalKind::Aggregate {
+                result: result.text.clone(),
+                aggregate: *aggregate,
+                over: over.as_ref().map(|name| name.text.clone()),
+                scan: self.scan(atom, draft),
+            },
+            LiteralKind::Compare(comparison, left, right) => {
+                GoalKind::Compare(*comparison, self.term(left, draft), self.term(right, draft))
+            }
+        }
+    }
+
+    fn scan(&mut self, atom: &Atom, draft: &mut Draft) -> Scan {
+        self.check_columns(atom);
+        let relation = atom.relation.text.clone();
+        let mut scan = Scan { relation, cid: None, constants: Vec::new(), variables: Vec::new() };
+        for (column, argument) in &atom.arguments {
+            if matches!(argument.kind, TermKind::Wildcard) {
+                continue;
+            }
+            let (column, span) = (column.text.clone(), argument.span);
+            match self.term(argument, draft) {
+                Term::Constant(value) => scan.constants.push((column, value, span)),
+                Term::Column(variable) => scan.variables.push((column, variable, span)),
+                term @ Term::Apply(..) => {
+                    let variable = draft.fresh_variable();
+                    scan.variables.push((column, variable.clone(), span));
+                    let kind = GoalKind::Compare(Comparison::Equal, Term::Column(variable), term);
+                    draft.extra.push(Goal { kind, span });
+                }
+            }
+        }
+        scan
+    }
+
+    /// Whether the relation is known and has the columns, each named once.
+    fn check_columns(&mut self, atom: &Atom) {
+        let mut seen = BTreeSet::new();
+        for (column, _) in &atom.arguments {
+            if !seen.insert(&column.text) {
+                let message = format!("the column `{}` is named twice", column.text);
+                let remedy = "to say two things of a column, use a variable and ==";
+                self.report.error("L031", column.span, message).remedy(remedy);
+            }
+        }
+        let Some(known) = self.relations.get(&atom.relation.text) else {
+            return self.relations.unknown(&atom.relation, self.report);
+        };
+        for (column, _) in &atom.arguments {
+            if !known.has_column(&column.text) {
+                let message = format!("`{}` has no column `{}`", atom.relation.text, column.text);
+                let item = self.report.error("L021", column.span, message);
+                if let Some(remedy) = suggest(&column.text, known.column_names()) {
+                    item.remedy(remedy);
+                }
+            }
+        }
+    }
+
+    fn head(&mut self, head: &Atom, draft: &mut Draft) {
+        self.check_columns(head);
+        let Some(known) = self.relations.get(&head.relation.text) else { return };
+        let named = |column: &str| head.arguments.iter().find(|(name, _)| &*name.text == column);
+        let missing: Vec<_> = known.column_names().filter(|column| named(column).is_none()).collect();
+        if !missing.is_empty() {
+            let message = format!("the head does not say what `{}` holds", missing.join("`, `"));
+            let remedy = format!("all heads of `{}` name the same columns", head.relation.text);
+            self.report.error("L032", head.span, message).remedy(remedy);
+        }
+        for (column, _) in &known.columns {
+            if let Some((_, term)) = named(column) {
+                let (column, span) = (column.clone(), term.span);
+                let term = self.term(term, draft);
+                draft.rule.terms.push(HeadTerm { column, term, span });
+            }
+        }
+    }
+
+    fn term(&mut self, term: &ast::Term, draft: &mut Draft) -> Term {
+        match &term.kind {
+            TermKind::Variable(name) => Term::Column(name.clone()),
+            TermKind::Constant(value) => Term::Constant(value.clone()),
+            TermKind::Parameter(name) => self.parameter(name, term.span, draft),
+            TermKind::Wildcard => {
+                self.report
+                    .error("L053", term.span, "`_` stands for no value here")
+                    .remedy("use a variable that the body binds");
+                draft.assume()
+            }
+            TermKind::Apply(function, terms) => {
+                let terms = terms.iter().map(|term| self.term(term, draft)).collect();
+                self.fold(*function, terms, term.span)
+            }
+        }
+    }
+
+    fn parameter(&mut self, name: &str, span: Span, draft: &mut Draft) -> Term {
+        if let Some(value) = self.parameters.get(name) {
+            return Term::Constant(value.clone());
+        }
+        let item = self.report.error("L024", span, format!("there is no parameter `${name}`"));
+        let known = self.parameters.keys().map(String::as_str);
+        item.remedy(suggest(name, known).unwrap_or_else(|| format!("give it: --param {name}=VALUE")));
+        draft.assume()
+    }
+
+    /// A term without variables is its value.
+    fn fold(&mut self, function: Function, terms: Vec<Term>, span: Span) -> Term {
+        let constant = |term: &Term| match term {
+            Term::Constant(value) => Some(value.clone()),
+            Term::Column(_) | Term::Apply(..) => None,
+        };
+        let Some(values) = terms.iter().map(constant).collect::<Option<Vec<_>>>() else {
+            return Term::Apply(function, terms);
+        };
+        match function.apply(&values) {
+            Some(value) => Term::Constant(value),
+            None => {
+                self.report
+                    .warning("L072", span, "this has no value, so the clause derives nothing")
+                    .label("overflow, division by zero, or the wrong kind");
+                Term::Apply(function, terms)
+            }
+        }
+    }
+}
+
+fn occurrences(clause: &Clause) -> BTreeMap<Variable, (Span, usize)> {
+    let mut all: BTreeMap<Variable, (Span, usize)> = BTreeMap::new();
+    let mut note = |name: &Variable, span: Span| all.entry(name.clone()).or_insert((span, 0)).1 += 1;
+    for literal in &clause.body {
+        if let LiteralKind::Atom { cid: Some(name), .. } = &literal.kind {
+            note(&name.text, name.span);
+        }
+        if let LiteralKind::Aggregate { result, over, .. } = &literal.kind {
+            [Some(result), over.as_ref()].into_iter().flatten().for_each(|name| note(&name.text, name.span));
+        }
+        if let LiteralKind::Compare(_, left, right) = &literal.kind {
+            [left, right].into_iter().for_each(|term| term.each_variable(&mut note));
+        }
+        let arguments = crate::relations::atom_of(&literal.kind).map(|atom| &atom.arguments);
+        arguments.into_iter().flatten().for_each(|(_, term)| term.each_variable(&mut note));
+    }
+    clause.head.arguments.iter().for_each(|(_, term)| term.each_variable(&mut note));
+    all
+}

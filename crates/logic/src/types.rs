@@ -1,0 +1,230 @@
+//! The types of variables and of undeclared columns.
+//!
+//! A variable has the type of the columns it stands in; a column that nobody declared has the types of what the heads
+//! put into it, or `any` if they differ. The two depend on each other through recursion, so they are found by repeating
+//! both until nothing changes: types of columns only ever widen, from not known over one kind to `any`, so that ends.
+
+use std::collections::BTreeMap;
+
+use motet_algebra::{Aggregate, ColumnType, Comparison, Function, RelationName, Term};
+use motet_fact::Kind;
+
+use crate::diagnostic::Span;
+use crate::relations::Relations;
+use crate::rule::{GoalKind, Rule, Scan, Variable};
+
+/// The type of a term as far as it is known.
+pub(crate) type Type = Option<ColumnType>;
+
+/// A variable in columns of two kinds.
+#[derive(Clone, Debug)]
+pub(crate) struct Conflict {
+    pub(crate) variable: Variable,
+    pub(crate) first: ColumnType,
+    pub(crate) second: ColumnType,
+    pub(crate) span: Span,
+}
+
+/// The types of a rule's variables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Typing {
+    pub(crate) types: BTreeMap<Variable, ColumnType>,
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+/// Finds the types of all columns that nobody declared.
+pub(crate) fn infer(rules: &[Rule], relations: &mut Relations) {
+    loop {
+        let mut changed = false;
+        for rule in rules {
+            let typing = Typing::of(rule, relations);
+            changed |= widen(rule, &typing, relations);
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+/// Lets the columns of the head take what the rule puts into them.
+fn widen(rule: &Rule, typing: &Typing, relations: &mut Relations) -> bool {
+    let Some(known) = relations.known.get_mut(&rule.head).filter(|known| !known.declared) else {
+        return false;
+    };
+    let mut changed = false;
+    for head in &rule.terms {
+        let found = typing.term(&head.term).unwrap_or(Some(ColumnType::Any));
+        let column = known.columns.iter_mut().find(|(name, _)| *name == head.column);
+        if let (Some((_, column_type)), Some(found)) = (column, found) {
+            let wider = match *column_type {
+                None => found,
+                Some(old) if old == found => old,
+                Some(_) => ColumnType::Any,
+            };
+            changed |= *column_type != Some(wider);
+            *column_type = Some(wider);
+        }
+    }
+    changed
+}
+
+impl Typing {
+    /// The types of a rule's variables, given what is known of the relations.
+    pub(crate) fn of(rule: &Rule, relations: &Relations) -> Self {
+        let mut typing = Typing::default();
+        for goal in &rule.goals {
+            if let Some(scan) = goal.scan() {
+                typing.meet_scan(scan, relations);
+            }
+        }
+        // Results of aggregates and `variable == term` may depend on each other in any order.
+        for _ in 0..=rule.goals.len() {
+            let before = typing.types.len();
+            typing.bind_results(rule, relations);
+            if typing.types.len() == before {
+                break;
+            }
+        }
+        typing
+    }
+
+    fn meet_scan(&mut self, scan: &Scan, relations: &Relations) {
+        let known = relations.get(&scan.relation);
+        for (column, variable, span) in &scan.variables {
+            if let Some(column_type) = known.and_then(|known| known.column_type(column)) {
+                self.meet(variable, column_type, *span);
+            }
+        }
+        if let Some((variable, span)) = &scan.cid {
+            self.meet(variable, ColumnType::Kind(Kind::Link), *span);
+        }
+    }
+
+    fn meet(&mut self, variable: &Variable, other: ColumnType, span: Span) {
+        let known = self.types.entry(variable.clone()).or_insert(other);
+        match (*known, other) {
+            (ColumnType::Any, _) => *known = other,
+            (first, second) if second == ColumnType::Any || first == second => {}
+            (first, second) => {
+                self.conflicts.push(Conflict { variable: variable.clone(), first, second, span });
+            }
+        }
+    }
+
+    fn bind_results(&mut self, rule: &Rule, relations: &Relations) {
+        for goal in &rule.goals {
+            let (variable, found) = match &goal.kind {
+                GoalKind::Aggregate { result, aggregate, over, scan } => {
+                    (result, self.aggregate(*aggregate, over.as_ref(), scan, relations))
+                }
+                GoalKind::Compare(Comparison::Equal, Term::Column(variable), term)
+                | GoalKind::Compare(Comparison::Equal, term, Term::Column(variable)) => {
+                    (variable, self.term(term).unwrap_or(None))
+                }
+                _ => continue,
+            };
+            if let Some(found) = found
+                && !self.types.contains_key(variable)
+            {
+                self.types.insert(variable.clone(), found);
+            }
+        }
+    }
+
+    /// The type of an aggregate's result.
+    pub(crate) fn aggregate(
+        &self,
+        aggregate: Aggregate,
+        over: Option<&Variable>,
+        scan: &Scan,
+        relations: &Relations,
+    ) -> Type {
+        if aggregate == Aggregate::Count {
+            return Some(ColumnType::Kind(Kind::Int));
+        }
+        let (column, ..) = scan.variables.iter().find(|(_, variable, _)| Some(variable) == over)?;
+        relations.get(&scan.relation)?.column_type(column)
+    }
+
+    /// The type of a term; an error if it has no value whatever its variables are.
+    pub(crate) fn term(&self, term: &Term) -> Result<Type, KindError> {
+        match term {
+            Term::Column(variable) => Ok(self.types.get(variable).copied()),
+            Term::Constant(value) => Ok(Some(ColumnType::Kind(value.kind()))),
+            Term::Apply(function, terms) => {
+                let types = terms.iter().map(|term| self.term(term)).collect::<Result<Vec<_>, _>>()?;
+                let kinds: Vec<_> = types.iter().map(|known| kind_of(*known)).collect();
+                let unknown = types.contains(&None);
+                match result_kind(*function, &kinds) {
+                    Ok(Some(kind)) => Ok(Some(ColumnType::Kind(kind))),
+                    Ok(None) => Ok(if unknown { None } else { Some(ColumnType::Any) }),
+                    Err(Undefined) => Err(KindError { function: *function, kinds }),
+                }
+            }
+        }
+    }
+}
+
+/// A function applied to kinds it has no value for.
+#[derive(Clone, Debug)]
+pub(crate) struct KindError {
+    pub(crate) function: Function,
+    pub(crate) kinds: Vec<Option<Kind>>,
+}
+
+/// The kind of a type, if it is one.
+pub(crate) fn kind_of(known: Type) -> Option<Kind> {
+    match known {
+        Some(ColumnType::Kind(kind)) => Some(kind),
+        Some(ColumnType::Any) | None => None,
+    }
+}
+
+struct Undefined;
+
+/// The kind a function gives for arguments of known kinds; nothing if that depends.
+fn result_kind(function: Function, arguments: &[Option<Kind>]) -> Result<Option<Kind>, Undefined> {
+    use Function as F;
+    match (function, arguments) {
+        (F::Add | F::Subtract | F::Multiply | F::Divide | F::Remainder, [left, right]) => {
+            match (number(*left)?, number(*right)?) {
+                (Some(left), Some(right)) if left != right => Err(Undefined),
+                (left, right) => Ok(left.or(right)),
+            }
+        }
+        (F::Negate | F::Abs, [only]) => number(*only),
+        (F::ToFloat, [only]) => number(*only).map(|_| Some(Kind::Float)),
+        (F::ToInt, [only]) => number(*only).map(|_| Some(Kind::Int)),
+        (F::Min2 | F::Max2, [left, right]) => Ok(left.filter(|_| left == right)),
+        (F::Length, [only]) => one_of(&[*only], &[Kind::Text, Kind::Bytes], Kind::Int),
+        (F::Lower | F::Concat, texts) => one_of(texts, &[Kind::Text], Kind::Text),
+        (F::Contains | F::StartsWith, texts) => one_of(texts, &[Kind::Text], Kind::Bool),
+        _ => unreachable!("the parser counts arguments"),
+    }
+}
+
+fn number(kind: Option<Kind>) -> Result<Option<Kind>, Undefined> {
+    match kind {
+        None | Some(Kind::Int | Kind::Float) => Ok(kind),
+        Some(_) => Err(Undefined),
+    }
+}
+
+fn one_of(kinds: &[Option<Kind>], allowed: &[Kind], result: Kind) -> Result<Option<Kind>, Undefined> {
+    let fits = kinds.iter().flatten().all(|kind| allowed.contains(kind));
+    if fits { Ok(Some(result)) } else { Err(Undefined) }
+}
+
+/// The types of variables by relation name, for relations made on the way.
+pub(crate) fn typed(
+    variables: impl IntoIterator<Item = Variable>,
+    typing: &Typing,
+) -> Vec<(Variable, ColumnType)> {
+    let of = |variable: &Variable| typing.types.get(variable).copied().unwrap_or(ColumnType::Any);
+    variables.into_iter().map(|variable| (variable.clone(), of(&variable))).collect()
+}
+
+/// A relation's declared types, if it is known.
+pub(crate) fn declared_type(relations: &Relations, name: &RelationName, column: &str) -> Type {
+    relations.get(name).and_then(|known| known.column_type(column))
+}
