@@ -17,6 +17,21 @@
 //! lie under the database. The checksums are ours because the engine verifies its own only in recovery: a disk that
 //! rots is met with [`StoreError::Corrupt`], not with wrong rows.
 //!
+//! ```
+//! use motet_store::{Batch, MemoryStore, Store, Table, get_block};
+//!
+//! const PARTS: Table = Table("parts");
+//! const HEADS: Table = Table("heads");
+//!
+//! let store = MemoryStore::new();
+//! let mut batch = Batch::new();
+//! let cid = batch.put_block(PARTS, *b"what was said");
+//! batch.put(HEADS, *b"feed 1", cid.as_bytes());
+//! store.commit(batch)?; // both, or neither
+//! assert_eq!(get_block(&store, PARTS, &cid)?.as_deref(), Some(b"what was said".as_slice()));
+//! # Ok::<(), motet_store::StoreError>(())
+//! ```
+//!
 //! | module | noun |
 //! |---|---|
 //! | [`store`] | the trait, tables and ranges |
@@ -25,6 +40,7 @@
 //! | [`disk`] | a store in one file |
 //! | [`medium`] | where the bytes of that file are |
 //! | [`keys`] | secrets, sealed at rest |
+//! | [`error`] | what can go wrong, by what the caller can do |
 //! | [`testing`] | a medium that fails when told to, and what a crash leaves of it |
 
 pub mod batch;

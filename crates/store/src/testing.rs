@@ -2,7 +2,8 @@
 //!
 //! [`FaultyMedium`] keeps apart what is durable and what was written since the last sync. It can fail the n-th
 //! operation that changes something, and everything after it, as a disk that was pulled out does; and it can say what
-//! a power cut would leave: of each unsynced write, by a seed, nothing, all, or some of its sectors and a torn one.
+//! a power cut would leave: of each unsynced write, by a seed, nothing, all, or some of its sectors and a torn one; or
+//! all of everything but the last sector of a single write, for a loss that is nearly none is the hardest to notice.
 //! Lengths change in order, as a journal of metadata keeps them.
 
 use std::io;
@@ -61,17 +62,22 @@ impl FaultyMedium {
         let disk = self.lock();
         let mut chance = Chance(seed);
         let mut bytes = disk.durable.clone();
+        let writes = disk.unsynced.len() as u64;
+        let nearly_all = (writes > 0 && chance.below(3) == 0).then(|| chance.below(writes));
         let lengths =
             disk.unsynced.iter().filter(|change| matches!(change, Change::Length(_))).count() as u64;
-        let mut lengths_kept = chance.below(lengths + 1);
-        for change in &disk.unsynced {
+        let mut lengths_kept = if nearly_all.is_some() { lengths } else { chance.below(lengths + 1) };
+        for (index, change) in disk.unsynced.iter().enumerate() {
             match change {
                 Change::Length(len) if lengths_kept > 0 => {
                     lengths_kept -= 1;
                     bytes.resize(*len, 0);
                 }
                 Change::Length(_) => {}
-                Change::Write { offset, data } => keep_some(&mut bytes, *offset, data, &mut chance),
+                Change::Write { offset, data } => match nearly_all {
+                    Some(cut) => keep_nearly_all(&mut bytes, *offset, data, cut == index as u64),
+                    None => keep_some(&mut bytes, *offset, data, &mut chance),
+                },
             }
         }
         bytes
@@ -79,6 +85,14 @@ impl FaultyMedium {
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All of a write, or all but its last sector. A write beyond the length that was kept is lost.
+fn keep_nearly_all(bytes: &mut [u8], offset: u64, data: &[u8], cut: bool) {
+    let kept = if cut { data.len().saturating_sub(1) / 512 * 512 } else { data.len() };
+    if let Ok(place) = part(bytes, offset, kept) {
+        place.copy_from_slice(&data[..kept]);
     }
 }
 

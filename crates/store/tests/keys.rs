@@ -1,4 +1,4 @@
-//! Secrets at rest, and locks between processes.
+//! Secrets at rest.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -100,33 +100,4 @@ fn a_key_file_is_for_its_owner_alone() {
     assert!(matches!(KeyStore::open(&store, Protection::File(&file)), Err(StoreError::Corrupt { .. })));
     std::fs::remove_file(&file).unwrap();
     assert!(matches!(KeyStore::open(&store, Protection::File(&file)), Err(StoreError::Io { .. })));
-}
-
-/// Not a test of its own: the other process of the next test, which runs this program again.
-const DATABASE: &str = "MOTET_STORE_TEST_DATABASE";
-
-#[test]
-fn a_database_is_open_in_one_process_at_a_time() {
-    if let Ok(path) = std::env::var(DATABASE) {
-        let error = DiskStore::open(&path, Options::default()).unwrap_err();
-        assert!(matches!(error, StoreError::InUse { .. }), "{error:?}");
-        assert!(error.to_string().contains("in use by another process"), "{error}");
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("party.motet");
-    let store = DiskStore::open(&path, Options::default()).unwrap();
-    let other = || {
-        std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "a_database_is_open_in_one_process_at_a_time", "--nocapture"])
-            .env(DATABASE, &path)
-            .output()
-            .unwrap()
-    };
-    let output = other();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(matches!(DiskStore::open(&path, Options::default()), Err(StoreError::InUse { .. })));
-    drop(store);
-    assert!(!other().status.success(), "closed, and still locked");
-    DiskStore::open(&path, Options::default()).unwrap();
 }
