@@ -1,0 +1,200 @@
+//! The runtime: checks what comes in, keeps the inputs, and runs the dataflow.
+//!
+//! The contents of the inputs are kept apart from the dataflow, as packed rows. They say which changes are allowed, and
+//! they are what the dataflow is built from again after it ran over its budget (Q17): the old contents are run without
+//! looking at the result, which the caller has seen already, and then the next epoch's changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use motet_algebra::{
+    Budget, Changes, Program, Relation, RelationName, Row, Runtime, RuntimeError, SchemaError,
+};
+use motet_fact::Value;
+
+use crate::build::Batch;
+use crate::dictionary::{Dictionary, SharedDictionary};
+use crate::epoch::{Batches, Running};
+use crate::plan::Plan;
+use crate::planner::plan;
+use crate::row::{MIDDLE, MiddleRow, NARROW, NarrowRow, PackedRow, WideRow};
+
+/// A program kept running on differential dataflow, by one worker in the calling thread.
+///
+/// An input of which the program can only see rows with certain constants holds no others. Of the rows it does not hold
+/// it checks width and types, but cannot know whether they were there.
+pub struct Cluster {
+    engine: Box<dyn Engine>,
+}
+
+impl Cluster {
+    /// A runtime for a program, with a dictionary of its own.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if the program cannot be built.
+    pub fn new(program: Program) -> Result<Self, SchemaError> {
+        Cluster::with_dictionary(program, Dictionary::shared())
+    }
+
+    /// A runtime for a program, with a dictionary that others use too (Q14).
+    ///
+    /// # Errors
+    /// [`SchemaError`] if the program cannot be built.
+    pub fn with_dictionary(program: Program, dictionary: SharedDictionary) -> Result<Self, SchemaError> {
+        let plan = plan(&program, &mut dictionary.borrow_mut())?;
+        let engine: Box<dyn Engine> = match plan.width {
+            width if width <= NARROW => Box::new(Held::<NarrowRow>::new(program, plan, dictionary)),
+            width if width <= MIDDLE => Box::new(Held::<MiddleRow>::new(program, plan, dictionary)),
+            _ => Box::new(Held::<WideRow>::new(program, plan, dictionary)),
+        };
+        Ok(Cluster { engine })
+    }
+
+    /// How many rows of an input are held: those that the program can see.
+    pub fn rows_held(&self, input: &str) -> usize {
+        self.engine.rows_held(input)
+    }
+}
+
+impl Runtime for Cluster {
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
+        self.engine.step(inputs, budget)
+    }
+}
+
+/// A [`Cluster`] whose row type is not known.
+trait Engine {
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError>;
+    fn rows_held(&self, input: &str) -> usize;
+}
+
+/// A [`Cluster`] for one row type.
+struct Held<W: PackedRow> {
+    program: Program,
+    plan: Plan,
+    dictionary: SharedDictionary,
+    contents: BTreeMap<RelationName, BTreeSet<W>>,
+    running: Option<Running<W>>,
+    /// Whether an epoch was run to its end, so that the caller knows the outputs for the contents.
+    reported: bool,
+}
+
+impl<W: PackedRow> Engine for Held<W> {
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
+        let changes = self.admit(inputs)?;
+        let mut running = self.running()?;
+        // If the epoch fails, the dataflow goes with this frame.
+        let outputs = running.run(&changes, budget)?;
+        self.running = Some(running);
+        self.reported = true;
+        self.keep(changes);
+        Ok(self.decode(outputs))
+    }
+
+    fn rows_held(&self, input: &str) -> usize {
+        self.contents.get(input).map_or(0, BTreeSet::len)
+    }
+}
+
+impl<W: PackedRow> Held<W> {
+    fn new(program: Program, plan: Plan, dictionary: SharedDictionary) -> Self {
+        Held { program, plan, dictionary, contents: BTreeMap::new(), running: None, reported: false }
+    }
+
+    /// The dataflow, built anew if there is none that can go on.
+    fn running(&mut self) -> Result<Running<W>, RuntimeError> {
+        if let Some(running) = self.running.take().filter(|running| !running.is_old()) {
+            return Ok(running);
+        }
+        let mut running = Running::new(&self.plan, &self.dictionary);
+        if self.reported {
+            let unlimited = Budget { iterations: u64::MAX, rows: u64::MAX };
+            let whole = |rows: &BTreeSet<W>| rows.iter().map(|row| (row.clone(), 1)).collect();
+            let contents = self.contents.iter().map(|(name, rows)| (name.clone(), whole(rows))).collect();
+            running.run(&contents, unlimited)?;
+        }
+        Ok(running)
+    }
+
+    /// Checks all changes and packs those that the program can see.
+    fn admit(&self, inputs: &Changes) -> Result<Batches<W>, RuntimeError> {
+        inputs.iter().map(|(name, changes)| Ok((name.clone(), self.admit_all(name, changes)?))).collect()
+    }
+
+    fn admit_all(&self, name: &RelationName, changes: &[(Row, i64)]) -> Result<Batch<W>, RuntimeError> {
+        let relation = self.program.relations.get(name).filter(|relation| relation.input);
+        let relation = relation.ok_or_else(|| RuntimeError::NotAnInput(name.clone()))?;
+        let admission = &self.plan.inputs[name];
+        let mut batch = Batch::with_capacity(changes.len());
+        for (row, weight) in changes {
+            check_row(name, relation, row)?;
+            if weight.abs() != 1 {
+                return Err(RuntimeError::Weight { relation: name.clone(), weight: *weight });
+            }
+            if admission.admits(row) {
+                batch.push((self.pack(row), *weight));
+            }
+        }
+        self.check_weights(name, &mut batch)?;
+        Ok(batch)
+    }
+
+    /// Sorts a batch, and checks that each row comes once, and enters or leaves as it can.
+    fn check_weights(&self, name: &RelationName, batch: &mut Batch<W>) -> Result<(), RuntimeError> {
+        batch.sort_unstable();
+        let contents = self.contents.get(name);
+        let mut before = None;
+        for (row, weight) in &*batch {
+            let there = contents.is_some_and(|rows| rows.contains(row));
+            if before == Some(row) || there != (*weight < 0) {
+                return Err(RuntimeError::Weight { relation: name.clone(), weight: *weight });
+            }
+            before = Some(row);
+        }
+        Ok(())
+    }
+
+    fn pack(&self, row: &[Value]) -> W {
+        let mut dictionary = self.dictionary.borrow_mut();
+        W::collect(row.iter().map(|value| dictionary.intern(value)))
+    }
+
+    /// Makes the changes part of the contents.
+    fn keep(&mut self, changes: Batches<W>) {
+        for (name, batch) in changes {
+            let rows = self.contents.entry(name).or_default();
+            for (row, weight) in batch {
+                let changed = if weight > 0 { rows.insert(row) } else { rows.remove(&row) };
+                assert!(changed, "weights were checked before the epoch");
+            }
+        }
+    }
+
+    fn decode(&self, outputs: Batches<W>) -> Changes {
+        let dictionary = self.dictionary.borrow();
+        let decode_all = |(name, batch): (RelationName, Batch<W>)| {
+            let width = self.plan.outputs[&name];
+            let value = |row: &W, place: usize| dictionary.value(row.at(place));
+            let decode = |row: &W| (0..width).map(|place| value(row, place)).collect::<Row>();
+            let mut rows: Vec<(Row, i64)> =
+                batch.iter().map(|(row, weight)| (decode(row), *weight)).collect();
+            rows.sort_unstable();
+            (name, rows)
+        };
+        outputs.into_iter().map(decode_all).collect()
+    }
+}
+
+/// Whether a row has a value of the right kind for each column.
+fn check_row(name: &RelationName, relation: &Relation, row: &[Value]) -> Result<(), RuntimeError> {
+    let (got, want) = (row.len(), relation.columns.len());
+    if got != want {
+        return Err(RuntimeError::Width { relation: name.clone(), got, want });
+    }
+    for (value, (column, column_type)) in row.iter().zip(&relation.columns) {
+        if !column_type.takes(value) {
+            let (relation, column) = (name.clone(), column.to_string());
+            return Err(RuntimeError::Type { relation, column, value: value.clone() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! A dictionary: values to numbers of 32 bits and back (Q14).
+//!
+//! Joins and sets ask only whether two values are identical, and a comparison of two numbers is the cheapest way to
+//! ask. An int from 0 to 2³¹ - 1 is its own number with the top bit set, so counters and small keys take no room;
+//! every other value is given the next free number the first time it is seen. Numbers carry no order: what compares by
+//! size decodes first. A number is never taken back, so a dictionary lives as long as the rows that use it, and one
+//! dictionary may serve every circuit of an open database. It never leaves its process.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use motet_fact::Value;
+use rustc_hash::FxHashMap;
+
+/// The number that stands for a value. Numbers of one [`Dictionary`] are equal if and only if their values are.
+pub type Id = u32;
+
+/// A dictionary that several circuits of one thread share.
+pub type SharedDictionary = Rc<RefCell<Dictionary>>;
+
+const SMALL_INT: Id = 1 << 31;
+
+/// Values and their numbers.
+#[derive(Debug, Default)]
+pub struct Dictionary {
+    ids: FxHashMap<Value, Id>,
+    values: Vec<Value>,
+}
+
+impl Dictionary {
+    /// An empty dictionary.
+    pub fn new() -> Self {
+        Dictionary::default()
+    }
+
+    /// An empty dictionary, ready to be shared.
+    pub fn shared() -> SharedDictionary {
+        Rc::new(RefCell::new(Dictionary::new()))
+    }
+
+    /// The number of a value, new if the value is.
+    ///
+    /// # Panics
+    /// When 2³¹ values that are not small ints are in use: by then they take some hundred gigabytes.
+    pub fn intern(&mut self, value: &Value) -> Id {
+        if let Some(id) = self.find(value) {
+            return id;
+        }
+        let id = Id::try_from(self.values.len()).ok().filter(|id| *id < SMALL_INT);
+        let id = id.expect("a dictionary holds at most 2^31 values");
+        self.values.push(value.clone());
+        self.ids.insert(value.clone(), id);
+        id
+    }
+
+    /// The number of a value, if it has one.
+    pub fn find(&self, value: &Value) -> Option<Id> {
+        small(value).or_else(|| self.ids.get(value).copied())
+    }
+
+    /// The value that a number of this dictionary stands for.
+    ///
+    /// # Panics
+    /// For a number that this dictionary never gave out.
+    pub fn value(&self, id: Id) -> Value {
+        if id >= SMALL_INT {
+            return Value::Int(i64::from(id - SMALL_INT));
+        }
+        let value = usize::try_from(id).ok().and_then(|index| self.values.get(index));
+        value.expect("a number is decoded by the dictionary that gave it out").clone()
+    }
+
+    /// How many values have been stored; small ints take no room.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether no value has been stored.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+fn small(value: &Value) -> Option<Id> {
+    let int = Id::try_from(value.as_int()?).ok()?;
+    (int < SMALL_INT).then_some(int | SMALL_INT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_numbers_are_identical_values() {
+        let mut dictionary = Dictionary::new();
+        let values = [
+            Value::Int(0),
+            Value::Int(1),
+            Value::float(1.0).unwrap(),
+            Value::Int(-1),
+            Value::Int(i64::from(i32::MAX)),
+            Value::Int(i64::from(i32::MAX) + 1),
+            Value::Int(i64::MAX),
+            Value::text("1"),
+            Value::bytes(b"1".as_slice()),
+            Value::Bool(true),
+        ];
+        let ids: Vec<Id> = values.iter().map(|value| dictionary.intern(value)).collect();
+        for (value, id) in values.iter().zip(&ids) {
+            assert_eq!(dictionary.value(*id), *value);
+            assert_eq!(dictionary.intern(value), *id);
+            assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{value}");
+        }
+        assert_eq!(dictionary.len(), 7, "0, 1 and 2^31 - 1 are their own numbers");
+    }
+
+    #[test]
+    fn looking_does_not_add() {
+        let dictionary = Dictionary::new();
+        assert_eq!(dictionary.find(&Value::text("a")), None);
+        assert_eq!(dictionary.find(&Value::Int(5)), Some(SMALL_INT | 5));
+        assert!(dictionary.is_empty());
+    }
+}

@@ -1,0 +1,180 @@
+//! A plan: a program whose columns have become positions and whose constants have become numbers.
+//!
+//! Names are gone: every [`Node`] makes rows of a fixed width, and knows at which positions its inputs hold what it
+//! needs. A renaming costs nothing, since it only changed names; a projection above a join became the join's choice of
+//! what to emit; neighbouring row-wise operators became one list of [`Step`]s. [`crate::planner`] makes plans,
+//! [`crate::build`] turns them into operators.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use motet_algebra::{Aggregate, BoundFormula, BoundTerm, Column, RelationName};
+use motet_fact::Value;
+
+use crate::dictionary::Id;
+
+/// A whole program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    /// The parts, each complete before the next begins.
+    pub(crate) stages: Vec<Stage>,
+    /// What the inputs must let through.
+    pub(crate) inputs: BTreeMap<RelationName, Admission>,
+    /// The relations whose changes are reported, with their widths.
+    pub(crate) outputs: BTreeMap<RelationName, usize>,
+    /// The columns of the widest row that any operator makes.
+    pub(crate) width: usize,
+}
+
+/// Statements that one scope of the dataflow computes.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    /// Whether the rules are repeated until nothing changes.
+    pub(crate) recursive: bool,
+    /// Relations, in the order of their first assignment, each with all that is assigned to it.
+    pub(crate) rules: Vec<(RelationName, Vec<Node>)>,
+}
+
+impl Stage {
+    /// The relations that the stage uses from before it, among them those it adds to.
+    pub(crate) fn reads(&self) -> BTreeSet<&RelationName> {
+        let mut names: BTreeSet<&RelationName> = self.rules.iter().map(|(name, _)| name).collect();
+        self.rules.iter().flat_map(|(_, nodes)| nodes).for_each(|node| node.reads(&mut names));
+        names
+    }
+}
+
+/// Which rows of an input the program can ever see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// All of them.
+    Every,
+    /// Those that agree with one of these lists of positions and constants. No list at all: the input is not used.
+    Matching(Vec<Vec<(usize, Value)>>),
+}
+
+impl Admission {
+    /// Whether a row gets in.
+    pub(crate) fn admits(&self, row: &[Value]) -> bool {
+        match self {
+            Admission::Every => true,
+            Admission::Matching(lists) => {
+                lists.iter().any(|list| list.iter().all(|(position, value)| row[*position] == *value))
+            }
+        }
+    }
+
+    /// Lets in the rows of one more use.
+    pub(crate) fn widen(&mut self, list: Vec<(usize, Value)>) {
+        match self {
+            Admission::Every => {}
+            _ if list.is_empty() => *self = Admission::Every,
+            Admission::Matching(lists) if lists.contains(&list) => {}
+            Admission::Matching(lists) => lists.push(list),
+        }
+    }
+}
+
+/// An operator with its inputs.
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    /// The rows of a relation.
+    Read(RelationName),
+    /// Rows that stand in the program, each once.
+    Rows(Vec<Vec<Id>>),
+    /// Each row on its own.
+    Each(Box<Node>, Vec<Step>),
+    /// The rows of all of these. Never empty.
+    Union(Vec<Node>),
+    /// Pairs of rows that agree on the key.
+    Join {
+        /// One side.
+        left: Keyed,
+        /// The other.
+        right: Keyed,
+        /// The columns of the result.
+        emit: Vec<Origin>,
+    },
+    /// The rows of the left that have (or, if `anti`, have not) a row on the right with their key.
+    Semi {
+        /// Gives the rows.
+        left: Keyed,
+        /// Is only asked; its key may have duplicates.
+        right: Keyed,
+        /// Where the left's columns are found again.
+        emit: Vec<Origin>,
+        /// Whether it is those that have not.
+        anti: bool,
+    },
+    /// One row per key: the key, and an aggregate over what each row has in `over`.
+    Group {
+        /// The rows, and what makes the groups.
+        input: Box<Node>,
+        /// The positions of the key.
+        keys: Vec<usize>,
+        /// What is computed.
+        aggregate: Aggregate,
+        /// Over which column; nothing for a count of rows.
+        over: Option<usize>,
+    },
+}
+
+impl Node {
+    fn reads<'a>(&'a self, names: &mut BTreeSet<&'a RelationName>) {
+        match self {
+            Node::Read(name) => {
+                names.insert(name);
+            }
+            Node::Rows(_) => {}
+            Node::Each(input, _) | Node::Group { input, .. } => input.reads(names),
+            Node::Union(inputs) => inputs.iter().for_each(|input| input.reads(names)),
+            Node::Join { left, right, .. } | Node::Semi { left, right, .. } => {
+                left.node.reads(names);
+                right.node.reads(names);
+            }
+        }
+    }
+}
+
+/// A node arranged by a key: an index from the key to the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct Keyed {
+    /// Gives the rows.
+    pub(crate) node: Box<Node>,
+    /// The positions of the key.
+    pub(crate) key: Vec<usize>,
+    /// The positions of all else, ascending.
+    pub(crate) rest: Vec<usize>,
+}
+
+/// Where a column of a join's result comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A position of the key.
+    Key(usize),
+    /// A position of the left's rest.
+    Left(usize),
+    /// A position of the right's rest.
+    Right(usize),
+}
+
+/// What is done to a row.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The row goes on if two positions hold the same.
+    Same(usize, usize),
+    /// The row goes on if a position holds this value.
+    Is(usize, Id),
+    /// The row goes on if a formula holds.
+    Filter(BoundFormula),
+    /// The row of this width is lengthened by a term, or dropped where that is undefined.
+    Extend(usize, BoundTerm),
+    /// The row is lengthened by the CID of the tuple it is in this relation, with these columns (requirements §3.6).
+    Cid(RelationName, Vec<Column>),
+    /// The row becomes what it has at these positions.
+    Keep {
+        /// The positions.
+        places: Vec<usize>,
+        /// Whether some are left out, so that two rows may become one.
+        lossy: bool,
+    },
+}

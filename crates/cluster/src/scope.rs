@@ -1,0 +1,331 @@
+//! The operators of one stage: nodes of a plan to operators of differential dataflow.
+//!
+//! A stage is an iterative scope, whether it loops or not, so that every operator is compiled for one kind of time: the
+//! pair of an epoch and a round. What enters the scope is there from round 0.
+//!
+//! Collections carry weights, relations are sets. Operators whose result may have duplicates (a projection that loses
+//! columns, a union) leave them in; sets are made again only where it matters: before a relation, a negation, an
+//! aggregate of rows. So that no weight leaves 64 bits, each collection has a *degree*: 0 is a set, and for n > 0 all
+//! weights together are at most rowsⁿ. Row-wise operators and unions do not raise it. A join does, so a join makes its
+//! inputs sets where the result would have more than two: a billion rows squared stay below 2⁶³.
+//!
+//! Indexes of whole relations are made once for each key and shared in the scope. One worker runs everything, so
+//! nothing is exchanged: [`arrange_index`] and [`arrange_keys`] are the only places that would change for several.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use differential_dataflow::VecCollection;
+use differential_dataflow::operators::arrange::arrangement::arrange_core;
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::trace::implementations::{
+    KeyBatcher, KeyBuilder, KeySpine, ValBatcher, ValBuilder, ValSpine,
+};
+use motet_algebra::{Aggregate, RelationName};
+use motet_fact::Value;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::scope::Iterative;
+use timely::order::Product;
+
+use crate::dictionary::{Id, SharedDictionary};
+use crate::each::{apply, lengthen};
+use crate::meter::Meter;
+use crate::plan::{Keyed, Node, Origin, Step};
+use crate::row::{PackedRow, pick};
+
+/// The epoch of a change: how many steps were run before it since the dataflow was built.
+pub(crate) type Epoch = u32;
+/// The round of a loop.
+pub(crate) type Round = u32;
+/// When a change happens: in an epoch, in a round.
+pub(crate) type Moment = Product<Epoch, Round>;
+
+/// A collection of rows in a stage.
+pub(crate) type Rows<'s, W> = VecCollection<'s, Moment, W, i64>;
+type Index<'s, W> = Arranged<'s, TraceAgent<ValSpine<W, W, Moment, i64>>>;
+type Keys<'s, W> = Arranged<'s, TraceAgent<KeySpine<W, Moment, i64>>>;
+
+/// The highest degree that the inputs of a join may have together.
+const MAX_DEGREE: u32 = 1;
+/// No limit on a degree.
+const ANY_DEGREE: u32 = u32::MAX;
+
+/// A collection, and what is known of its weights: degree 0 is a set.
+pub(crate) struct Flow<'s, W: PackedRow> {
+    pub(crate) rows: Rows<'s, W>,
+    pub(crate) degree: u32,
+}
+
+/// A stage that is being built.
+pub(crate) struct Stage<'s, W: PackedRow> {
+    /// Where the operators go.
+    pub(crate) scope: Iterative<'s, Epoch, Round>,
+    /// One row without columns, there from the first epoch on.
+    pub(crate) unit: Rows<'s, W>,
+    /// The relations so far. One that is not here is empty.
+    pub(crate) relations: BTreeMap<RelationName, Rows<'s, W>>,
+    /// The relation being assigned.
+    pub(crate) target: RelationName,
+    pub(crate) dictionary: SharedDictionary,
+    pub(crate) meter: Rc<Meter>,
+    indexes: BTreeMap<(RelationName, Vec<usize>), Index<'s, W>>,
+    keys: BTreeMap<(RelationName, Vec<usize>), Keys<'s, W>>,
+}
+
+impl<'s, W: PackedRow> Stage<'s, W> {
+    /// A stage without operators.
+    pub(crate) fn new(
+        scope: Iterative<'s, Epoch, Round>,
+        unit: Rows<'s, W>,
+        dictionary: SharedDictionary,
+        meter: Rc<Meter>,
+    ) -> Self {
+        Stage {
+            scope,
+            unit,
+            relations: BTreeMap::new(),
+            target: RelationName::from(""),
+            dictionary,
+            meter,
+            indexes: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// The operators of a node.
+    pub(crate) fn node(&mut self, node: &Node) -> Flow<'s, W> {
+        match node {
+            Node::Read(name) => self.read(name),
+            Node::Rows(rows) => self.constant(rows),
+            Node::Each(input, steps) => self.each(input, steps),
+            Node::Union(inputs) => self.union(inputs),
+            Node::Join { left, right, emit } => self.join(left, right, emit),
+            Node::Semi { left, right, emit, anti } => self.semi(left, right, emit, *anti),
+            Node::Group { input, keys, aggregate, over } => self.group(input, keys, *aggregate, *over),
+        }
+    }
+
+    fn read(&self, name: &RelationName) -> Flow<'s, W> {
+        let rows = self.relations.get(name).cloned();
+        Flow { rows: rows.unwrap_or_else(|| VecCollection::new(empty(self.scope))), degree: 0 }
+    }
+
+    fn constant(&self, rows: &[Vec<Id>]) -> Flow<'s, W> {
+        let rows: Vec<W> = rows.iter().map(|row| W::collect(row.iter().copied())).collect();
+        Flow { rows: self.unit.clone().flat_map(move |_| rows.clone()), degree: 0 }
+    }
+
+    fn each(&mut self, input: &Node, steps: &[Step]) -> Flow<'s, W> {
+        let Flow { rows, degree } = self.node(input);
+        let lossy = steps.iter().any(|step| matches!(step, Step::Keep { lossy: true, .. }));
+        let (steps, dictionary) = (steps.to_vec(), Rc::clone(&self.dictionary));
+        let rows = rows.flat_map(move |row| apply(row, &steps, &dictionary));
+        Flow { rows, degree: degree.max(u32::from(lossy)) }
+    }
+
+    /// The sum of all inputs.
+    fn union(&mut self, inputs: &[Node]) -> Flow<'s, W> {
+        let flows: Vec<_> = inputs.iter().map(|input| self.node(input)).collect();
+        self.sum(flows)
+    }
+
+    /// The sum of some flows.
+    pub(crate) fn sum(&self, flows: Vec<Flow<'s, W>>) -> Flow<'s, W> {
+        let highest = flows.iter().map(|flow| flow.degree).max().unwrap_or(0);
+        let degree = highest.max(u32::from(flows.len() > 1));
+        let rows = differential_dataflow::collection::concatenate(
+            self.scope,
+            flows.into_iter().map(|flow| flow.rows),
+        );
+        Flow { rows, degree }
+    }
+
+    fn join(&mut self, left: &Keyed, right: &Keyed, emit: &[Origin]) -> Flow<'s, W> {
+        let (left_index, left_degree) = self.index(left, MAX_DEGREE);
+        let (right_index, right_degree) = self.index(right, MAX_DEGREE - left_degree);
+        let lossy = emit.len() < left.key.len() + left.rest.len() + right.rest.len();
+        let count = self.counter();
+        let emit = emit.to_vec();
+        let rows = left_index.join_core(right_index, move |key: &W, left: &W, right: &W| {
+            count();
+            let column = |origin: &Origin| match origin {
+                Origin::Key(place) => key.at(*place),
+                Origin::Left(place) => left.at(*place),
+                Origin::Right(place) => right.at(*place),
+            };
+            Some(W::collect(emit.iter().map(column)))
+        });
+        let degree = left_degree + right_degree;
+        Flow { rows, degree: if degree > 0 || lossy { degree + 1 } else { 0 } }
+    }
+
+    fn semi(&mut self, left: &Keyed, right: &Keyed, emit: &[Origin], anti: bool) -> Flow<'s, W> {
+        let (index, degree) = self.index(left, ANY_DEGREE);
+        let keys = self.key_set(right);
+        let emit = restore(emit);
+        let again = emit.clone();
+        let count = self.counter();
+        let found = index.clone().join_core(keys, move |key: &W, rest: &W, _: &()| {
+            count();
+            Some(emit(key, rest))
+        });
+        if !anti {
+            return Flow { rows: found, degree };
+        }
+        let all = index.as_collection(move |key, rest| again(key, rest));
+        Flow { rows: all.concat(found.negate()), degree }
+    }
+
+    fn group(
+        &mut self,
+        input: &Node,
+        keys: &[usize],
+        aggregate: Aggregate,
+        over: Option<usize>,
+    ) -> Flow<'s, W> {
+        let flow = self.node(input);
+        // A sum and a count of rows take each row once; the others take each value once, and reduce sees it so.
+        let per_row = aggregate == Aggregate::Sum || over.is_none();
+        let rows = if per_row { self.set(flow) } else { flow.rows };
+        let (places, width) = (keys.to_vec(), keys.len());
+        let over: Vec<usize> = over.into_iter().collect();
+        let pairs = rows.map(move |row| (pick(&row, &places), pick(&row, &over)));
+        let dictionary = Rc::clone(&self.dictionary);
+        let reduced = arrange_index(pairs)
+            .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
+                "Group",
+                move |_key, input, output| {
+                    if let Some(id) = fold(aggregate, per_row, input, &dictionary) {
+                        output.push((W::collect([id].into_iter()), 1));
+                    }
+                },
+                |batch, key, changes| {
+                    batch.clear();
+                    batch.extend(
+                        changes.drain(..).map(|(value, time, weight)| ((key.clone(), value), time, weight)),
+                    );
+                },
+            );
+        let rows = reduced.as_collection(move |key, value| lengthen(key, width, value.at(0)));
+        Flow { rows, degree: 0 }
+    }
+
+    /// A side of a join, indexed by its key, with its degree, which is at most the one given.
+    fn index(&mut self, side: &Keyed, most: u32) -> (Index<'s, W>, u32) {
+        let cached = cache_key(side);
+        if let Some(index) = cached.as_ref().and_then(|key| self.indexes.get(key)) {
+            return (index.clone(), 0);
+        }
+        let Flow { mut rows, mut degree } = self.node(&side.node);
+        if degree > most {
+            (rows, degree) = (distinct(rows), 0);
+        }
+        let (key, rest) = (side.key.clone(), side.rest.clone());
+        let index = arrange_index(rows.map(move |row| (pick(&row, &key), pick(&row, &rest))));
+        if let Some(key) = cached {
+            self.indexes.insert(key, index.clone());
+        }
+        (index, degree)
+    }
+
+    /// The keys that a side has, each once.
+    fn key_set(&mut self, side: &Keyed) -> Keys<'s, W> {
+        let cached = cache_key(side);
+        if let Some(keys) = cached.as_ref().and_then(|key| self.keys.get(key)) {
+            return keys.clone();
+        }
+        let Flow { rows, degree } = self.node(&side.node);
+        let key = side.key.clone();
+        let rows = rows.map(move |row| pick(&row, &key));
+        let keys = if degree == 0 && side.rest.is_empty() { arrange_keys(rows) } else { distinct_keys(rows) };
+        if let Some(key) = cached {
+            self.keys.insert(key, keys.clone());
+        }
+        keys
+    }
+
+    /// The flow as a set.
+    pub(crate) fn set(&self, flow: Flow<'s, W>) -> Rows<'s, W> {
+        if flow.degree == 0 { flow.rows } else { distinct(flow.rows) }
+    }
+
+    /// Counts one row for the relation being assigned.
+    fn counter(&self) -> impl Fn() + 'static {
+        let (meter, target) = (Rc::clone(&self.meter), self.target.clone());
+        move || meter.rows(1, &target)
+    }
+}
+
+/// What an index of a whole relation is known by.
+fn cache_key(side: &Keyed) -> Option<(RelationName, Vec<usize>)> {
+    if let Node::Read(name) = &*side.node { Some((name.clone(), side.key.clone())) } else { None }
+}
+
+/// Puts the key and the rest of a row together again.
+fn restore<W: PackedRow>(emit: &[Origin]) -> impl Fn(&W, &W) -> W + Clone + 'static {
+    let emit = emit.to_vec();
+    move |key, rest| {
+        W::collect(emit.iter().map(|origin| match origin {
+            Origin::Key(place) => key.at(*place),
+            Origin::Left(place) | Origin::Right(place) => rest.at(*place),
+        }))
+    }
+}
+
+/// The aggregate of a group: its values, each with the number of rows that have it. A count of rows has one value for
+/// all, the empty row.
+fn fold<W: PackedRow>(
+    aggregate: Aggregate,
+    per_row: bool,
+    input: &[(&W, i64)],
+    dictionary: &SharedDictionary,
+) -> Option<Id> {
+    assert!(input.iter().all(|(_, weight)| *weight > 0), "a group holds rows that are there");
+    let times = |weight: i64| if per_row { weight } else { 1 };
+    let value = if aggregate == Aggregate::Count {
+        Value::Int(input.iter().map(|(_, weight)| times(*weight)).sum())
+    } else {
+        let dictionary = dictionary.borrow();
+        let repeated = |(value, weight): &(&W, i64)| {
+            let times = usize::try_from(times(*weight)).expect("weights are positive");
+            std::iter::repeat_n(dictionary.value(value.at(0)), times)
+        };
+        aggregate.fold(&mut input.iter().flat_map(repeated))?
+    };
+    Some(dictionary.borrow_mut().intern(&value))
+}
+
+fn arrange_index<'s, W: PackedRow>(pairs: VecCollection<'s, Moment, (W, W), i64>) -> Index<'s, W> {
+    let batcher = ValBatcher::<W, W, Moment, i64>::new;
+    arrange_core::<_, _, _, ValSpine<W, W, Moment, i64>>(pairs.inner, Pipeline, "Index", batcher)
+}
+
+fn arrange_keys<'s, W: PackedRow>(rows: Rows<'s, W>) -> Keys<'s, W> {
+    let batcher = KeyBatcher::<W, Moment, i64>::new;
+    let keyed = rows.map(|row| (row, ()));
+    arrange_core::<_, _, _, KeySpine<W, Moment, i64>>(keyed.inner, Pipeline, "Keys", batcher)
+}
+
+/// The rows of a collection, each once, arranged.
+fn distinct_keys<'s, W: PackedRow>(rows: Rows<'s, W>) -> Keys<'s, W> {
+    arrange_keys(rows).reduce_abelian::<_, KeyBuilder<W, Moment, i64>, KeySpine<W, Moment, i64>, _, _>(
+        "Distinct",
+        |row, input, output| {
+            assert!(
+                input.iter().all(|(_, weight)| *weight > 0),
+                "{row:?} is there a negative number of times"
+            );
+            output.push(((), 1));
+        },
+        |batch, row, changes| {
+            batch.clear();
+            batch.extend(changes.drain(..).map(|(unit, time, weight)| ((row.clone(), unit), time, weight)));
+        },
+    )
+}
+
+/// The rows of a collection, each once.
+pub(crate) fn distinct<'s, W: PackedRow>(rows: Rows<'s, W>) -> Rows<'s, W> {
+    distinct_keys(rows).as_collection(|row, ()| row.clone())
+}

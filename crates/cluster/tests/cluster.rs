@@ -1,0 +1,278 @@
+//! What a cluster promises, one promise at a time.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use motet_algebra::{
+    Budget, Changes, Column, ColumnType, Comparison, Expression, Formula, Function, Program, Relation, Row,
+    Runtime, RuntimeError, Statement, Term,
+};
+use motet_cluster::{Cluster, Dictionary};
+use motet_fact::{Kind, Value};
+
+fn read(name: &str) -> Expression {
+    Expression::Relation { name: name.into(), cid: None }
+}
+
+fn rename(input: Expression, pairs: &[(&str, &str)]) -> Expression {
+    let pairs = pairs.iter().map(|(old, new)| (Column::from(*old), Column::from(*new))).collect();
+    Expression::Rename { input: input.into(), pairs }
+}
+
+fn project(input: Expression, columns: &[&str]) -> Expression {
+    Expression::Project {
+        input: input.into(),
+        columns: columns.iter().map(|name| Column::from(*name)).collect(),
+    }
+}
+
+fn join(left: Expression, right: Expression) -> Expression {
+    Expression::Join(left.into(), right.into())
+}
+
+fn compare(input: Expression, comparison: Comparison, column: &str, value: impl Into<Value>) -> Expression {
+    let formula = Formula::Compare(comparison, Term::Column(column.into()), Term::Constant(value.into()));
+    Expression::Select { input: input.into(), formula }
+}
+
+fn assign(name: &str, expression: Expression) -> Statement {
+    Statement::Assign { relation: name.into(), expression }
+}
+
+fn repeat(body: Vec<Statement>) -> Statement {
+    Statement::Loop { body, exports: Vec::new() }
+}
+
+/// A program over int columns; a name that begins with `<` is an input, one with `>` an output.
+fn program(relations: &[(&str, &[&str])], statements: Vec<Statement>) -> Program {
+    let mut program = Program { relations: BTreeMap::new(), statements };
+    for (name, columns) in relations {
+        let column = |name: &&str| (Column::from(*name), ColumnType::Kind(Kind::Int));
+        let columns = columns.iter().map(column).collect();
+        let (input, output) = (name.starts_with('<'), name.starts_with('>'));
+        let name = name.trim_start_matches(['<', '>']);
+        program.relations.insert(name.into(), Relation { columns, input, output });
+    }
+    program
+}
+
+fn row(values: &[i64]) -> Row {
+    values.iter().map(|value| Value::Int(*value)).collect()
+}
+
+/// Changes of one relation.
+fn of<const N: usize>(name: &str, rows: &[([i64; N], i64)]) -> Changes {
+    let mut rows: Vec<(Row, i64)> = rows.iter().map(|(values, weight)| (row(values), *weight)).collect();
+    rows.sort_unstable();
+    BTreeMap::from([(name.into(), rows)])
+}
+
+fn step(cluster: &mut Cluster, changes: &Changes) -> Changes {
+    cluster.step(changes, Budget::default()).unwrap()
+}
+
+/// `>path(x, y)` is the transitive closure of `<edge(x, y)`.
+fn closure() -> Program {
+    let further = join(rename(read("path"), &[("y", "via")]), rename(read("edge"), &[("x", "via")]));
+    let body = vec![assign("path", read("edge")), assign("path", project(further, &["x", "y"]))];
+    program(&[("<edge", &["x", "y"]), (">path", &["x", "y"])], vec![repeat(body)])
+}
+
+#[test]
+fn a_cycle_does_not_keep_itself_alive() {
+    let mut cluster = Cluster::new(closure()).unwrap();
+    let all = step(&mut cluster, &of("edge", &[([1, 2], 1), ([2, 3], 1), ([3, 2], 1)]));
+    assert_eq!(all["path"].len(), 6, "1→2, 1→3, and all pairs of 2 and 3");
+    let gone = step(&mut cluster, &of("edge", &[([1, 2], -1)]));
+    assert_eq!(gone, of("path", &[([1, 2], -1), ([1, 3], -1)]));
+    let gone = step(&mut cluster, &of("edge", &[([3, 2], -1)]));
+    assert_eq!(gone, of("path", &[([2, 2], -1), ([3, 2], -1), ([3, 3], -1)]));
+    assert!(step(&mut cluster, &Changes::new()).is_empty());
+}
+
+#[test]
+fn a_row_with_two_derivations_stays_until_both_are_gone() {
+    let mut cluster = Cluster::new(closure()).unwrap();
+    step(&mut cluster, &of("edge", &[([1, 2], 1), ([2, 4], 1), ([1, 3], 1), ([3, 4], 1)]));
+    assert_eq!(step(&mut cluster, &of("edge", &[([2, 4], -1)])), of("path", &[([2, 4], -1)]));
+    let gone = step(&mut cluster, &of("edge", &[([3, 4], -1)]));
+    assert_eq!(gone, of("path", &[([1, 4], -1), ([3, 4], -1)]));
+}
+
+/// A trie under construction. Of the children that want a place under a node only the newest has it; which nodes there
+/// are follows from that, by a recursion that joins with a relation that loses rows while others come.
+fn trie() -> Program {
+    let mut newest = read("wish");
+    newest = Expression::GroupBy {
+        input: newest.into(),
+        keys: vec!["parent".into(), "letter".into()],
+        aggregate: motet_algebra::Aggregate::Max,
+        over: Some("node".into()),
+        result: "node".into(),
+    };
+    let root =
+        Expression::Constant { columns: vec!["node".into(), "depth".into()], rows: vec![row(&[0, 0])] };
+    let deeper =
+        Term::Apply(Function::Add, vec![Term::Column("depth".into()), Term::Constant(Value::Int(1))]);
+    let below = Expression::Extend {
+        input: join(rename(read("node"), &[("node", "parent")]), read("child")).into(),
+        column: "next".into(),
+        term: deeper,
+    };
+    let below = rename(project(below, &["node", "next"]), &[("next", "depth")]);
+    let relations: [(&str, &[&str]); 3] = [
+        ("<wish", &["parent", "letter", "node"]),
+        ("child", &["parent", "letter", "node"]),
+        (">node", &["node", "depth"]),
+    ];
+    let statements = vec![assign("child", newest), assign("node", root), repeat(vec![assign("node", below)])];
+    program(&relations, statements)
+}
+
+/// Feldera's issue 5452: there, what a join inside a recursion lost was kept by the recursion, so that rows that came
+/// one by one gave another result than rows that came at once.
+#[test]
+fn retractions_pass_through_joins_inside_recursion() {
+    let wishes =
+        [[0, 1, 1], [1, 1, 2], [2, 2, 3], [0, 1, 5], [5, 1, 6], [1, 2, 7], [6, 2, 8], [0, 2, 9], [5, 1, 10]];
+    let at_once: Vec<_> = wishes.iter().map(|wish| (*wish, 1)).collect();
+    let expected = step(&mut Cluster::new(trie()).unwrap(), &of("wish", &at_once));
+    let mut cluster = Cluster::new(trie()).unwrap();
+    let mut nodes = BTreeSet::new();
+    for wish in wishes {
+        for (row, weight) in step(&mut cluster, &of("wish", &[(wish, 1)])).remove("node").unwrap_or_default()
+        {
+            assert!(
+                if weight > 0 { nodes.insert(row) } else { nodes.remove(&row) },
+                "a change that changes nothing"
+            );
+        }
+    }
+    let nodes: Vec<(Row, i64)> = nodes.into_iter().map(|row| (row, 1)).collect();
+    assert_eq!(nodes, expected["node"]);
+    let wanted = of("node", &[([0, 0], 1), ([5, 1], 1), ([9, 1], 1), ([10, 2], 1)]);
+    assert_eq!(expected, wanted);
+}
+
+#[test]
+fn only_rows_that_can_be_seen_are_held() {
+    let titles = |name: &str| project(compare(read("fact"), Comparison::Equal, "attribute", 7), &[name]);
+    let statements = vec![assign("out", titles("entity"))];
+    let relations: [(&str, &[&str]); 3] =
+        [("<fact", &["entity", "attribute", "value"]), ("<unused", &["x"]), (">out", &["entity"])];
+    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let mut changes = of("fact", &[([1, 7, 1], 1), ([1, 7, 2], 1), ([2, 8, 1], 1), ([3, 9, 1], 1)]);
+    changes.extend(of("unused", &[([1], 1)]));
+    assert_eq!(step(&mut cluster, &changes), of("out", &[([1], 1)]));
+    assert_eq!((cluster.rows_held("fact"), cluster.rows_held("unused")), (2, 0));
+    assert!(step(&mut cluster, &of("fact", &[([1, 7, 1], -1), ([2, 8, 1], -1)])).is_empty());
+    assert_eq!(step(&mut cluster, &of("fact", &[([1, 7, 2], -1)])), of("out", &[([1], -1)]));
+    assert_eq!(cluster.rows_held("fact"), 0);
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let mut cluster = Cluster::new(closure()).unwrap();
+    step(&mut cluster, &of("edge", &[([1, 2], 1)]));
+    let mut refused = |changes: Changes| cluster.step(&changes, Budget::default()).unwrap_err();
+    let edge = || "edge".into();
+    assert_eq!(refused(of("path", &[([1, 2], 1)])), RuntimeError::NotAnInput("path".into()));
+    assert_eq!(refused(of("nothing", &[([1], 1)])), RuntimeError::NotAnInput("nothing".into()));
+    let width = RuntimeError::Width { relation: edge(), got: 1, want: 2 };
+    assert_eq!(refused(of("edge", &[([1], 1)])), width);
+    let text = BTreeMap::from([(edge(), vec![(vec![Value::Int(3), Value::from("a")], 1)])]);
+    let kind = RuntimeError::Type { relation: edge(), column: "y".into(), value: Value::from("a") };
+    assert_eq!(refused(text), kind);
+    for (values, weight) in [([1, 2], 1), ([2, 3], -1), ([2, 3], 2), ([2, 3], 0)] {
+        let error = RuntimeError::Weight { relation: edge(), weight };
+        assert_eq!(refused(of("edge", &[([5, 6], 1), (values, weight)])), error);
+    }
+    let twice = RuntimeError::Weight { relation: edge(), weight: 1 };
+    assert_eq!(refused(of("edge", &[([2, 3], 1), ([2, 3], 1)])), twice);
+    assert_eq!(step(&mut cluster, &of("edge", &[([5, 6], 1)])), of("path", &[([5, 6], 1)]));
+}
+
+/// `>number(n)`: all numbers from those in `<seed` on, without end, unless there is a limit below.
+fn counting() -> Program {
+    let more = Expression::Extend {
+        input: rename(read("number"), &[("n", "m")]).into(),
+        column: "n".into(),
+        term: Term::Apply(Function::Add, vec![Term::Column("m".into()), Term::Constant(Value::Int(1))]),
+    };
+    let more = compare(project(more, &["n"]), Comparison::Less, "n", 1_000);
+    let body = vec![assign("number", read("seed")), assign("number", more)];
+    program(&[("<seed", &["n"]), (">number", &["n"])], vec![repeat(body)])
+}
+
+#[test]
+fn an_epoch_over_budget_leaves_no_trace() {
+    let budget = Budget { iterations: 50, rows: 1_000_000 };
+    let mut cluster = Cluster::new(counting()).unwrap();
+    let over = cluster.step(&of("seed", &[([1], 1)]), budget);
+    let error = RuntimeError::OverBudget { what: "iterations", limit: 50, relation: "number".into() };
+    assert_eq!(over, Err(error.clone()));
+    assert_eq!(cluster.rows_held("seed"), 0);
+    let first = cluster.step(&of("seed", &[([990], 1)]), budget).unwrap();
+    assert_eq!(first["number"].len(), 10);
+    assert_eq!(cluster.step(&of("seed", &[([5], 1), ([990], -1)]), budget), Err(error));
+    assert_eq!(cluster.step(&of("seed", &[([988], 1)]), budget), Ok(of("number", &[([988], 1), ([989], 1)])));
+    assert_eq!(
+        cluster.step(&of("seed", &[([988], -1)]), budget),
+        Ok(of("number", &[([988], -1), ([989], -1)]))
+    );
+}
+
+#[test]
+fn rows_are_counted_where_they_multiply() {
+    let pairs = join(rename(read("seed"), &[("n", "a")]), rename(read("seed"), &[("n", "b")]));
+    let relations: [(&str, &[&str]); 2] = [("<seed", &["n"]), (">pair", &["a", "b"])];
+    let mut cluster = Cluster::new(program(&relations, vec![assign("pair", pairs)])).unwrap();
+    let seeds: Vec<([i64; 1], i64)> = (0..100).map(|n| ([n], 1)).collect();
+    let budget = Budget { iterations: 1, rows: 5_000 };
+    let over = cluster.step(&of("seed", &seeds), budget);
+    assert_eq!(over, Err(RuntimeError::OverBudget { what: "rows", limit: 5_000, relation: "pair".into() }));
+    let pairs = cluster.step(&of("seed", &seeds[..10]), budget).unwrap();
+    assert_eq!(pairs["pair"].len(), 100);
+}
+
+#[test]
+fn circuits_share_a_dictionary() {
+    let dictionary = Dictionary::shared();
+    let mut first = Cluster::with_dictionary(closure(), Rc::clone(&dictionary)).unwrap();
+    let mut second = Cluster::with_dictionary(closure(), Rc::clone(&dictionary)).unwrap();
+    let changes = of("edge", &[([-1, -2], 1), ([-2, -3], 1)]);
+    let expected = step(&mut first, &changes);
+    assert_eq!(dictionary.borrow().len(), 3);
+    assert_eq!(step(&mut second, &changes), expected);
+    assert_eq!(dictionary.borrow().len(), 3, "the second met no new value");
+}
+
+#[test]
+fn rows_of_any_width_are_rows() {
+    for width in [0, 1, 4, 5, 8, 9, 40] {
+        let names: Vec<String> = (0..width).map(|number| format!("c{number}")).collect();
+        let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+        let relations: [(&str, &[&str]); 2] = [("<from", &columns), (">to", &columns)];
+        let mut cluster = Cluster::new(program(&relations, vec![assign("to", read("from"))])).unwrap();
+        let values: Row = (0..width).map(Value::Int).collect();
+        let changes = |name: &str, weight| Changes::from([(name.into(), vec![(values.clone(), weight)])]);
+        assert_eq!(step(&mut cluster, &changes("from", 1)), changes("to", 1), "width {width}");
+        assert_eq!(step(&mut cluster, &changes("from", -1)), changes("to", -1), "width {width}");
+    }
+}
+
+#[test]
+fn a_long_chain_is_cut_and_mended() {
+    let next = join(rename(read("reach"), &[("y", "x")]), read("edge"));
+    let start = Expression::Constant { columns: vec!["y".into()], rows: vec![row(&[0])] };
+    let statements = vec![assign("reach", start), repeat(vec![assign("reach", project(next, &["y"]))])];
+    let relations: [(&str, &[&str]); 2] = [("<edge", &["x", "y"]), (">reach", &["y"])];
+    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let edges: Vec<([i64; 2], i64)> = (0..2_000).map(|from| ([from, from + 1], 1)).collect();
+    assert_eq!(step(&mut cluster, &of("edge", &edges))["reach"].len(), 2_001);
+    let expected =
+        |weight| -> Vec<([i64; 1], i64)> { (1_501..=2_000).map(|node| ([node], weight)).collect() };
+    assert_eq!(step(&mut cluster, &of("edge", &[([1_500, 1_501], -1)])), of("reach", &expected(-1)));
+    assert_eq!(step(&mut cluster, &of("edge", &[([1_500, 1_501], 1)])), of("reach", &expected(1)));
+}
