@@ -155,7 +155,7 @@ impl Loaded {
         let cid = read_key(&mut quad)?.as_link()?;
         let causes: Vec<Cid> =
             fact.causes.iter().map(|cause| Cid::from_bytes(cause).ok()).collect::<Option<_>>()?;
-        let sound = quad.is_empty() && causes.is_sorted_by(|one, next| one < next);
+        let sound = quad.is_empty() && fact.height > 0 && causes.is_sorted_by(|one, next| one < next);
         sound.then_some(Loaded { entity, attribute, value, cid, height: fact.height, causes })
     }
 

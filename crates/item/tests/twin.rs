@@ -495,6 +495,13 @@ fn snapshots_read_back(item: &Item) {
     let model = registry.get("object").unwrap();
     let restored = model.restore(item.id(), &snapshot).unwrap();
     assert_eq!(restored.snapshot(), snapshot);
+    for at in (0..snapshot.len()).step_by(7) {
+        let mut damaged = snapshot.clone();
+        damaged[at] ^= 1 << (at % 8);
+        if let Ok(other) = model.restore(item.id(), &damaged) {
+            assert_eq!(other.snapshot(), damaged, "what is read is what would be written");
+        }
+    }
     let mut rows = BTreeSet::new();
     restored.rows(&mut |relation, row| assert!(rows.insert((relation, row))));
     let published = |row: &Row| matches!(row.0, BaseRelation::Attr | BaseRelation::Candidate);
