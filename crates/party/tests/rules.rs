@@ -235,6 +235,22 @@ fn an_invitation_admits_to_no_more_than_it_says() {
 }
 
 #[test]
+fn an_invitation_is_used_once_also_within_one_entry_and_one_after_the_other() {
+    let (mut world, genesis) = founded();
+    let id = invitation(0);
+    let (invites, _) =
+        world.say(&genesis, vec![Credential::Invitation { id, role: Role::Admin, expires: 0 }]);
+    let both = vec![member(1, Role::Reader, Some(id)), member(2, Role::Reader, Some(id))];
+    let (redeems, result) = world.say(&invites, both);
+    assert!(result.is_ok(), "it is authorised, and half of it does not count");
+    let (_, result) = world.say(&redeems, admission(3, Role::Writer, Some(id)));
+    assert_eq!(result, Ok(Effect::default()));
+    let counted = |person: usize| world.authority.members()[&identity(person)].counted;
+    assert_eq!([1, 2, 3].map(counted), [true, false, false]);
+    assert!(!world.authority.counts(&data_key(3).public()));
+}
+
+#[test]
 fn certificates_name_the_member_the_device_and_the_kind() {
     let (mut world, genesis) = founded();
     let (admits, _) = world.say(&genesis, admission(1, Role::Writer, None));
