@@ -1,6 +1,8 @@
 //! Replicas end with equal sets, whatever was dealt to whom, in whatever order messages arrive, wherever connections
 //! break.
 
+#![allow(clippy::unwrap_used)]
+
 mod twin;
 
 use motet_feed::EntryKind;

@@ -1,6 +1,8 @@
 //! A peer may say anything at any time: nothing panics, what is kept stays bounded, and an honest peer is served
 //! afterwards as if nothing had been.
 
+#![allow(clippy::unwrap_used)]
+
 mod twin;
 
 use motet_fact::{Cid, Codec, PublicKey};

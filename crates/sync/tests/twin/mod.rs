@@ -1,5 +1,5 @@
 //! A database as stupid as can be, random histories for it, and a network that delivers in any order.
-#![allow(dead_code)]
+#![allow(dead_code)] // shared by tests that each use a part of it
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,0 +1,109 @@
+//! What a node asks of the database, and what it tells.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use motet_fact::{PublicKey, SecretKey};
+use motet_sync::{Bundle, Limits, Progress, Replica};
+
+/// The database, as a node sees it. Called from many threads, never from two for one connection.
+pub trait Host: Replica + Send + Sync {
+    /// The key of this device.
+    fn device_key(&self) -> SecretKey;
+
+    /// Takes entries that came, in this order; one answer for each, in the same order. When it returns, what was taken
+    /// is durable, and [`Replica::contains`] says so.
+    fn deliver(&self, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>>;
+
+    /// A signal after each change of heads or of who has access. Signals may be merged.
+    fn subscribe_heads(&self) -> Receiver<()>;
+
+    /// Answers a newcomer's request under an invitation. The binding names the connection it came over.
+    ///
+    /// # Errors
+    /// The reason of the refusal, for the newcomer to read.
+    fn redeem(&self, request: &[u8], channel_binding: &[u8; 32]) -> Result<Vec<u8>, String>;
+}
+
+/// How a node is to be.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Where to listen; `None`: nowhere. Port 0 takes any free one, see [`crate::Node::local_addr`].
+    pub listen: Option<SocketAddr>,
+    /// Addresses (`host:port`) to be dialled, and dialled again whenever the connection is lost.
+    pub peers: Vec<String>,
+    /// Hears what happens. Nobody need listen.
+    pub events: Sender<NodeEvent>,
+    /// The bounds of each session.
+    pub limits: Limits,
+    /// How long a wire may be silent before it counts as dead. A third of it is how often a node says something.
+    pub silence: Duration,
+}
+
+impl NodeConfig {
+    /// A node that neither listens nor dials, with the usual bounds.
+    pub fn new(events: Sender<NodeEvent>) -> Self {
+        let silence = Duration::from_secs(10);
+        NodeConfig { listen: None, peers: Vec::new(), events, limits: Limits::default(), silence }
+    }
+}
+
+/// What happens at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeEvent {
+    /// A device is connected.
+    Connected {
+        /// The device.
+        device: PublicKey,
+        /// Its address.
+        address: String,
+    },
+    /// A connection is over.
+    Disconnected {
+        /// The device.
+        device: PublicKey,
+        /// Its address.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// No connection came about.
+    Failed {
+        /// The address that was dialled, or that called.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// Entries came.
+    Delivered {
+        /// From this device.
+        device: PublicKey,
+        /// Of this party.
+        party: PublicKey,
+        /// How many the database took.
+        taken: usize,
+        /// Why it did not take the others.
+        refused: Vec<String>,
+    },
+    /// The database could not read what it holds.
+    Fault {
+        /// Its words.
+        reason: String,
+    },
+}
+
+/// One peer: an address that is dialled, or a device that called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Its address.
+    pub address: String,
+    /// Its device, once known.
+    pub device: Option<PublicKey>,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// How far the session has come; empty without one.
+    pub progress: Progress,
+    /// Why the last attempt or connection ended.
+    pub last_error: Option<String>,
+}
