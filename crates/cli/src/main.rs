@@ -1,1 +1,57 @@
-fn main() {}
+//! `motet`, the command line: flags, files, terminals. It has no rules of its own; whatever it does, the crate `motet`
+//! does.
+
+mod args;
+mod commands;
+mod console;
+mod context;
+mod demo;
+mod failure;
+mod git;
+mod output;
+mod progress;
+mod queries;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init { name, passphrase } => commands::init::run(global, &name, passphrase),
+        Command::Party(command) => commands::party::run(global, command),
+        Command::Invite { role, expires, address } => {
+            commands::invite::invite(global, &role, &expires, address)
+        }
+        Command::Join { code, address } => commands::invite::join(global, &code, address),
+        Command::Item(command) => commands::item::run(global, command),
+        Command::Import(command) => commands::import(global, command),
+        Command::Query { text, file, param, watch, peer, explain, runtime } => {
+            let query = commands::query::Query::read(text, file, &param)?;
+            commands::query::run(global, &query, watch, &peer, explain, runtime)
+        }
+        Command::Serve { listen, peer, console } => commands::serve::serve(global, listen, peer, console),
+        Command::Sync { peer, patience } => commands::serve::sync(global, &peer, patience),
+        Command::Status { hash } => commands::status::status(global, hash),
+        Command::Verify => commands::status::verify(global),
+        Command::Run { program, facts, out, runtime, param, explain } => {
+            commands::run::run(&program, facts.as_deref(), out.as_deref(), runtime, &param, explain, global)
+        }
+        Command::Check { program } => commands::check::check(&program),
+        Command::Cid { file } => commands::block::cid(&file),
+        Command::Decode { file } => commands::block::decode(&file, global),
+        Command::Demo(demo) => demo::run(global, &demo),
+    }
+}

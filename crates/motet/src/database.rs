@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use motet_fact::seal::SealKey;
 use motet_fact::{PublicKey, SecretKey};
 use motet_item::Registry;
-use motet_store::{
-    Batch, DiskStore, KeyStore, Lock, MemoryStore, Options, Store, key_file_beside, keys,
-};
+use motet_store::{Batch, DiskStore, KeyStore, Lock, MemoryStore, Options, Store, key_file_beside, keys};
 use prost::Message as _;
 
 use crate::proto::{self, PartyRecord};
@@ -39,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) world: Arc<dyn World>,
     pub(crate) registry: Registry,
     pub(crate) profile: Profile,
+    device: SecretKey,
     pub(crate) parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     listeners: Mutex<Vec<Sender<()>>>,
 }
@@ -168,7 +167,12 @@ impl Database {
         Self::resume(store, KeyStore::with_key(key), world)
     }
 
-    fn found(store: Arc<dyn Store>, keys: KeyStore, name: &str, world: Arc<dyn World>) -> Result<Self, Error> {
+    fn found(
+        store: Arc<dyn Store>,
+        keys: KeyStore,
+        name: &str,
+        world: Arc<dyn World>,
+    ) -> Result<Self, Error> {
         let identity = SecretKey::from_bytes(world.bytes());
         let device = SecretKey::from_bytes(world.bytes());
         let profile = Profile { name: name.to_owned(), identity: identity.public(), device: device.public() };
@@ -184,22 +188,24 @@ impl Database {
         };
         batch.put(PROFILE, SELF_ROW, row.encode_to_vec());
         store.commit(batch)?;
-        Ok(Self::assemble(store, keys, world, profile, Registry::builtin(), BTreeMap::new()))
+        Self::assemble(store, keys, world, profile, Registry::builtin(), BTreeMap::new())
     }
 
     fn resume(store: Arc<dyn Store>, keys: KeyStore, world: Arc<dyn World>) -> Result<Self, Error> {
         let row = store
             .get(PROFILE, SELF_ROW)?
             .ok_or_else(|| Error::unreadable("the profile", "it is missing: `motet init` was cut short"))?;
-        let row = proto::Profile::decode(row.as_slice()).map_err(|error| Error::unreadable("the profile", error))?;
-        let key = |bytes: &[u8]| PublicKey::from_bytes(bytes).map_err(|error| Error::unreadable("a key", error));
+        let row = proto::Profile::decode(row.as_slice())
+            .map_err(|error| Error::unreadable("the profile", error))?;
+        let key =
+            |bytes: &[u8]| PublicKey::from_bytes(bytes).map_err(|error| Error::unreadable("a key", error));
         let profile = Profile { name: row.name, identity: key(&row.identity)?, device: key(&row.device)? };
         let registry = Registry::builtin();
         let mut parties = BTreeMap::new();
         let mut records = Vec::new();
         state::visit_rows(&*store, PROFILE, PARTY_ROWS, |_, bytes| {
-            let record =
-                PartyRecord::decode(bytes).map_err(|error| Error::unreadable("the record of a party", error))?;
+            let record = PartyRecord::decode(bytes)
+                .map_err(|error| Error::unreadable("the record of a party", error))?;
             records.push(record);
             Ok(())
         })?;
@@ -207,7 +213,7 @@ impl Database {
             let party = PartyState::open(&*store, record, registry.clone())?;
             parties.insert(party.party, Arc::new(Mutex::new(party)));
         }
-        Ok(Self::assemble(store, keys, world, profile, registry, parties))
+        Self::assemble(store, keys, world, profile, registry, parties)
     }
 
     fn assemble(
@@ -217,9 +223,14 @@ impl Database {
         profile: Profile,
         registry: Registry,
         parties: BTreeMap<PublicKey, Arc<Mutex<PartyState>>>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let seed = keys.get(&*store, &secret_label(&profile.device))?;
+        let device = read_secret(seed.as_deref().map(Vec::as_slice))?
+            .ok_or_else(|| Error::unreadable("the device's secret", "it is missing"))?;
         let (parties, listeners) = (Mutex::new(parties), Mutex::default());
-        Database { inner: Arc::new(Inner { store, keys, world, registry, profile, parties, listeners }) }
+        Ok(Database {
+            inner: Arc::new(Inner { store, keys, world, registry, profile, device, parties, listeners }),
+        })
     }
 
     /// Whose database this is.
@@ -293,23 +304,28 @@ impl Database {
 
     /// The secret half of a key, if it is here.
     pub(crate) fn secret(&self, key: &PublicKey) -> Result<Option<SecretKey>, Error> {
-        let Some(bytes) = self.inner.keys.get(self.store(), &secret_label(key))? else { return Ok(None) };
-        let seed = <[u8; 32]>::try_from(bytes.as_slice())
-            .map_err(|_| Error::unreadable("a stored secret", "it is not 32 bytes"))?;
-        Ok(Some(SecretKey::from_bytes(seed)))
+        let seed = self.inner.keys.get(self.store(), &secret_label(key))?;
+        read_secret(seed.as_deref().map(Vec::as_slice))
     }
 
     pub(crate) fn own_secret(&self, key: &PublicKey) -> Result<SecretKey, Error> {
-        self.secret(key)?.ok_or_else(|| Error::unreadable(format!("the secret of key {key}"), "it is missing"))
+        self.secret(key)?
+            .ok_or_else(|| Error::unreadable(format!("the secret of key {key}"), "it is missing"))
     }
 
     /// This device's key, for transports that authenticate it.
-    ///
-    /// # Errors
-    /// [`Error::Store`] if the key store can't be read.
-    pub fn device_key(&self) -> Result<SecretKey, Error> {
-        self.own_secret(&self.inner.profile.device)
+    pub fn device_key(&self) -> &SecretKey {
+        &self.inner.device
     }
+}
+
+fn read_secret(seed: Option<&[u8]>) -> Result<Option<SecretKey>, Error> {
+    let read = |seed: &[u8]| {
+        let seed = <[u8; 32]>::try_from(seed)
+            .map_err(|_| Error::unreadable("a stored secret", "it is not 32 bytes"));
+        seed.map(SecretKey::from_bytes)
+    };
+    seed.map(read).transpose()
 }
 
 fn secret_label(key: &PublicKey) -> String {

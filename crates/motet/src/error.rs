@@ -34,11 +34,21 @@ pub enum Error {
     /// No model of that name is registered.
     #[error("no model is called `{0}`; known are: {known}", known = .1.join(", "))]
     NoSuchModel(String, Vec<String>),
+    /// A move that would make an item its own ancestor.
+    #[error("item {item} can't move under {parent}: that is the item itself, or below it")]
+    WouldCycle {
+        /// The item to move.
+        item: String,
+        /// Its would-be parent.
+        parent: String,
+    },
     /// What was to be written is no fact.
     #[error(transparent)]
     Fact(#[from] FactError),
     /// The transaction is over a limit.
-    #[error("the transaction's body has {bytes} bytes; one entry carries at most {limit}: write it in several")]
+    #[error(
+        "the transaction's body has {bytes} bytes; one entry carries at most {limit}: write it in several"
+    )]
     TooLarge {
         /// Bytes of the body.
         bytes: usize,

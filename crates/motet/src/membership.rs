@@ -86,14 +86,16 @@ impl Party {
     pub fn author(&self, name: &str) -> Result<Option<Author>, Error> {
         let row = self.database().store().get(AUTHORS, &under_party(&self.key(), name.as_bytes()))?;
         let Some(row) = row else { return Ok(None) };
-        let feed = PublicKey::from_bytes(&row).map_err(|error| Error::unreadable("an author's feed", error))?;
+        let feed =
+            PublicKey::from_bytes(&row).map_err(|error| Error::unreadable("an author's feed", error))?;
         Ok(Some(Author { feed }))
     }
 
     fn new_author(&self, name: &str, batch: &mut Batch) -> Vec<Credential> {
         let database = self.database();
         let identity = database.new_key(batch);
-        let (device, control, data) = (database.new_key(batch), database.new_key(batch), database.new_key(batch));
+        let (device, control, data) =
+            (database.new_key(batch), database.new_key(batch), database.new_key(batch));
         batch.put(AUTHORS, under_party(&self.key(), name.as_bytes()), data.public().as_bytes().as_slice());
         let (member, device) = (identity.public(), device.public());
         let feed = |feed: &SecretKey, kind| Credential::Feed {
@@ -106,7 +108,11 @@ impl Party {
         let name = clipped(name, motet_party::MAX_NAME_BYTES).to_owned();
         vec![
             Credential::Member { member, role: Role::Writer, name, invitation: None },
-            Credential::Device { member, device, certificate: certify_device(&identity, &self.key(), &device) },
+            Credential::Device {
+                member,
+                device,
+                certificate: certify_device(&identity, &self.key(), &device),
+            },
             feed(&control, EntryKind::Control),
             feed(&data, EntryKind::Data),
         ]

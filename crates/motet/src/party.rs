@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use motet_algebra::Budget;
 use motet_fact::{Attribute, Cid, Digest, Entity, PublicKey, SecretKey, Value};
 use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, PartRef, Tag};
-use motet_item::{Item, ItemId, label, split};
+use motet_item::{Item, ItemId, split};
 use motet_party::{Credential, Founding, Genesis, Role, certify_feed, encode_body};
 use motet_store::Batch;
 
@@ -286,7 +286,12 @@ impl Party {
     ///
     /// # Errors
     /// As [`Transaction::create_item`] and [`Transaction::commit`].
-    pub fn create_item(&self, model: &str, kind: Option<&str>, parent: Option<ItemId>) -> Result<ItemId, Error> {
+    pub fn create_item(
+        &self,
+        model: &str,
+        kind: Option<&str>,
+        parent: Option<ItemId>,
+    ) -> Result<ItemId, Error> {
         let mut transaction = self.transaction();
         let item = transaction.create_item(model, kind, parent)?;
         transaction.commit()?;
@@ -308,10 +313,32 @@ impl Party {
         transaction.commit()
     }
 
+    /// Moves an item under another, in a transaction of its own. Two moves made concurrently can still meet in a
+    /// cycle.
+    ///
+    /// # Errors
+    /// [`Error::WouldCycle`]; otherwise as [`Transaction::commit`].
+    pub fn move_item(&self, item: ItemId, parent: ItemId) -> Result<Receipt, Error> {
+        let mut above = Some(parent);
+        let mut seen = BTreeSet::new();
+        while let Some(next) = above.filter(|next| seen.insert(*next)) {
+            if next == item {
+                return Err(Error::WouldCycle { item: item.to_string(), parent: parent.to_string() });
+            }
+            above = self.item_summary(next)?.parent;
+        }
+        let mut transaction = self.transaction();
+        transaction.move_to(item, parent);
+        transaction.commit()
+    }
+
     /// Commits several transactions at once: an entry each, one after the other, one durable commit for all.
     ///
     /// # Errors
     /// As [`Transaction::commit`], of the first that fails; those before it are written.
+    ///
+    /// # Panics
+    /// If [`Transaction::after_earlier`] names a place that is not earlier.
     pub fn commit_all(&self, transactions: Vec<Transaction>) -> Result<Vec<Receipt>, Error> {
         let mut prepared = Vec::new();
         for transaction in transactions {
@@ -329,7 +356,7 @@ impl Party {
         }
         let (store, now) = (self.database.store(), self.database.world().now());
         let mut registers = Registers::of(prepared.iter().map(|(_, transaction)| transaction));
-        let mut receipts = Vec::with_capacity(prepared.len());
+        let mut receipts: Vec<Receipt> = Vec::with_capacity(prepared.len());
         let mut prepared = prepared.into_iter();
         self.with(|state| {
             state.run(store, Batch::new(), &mut |state| {
@@ -337,7 +364,11 @@ impl Party {
                 let written_at = transaction.written_at.unwrap_or(now);
                 let bodies = registers.facts(state, store, &transaction.steps)?;
                 let parts = parts_of(written_at, &bodies)?;
-                let arrival = draft(state, &keys[&feed], EntryKind::Data, &transaction.after, parts)?;
+                let mut after = transaction.after;
+                if let After::These(entries) = &mut after {
+                    entries.extend(transaction.earlier.iter().map(|place| receipts[*place].entry));
+                }
+                let arrival = draft(state, &keys[&feed], EntryKind::Data, &after, parts)?;
                 let header = arrival.entry.header();
                 receipts.push(Receipt { feed, seq: header.seq, entry: arrival.entry.id() });
                 Ok(Some(arrival))
@@ -363,7 +394,8 @@ impl Party {
             state.run(store, extra, &mut |state| {
                 let Some(parts) = parts.take() else { return Ok(None) };
                 let arrival = draft(state, feed, EntryKind::Control, &After::Heads, parts)?;
-                if let Err(refusal) = state.authority.judge_control(&arrival.entry, credentials, &state.graph) {
+                if let Err(refusal) = state.authority.judge_control(&arrival.entry, credentials, &state.graph)
+                {
                     return Err(Error::NotAllowed { party: state.party, why: refusal.to_string() });
                 }
                 id = Some(arrival.entry.id());
@@ -390,8 +422,8 @@ impl Party {
     /// The feed this device writes data to. If a peer has shown a longer one than ours (a restored backup, a clone),
     /// a new feed is begun, so that nothing forks (H5).
     pub(crate) fn data_feed(&self) -> Result<PublicKey, Error> {
-        let (feed, retired) =
-            self.with(|state| (PublicKey::from_bytes(&state.record.data_feed), state.record.data_feed_retired));
+        let (feed, retired) = self
+            .with(|state| (PublicKey::from_bytes(&state.record.data_feed), state.record.data_feed_retired));
         match feed {
             Ok(feed) if !retired => Ok(feed),
             Ok(_) => self.begin_data_feed(),
@@ -510,7 +542,8 @@ fn draft(
             return Err(Error::NotAllowed { party, why });
         }
     };
-    let depth = causes.iter().map(|cause| state.graph.position(cause).map_or(0, |position| position.depth)).max();
+    let depth =
+        causes.iter().map(|cause| state.graph.position(cause).map_or(0, |position| position.depth)).max();
     let references = parts.iter().map(|(tag, bytes)| PartRef::to(*tag, bytes)).collect();
     let draft = Draft {
         party,
@@ -618,9 +651,4 @@ impl Registers {
             None => Ok(state.load_item(store, register.0)?.heads(&register.1, &register.2)),
         }
     }
-}
-
-/// The register that says under which item an item hangs.
-pub fn parent_register(item: ItemId) -> (Entity, Attribute) {
-    (item.entity(), label::PARENT.into())
 }

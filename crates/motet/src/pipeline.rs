@@ -63,9 +63,8 @@ pub struct Report {
 impl Report {
     /// How many entries this batch linked.
     pub fn linked(&self) -> usize {
-        let now = |(_, outcome): &&(Cid, Outcome)| {
-            matches!(outcome, Outcome::Linked | Outcome::Unauthorised(_))
-        };
+        let now =
+            |(_, outcome): &&(Cid, Outcome)| matches!(outcome, Outcome::Linked | Outcome::Unauthorised(_));
         self.outcomes.iter().filter(now).count() + self.released.len()
     }
 }
@@ -109,11 +108,7 @@ impl PartyState {
     }
 
     /// Step 5: what the linked entries change, as net changes of the base relations.
-    fn fold_in(
-        &mut self,
-        linked: &[(Position, Arrival)],
-        flipped: &BTreeSet<PublicKey>,
-    ) -> Vec<Change> {
+    fn fold_in(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Vec<Change> {
         let mut changes = self.recount(linked, flipped);
         for (position, arrival) in linked {
             if self.counts(&position.id, &position.feed) {
@@ -148,11 +143,7 @@ impl PartyState {
     }
 
     /// Entries of flipped feeds that were linked before this run begin or cease to count.
-    fn recount(
-        &mut self,
-        linked: &[(Position, Arrival)],
-        flipped: &BTreeSet<PublicKey>,
-    ) -> Vec<Change> {
+    fn recount(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Vec<Change> {
         let new: BTreeSet<Cid> = linked.iter().map(|(position, _)| position.id).collect();
         let mut counted = BTreeMap::new();
         for feed in flipped {
@@ -234,11 +225,18 @@ impl Run<'_> {
             return Err(format!("{} belongs to party {}, not to this one", place(), header.party));
         }
         if header.parts.len() != arrival.parts.len() {
-            return Err(format!("{} came with {} of its {} parts", place(), arrival.parts.len(), header.parts.len()));
+            return Err(format!(
+                "{} came with {} of its {} parts",
+                place(),
+                arrival.parts.len(),
+                header.parts.len()
+            ));
         }
         let wrong = header.parts.iter().zip(&arrival.parts).find(|(part, bytes)| !part.names(bytes));
         match wrong {
-            Some((part, _)) => Err(format!("{} came with a part that does not hash to {}", place(), part.cid)),
+            Some((part, _)) => {
+                Err(format!("{} came with a part that does not hash to {}", place(), part.cid))
+            }
             None => Ok(()),
         }
     }
@@ -332,15 +330,16 @@ impl Run<'_> {
 }
 
 /// Reads a waiting entry from disk.
-pub(crate) fn load_waiting(
-    store: &dyn Store,
-    party: &PublicKey,
-    id: &Cid,
-) -> Result<Option<Arrival>, Error> {
+pub(crate) fn load_waiting(store: &dyn Store, party: &PublicKey, id: &Cid) -> Result<Option<Arrival>, Error> {
     let Some(bytes) = store.get(PENDING, &tables::under_party(party, id.as_bytes()))? else {
         return Ok(None);
     };
     let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable("a waiting entry", error))?;
-    let parts = entry.header().parts.iter().map(|part| state::load_part(store, &part.cid)).collect::<Result<_, _>>()?;
+    let parts = entry
+        .header()
+        .parts
+        .iter()
+        .map(|part| state::load_part(store, &part.cid))
+        .collect::<Result<_, _>>()?;
     Ok(Some(Arrival { entry, parts }))
 }

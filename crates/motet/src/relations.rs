@@ -85,7 +85,9 @@ pub(crate) fn system_rows(state: &PartyState, relation: &str) -> BTreeSet<Vec<Va
             authority.members().iter().filter(|(_, member)| member.counted).map(row).collect()
         }
         "device" => {
-            let row = |(id, device): (&motet_fact::PublicKey, &motet_party::Device)| vec![key(id), key(&device.member)];
+            let row = |(id, device): (&motet_fact::PublicKey, &motet_party::Device)| {
+                vec![key(id), key(&device.member)]
+            };
             authority.devices().iter().filter(|(_, device)| device.counted).map(row).collect()
         }
         "feed" => {
@@ -137,7 +139,8 @@ impl Net {
     }
 
     pub(crate) fn into_changes(self) -> BaseChanges {
-        let keep = |rows: BTreeMap<Vec<Value>, i64>| rows.into_iter().filter(|(_, weight)| *weight != 0).collect();
+        let keep =
+            |rows: BTreeMap<Vec<Value>, i64>| rows.into_iter().filter(|(_, weight)| *weight != 0).collect();
         self.0.into_iter().map(|(relation, rows)| (relation, keep(rows))).collect()
     }
 }

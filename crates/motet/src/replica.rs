@@ -38,9 +38,8 @@ impl Replica for Database {
     }
 
     fn contains(&self, party: &PublicKey, id: &Cid) -> bool {
-        self.party(party).is_ok_and(|party| {
-            party.with(|state| state.graph.contains(id) || state.pending.contains(id))
-        })
+        self.party(party)
+            .is_ok_and(|party| party.with(|state| state.graph.contains(id) || state.pending.contains(id)))
     }
 
     fn wanted(&self, party: &PublicKey) -> Vec<Cid> {
@@ -78,9 +77,14 @@ impl Database {
         let bytes = store
             .get(ENTRIES, &position_key(party, &position))?
             .ok_or_else(|| Error::unreadable(format!("entry {id}"), "it is missing"))?;
-        let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable(format!("entry {id}"), error))?;
-        let parts =
-            entry.header().parts.iter().map(|part| state::load_part(store, &part.cid)).collect::<Result<_, _>>()?;
+        let entry =
+            Entry::decode_stored(&bytes).map_err(|error| Error::unreadable(format!("entry {id}"), error))?;
+        let parts = entry
+            .header()
+            .parts
+            .iter()
+            .map(|part| state::load_part(store, &part.cid))
+            .collect::<Result<_, _>>()?;
         Ok(Some(Bundle { entry: bytes, parts }))
     }
 
@@ -88,11 +92,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::NoSuchParty`].
-    pub fn deliver(
-        &self,
-        party: &PublicKey,
-        bundles: Vec<Bundle>,
-    ) -> Result<Vec<Result<(), String>>, Error> {
+    pub fn deliver(&self, party: &PublicKey, bundles: Vec<Bundle>) -> Result<Vec<Result<(), String>>, Error> {
         let party = self.party(party)?;
         let mut answers = Vec::with_capacity(bundles.len());
         let mut arrivals = Vec::new();

@@ -79,8 +79,8 @@ impl PartyState {
     fn relink(&mut self, store: &dyn Store) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
-            let entry = Entry::decode_stored(bytes)
-                .map_err(|error| Error::unreadable("a stored entry", error))?;
+            let entry =
+                Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a stored entry", error))?;
             if self.graph.linkage(&entry) != Linkage::Ready {
                 return Err(Error::unreadable(format!("entry {}", entry.id()), "a cause of it is missing"));
             }
@@ -95,8 +95,8 @@ impl PartyState {
     fn rewait(&mut self, store: &dyn Store) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, PENDING, party.as_bytes(), |_, bytes| {
-            let entry = Entry::decode_stored(bytes)
-                .map_err(|error| Error::unreadable("a waiting entry", error))?;
+            let entry =
+                Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a waiting entry", error))?;
             if let Linkage::Missing(missing) = self.graph.linkage(&entry) {
                 let header = entry.header();
                 // Over quota: the row stays, and the entry is asked for again by its descendants.

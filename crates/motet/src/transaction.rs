@@ -54,12 +54,21 @@ pub struct Transaction {
     pub(crate) steps: Vec<Step>,
     pub(crate) feed: Option<PublicKey>,
     pub(crate) after: After,
+    /// Places in the same [`Party::commit_all`] whose entries this one comes after, too.
+    pub(crate) earlier: Vec<usize>,
     pub(crate) written_at: Option<i64>,
 }
 
 impl Transaction {
     pub(crate) fn new(party: Party) -> Self {
-        Transaction { party, steps: Vec::new(), feed: None, after: After::Heads, written_at: None }
+        Transaction {
+            party,
+            steps: Vec::new(),
+            feed: None,
+            after: After::Heads,
+            earlier: Vec::new(),
+            written_at: None,
+        }
     }
 
     /// Writes to this feed, whose key this database has, and not to the device's own.
@@ -71,6 +80,13 @@ impl Transaction {
     /// Places the entry after these entries and the feed's last, and not after everything this replica knows.
     pub fn after(mut self, entries: Vec<Cid>) -> Self {
         self.after = After::These(entries);
+        self
+    }
+
+    /// Places the entry after the entries of these transactions as well: they stand earlier, counted from 0, in the
+    /// same [`Party::commit_all`], so that their ids can't be known yet.
+    pub fn after_earlier(mut self, places: Vec<usize>) -> Self {
+        self.earlier = places;
         self
     }
 

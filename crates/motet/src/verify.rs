@@ -66,7 +66,11 @@ impl Party {
 
     fn verify_entry(&self, entry: &Entry, graph: &mut Graph, found: &mut Verification) -> Result<(), Error> {
         if let motet_feed::Linkage::Missing(missing) = graph.linkage(entry) {
-            found.faults.push(format!("entry {} is stored as linked, but {} is missing", entry.id(), missing[0]));
+            found.faults.push(format!(
+                "entry {} is stored as linked, but {} is missing",
+                entry.id(),
+                missing[0]
+            ));
             return Ok(());
         }
         match graph.check(entry) {

@@ -92,7 +92,8 @@ impl Multiset {
     fn change(&mut self, relation: &str, row: &[Value], weight: i64) -> i64 {
         let key = (self.keys.0.hash_one((relation, row)), self.keys.1.hash_one((relation, row)));
         let before = i64::from(self.counts.get(&key).copied().unwrap_or(0));
-        let after = u32::try_from(before + weight).expect("no row of a base relation goes more often than it came");
+        let after =
+            u32::try_from(before + weight).expect("no row of a base relation goes more often than it came");
         if after == 0 {
             self.counts.remove(&key);
         } else {

@@ -1,0 +1,32 @@
+//! One module per command.
+
+pub(crate) mod block;
+pub(crate) mod check;
+pub(crate) mod import_git;
+pub(crate) mod import_rows;
+pub(crate) mod init;
+pub(crate) mod invite;
+pub(crate) mod item;
+pub(crate) mod party;
+pub(crate) mod query;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod status;
+
+use crate::args::{Global, ImportCommand, RowsArgs};
+use crate::commands::import_rows::Shape;
+use crate::context;
+use crate::failure::Failure;
+
+/// Brings data in.
+pub(crate) fn import(global: &Global, command: ImportCommand) -> Result<(), Failure> {
+    match command {
+        ImportCommand::Git { repository, revision } => import_git::run(global, &repository, &revision),
+        ImportCommand::Csv(rows) => import_rows(global, Shape::Csv, &rows),
+        ImportCommand::Jsonl(rows) => import_rows(global, Shape::Jsonl, &rows),
+    }
+}
+
+fn import_rows(global: &Global, shape: Shape, rows: &RowsArgs) -> Result<(), Failure> {
+    import_rows::import(&context::open_party(global)?, shape, rows, global)
+}

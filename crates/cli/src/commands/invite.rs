@@ -1,0 +1,83 @@
+//! `motet invite` and `motet join`.
+
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use motet::authority::{InvitationCode, Role};
+
+use crate::args::{Format, Global};
+use crate::commands::serve;
+use crate::context;
+use crate::failure::Failure;
+use crate::output;
+
+/// Invites one person, and prints the code.
+pub(crate) fn invite(
+    global: &Global,
+    role: &str,
+    expires: &str,
+    addresses: Vec<String>,
+) -> Result<(), Failure> {
+    let party = context::open_party(global)?;
+    let role =
+        [Role::Reader, Role::Writer, Role::Admin].into_iter().find(|known| known.name() == role).ok_or_else(
+            || Failure::Usage(format!("no role is called `{role}`")).help("reader, writer or admin"),
+        )?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let until = i64::try_from(now.saturating_add(seconds(expires)?)).unwrap_or(i64::MAX);
+    let code = party.invite(role, until, addresses)?;
+    let mut out = std::io::stdout().lock();
+    match global.format {
+        Format::Table => {
+            writeln!(out, "{code}")?;
+            let mut err = std::io::stderr().lock();
+            let _told = writeln!(
+                err,
+                "The code works once, for {expires}. Keep `motet serve` running until it is used; the newcomer says\n\
+                 `motet init` and `motet join CODE`."
+            );
+            Ok(())
+        }
+        format => output::print_fields(&mut out, format, &[("code", code.to_string().into())]),
+    }
+}
+
+/// Reads `90s`, `30m`, `12h`, `7d`.
+fn seconds(text: &str) -> Result<u64, Failure> {
+    let wrong = || Failure::Usage(format!("`{text}` is no time")).help("for example 30m, 12h or 7d");
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let factor = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
+/// Joins a party by a code, and fetches what is there.
+pub(crate) fn join(global: &Global, code: &str, address: Option<String>) -> Result<(), Failure> {
+    let code: InvitationCode =
+        code.trim().parse().map_err(|error| Failure::Usage(format!("the code can't be read: {error}")))?;
+    let database = context::open(global)?;
+    let joining = database.begin_join(&code)?;
+    let addresses = address.map_or_else(|| code.addresses.clone(), |address| vec![address]);
+    let mut failure = None;
+    let joined = motet_node::join(&addresses, code.issuer_device, database.device_key(), |binding| {
+        joining.request(binding).unwrap_or_else(|error| {
+            failure = Some(error);
+            Vec::new()
+        })
+    });
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    let joined = joined.map_err(|error| Failure::Failed(error.to_string()))?;
+    let party = joining.finish()?;
+    drop(joined.channel);
+    drop(party);
+    drop(database);
+    serve::sync(global, &joined.address, 30)
+}

@@ -1,0 +1,130 @@
+//! `motet status` and `motet verify`.
+
+use std::io::Write;
+
+use motet::{Party, Verification};
+
+use crate::args::{Format, Global};
+use crate::context;
+use crate::failure::Failure;
+use crate::{output, progress};
+
+/// How the parties stand here.
+pub(crate) fn status(global: &Global, hash: bool) -> Result<(), Failure> {
+    let database = context::open(global)?;
+    let parties = match &global.party {
+        Some(_) => vec![context::party(global, &database)?],
+        None => database.parties(),
+    };
+    let mut out = std::io::stdout().lock();
+    let mut columns = vec!["party", "name", "entries", "feeds", "items", "waiting", "refused", "forked"];
+    columns.extend(hash.then_some("state hash"));
+    let rows = parties.iter().map(|party| status_row(party, hash)).collect::<Result<Vec<_>, _>>()?;
+    output::print_text(&mut out, global.format, &columns, rows)?;
+    if global.format == Format::Table {
+        for party in &parties {
+            explain(party, &mut out)?;
+        }
+    }
+    Ok(())
+}
+
+fn status_row(party: &Party, hash: bool) -> Result<Vec<String>, Failure> {
+    let status = party.status();
+    let numbers = [
+        status.entries,
+        status.feeds,
+        status.items,
+        status.waiting.len(),
+        status.refused.len(),
+        status.forked.len(),
+    ];
+    let mut row = vec![party.key().to_string(), status.name];
+    row.extend(numbers.iter().map(usize::to_string));
+    if hash {
+        row.push(party.state_hash()?.to_string());
+    }
+    Ok(row)
+}
+
+/// The long half: whatever is not as it should be, and why.
+fn explain(party: &Party, out: &mut dyn Write) -> Result<(), Failure> {
+    let status = party.status();
+    for (id, missing) in status.waiting.iter().take(20) {
+        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        writeln!(out, "entry {id} waits for {}", missing.join(", "))?;
+    }
+    if status.waiting.len() > 20 {
+        writeln!(
+            out,
+            "… and {} more wait; `motet sync PEER` with somebody who has them",
+            status.waiting.len() - 20
+        )?;
+    }
+    for (id, why) in &status.refused {
+        writeln!(out, "entry {id} is refused: {why}")?;
+    }
+    for id in &status.unauthorised {
+        writeln!(out, "entry {id} does not count: its writer had no authority")?;
+    }
+    for feed in &status.own_uncounted {
+        writeln!(
+            out,
+            "your feed {feed} does not count: its admission was not the first under its invitation"
+        )?;
+    }
+    for feed in &status.forked {
+        writeln!(out, "feed {feed} is forked: its key was used in two places")?;
+    }
+    for (cid, why) in &status.unreadable {
+        writeln!(out, "part {cid} can't be read: {why}")?;
+    }
+    Ok(())
+}
+
+/// Everything read again.
+pub(crate) fn verify(global: &Global) -> Result<(), Failure> {
+    let database = context::open(global)?;
+    let parties = match &global.party {
+        Some(_) => vec![context::party(global, &database)?],
+        None => database.parties(),
+    };
+    let mut rows = Vec::new();
+    let mut faults = Vec::new();
+    for party in &parties {
+        let bar = progress::bar(global, party.entries() as u64, "verifying");
+        let found = party.verify(&mut |seen| bar.set_position(seen as u64))?;
+        bar.finish_and_clear();
+        rows.push(verify_row(party, &found));
+        if let Some((kept, fresh)) = found.hashes
+            && kept != fresh
+        {
+            faults.push(format!(
+                "party {}: the kept state {kept} is not the one from scratch {fresh}",
+                party.key()
+            ));
+        }
+        faults.extend(found.faults);
+    }
+    let mut out = std::io::stdout().lock();
+    let columns = ["party", "entries", "parts", "facts", "bytes", "faults", "state hash"];
+    output::print_text(&mut out, global.format, &columns, rows)?;
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let remedy =
+        "entries of others come back with `motet sync` into a new database; keep this one until then";
+    Err(Failure::Faults(faults.join("\n")).help(remedy))
+}
+
+fn verify_row(party: &Party, found: &Verification) -> [String; 7] {
+    [
+        party.key().to_string(),
+        found.entries.to_string(),
+        found.parts.to_string(),
+        found.facts.to_string(),
+        found.bytes.to_string(),
+        found.faults.len().to_string(),
+        found.hashes.map_or_else(String::new, |(kept, _)| kept.to_string()),
+    ]
+}

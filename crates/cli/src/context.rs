@@ -1,0 +1,121 @@
+//! What most commands begin with: the database, the party, an item, a parameter.
+
+use std::io::IsTerminal as _;
+
+use motet::item::ItemId;
+use motet::{Database, Parameters, Party};
+
+use crate::args::Global;
+use crate::failure::Failure;
+
+/// Opens the database that `--dir` names.
+pub(crate) fn open(global: &Global) -> Result<Database, Failure> {
+    Ok(Database::open_asking(&global.dir, &mut ask_passphrase)?)
+}
+
+fn ask_passphrase() -> Result<String, motet::Error> {
+    if let Ok(passphrase) = std::env::var("MOTET_PASSPHRASE") {
+        return Ok(passphrase);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(motet::Error::PassphraseNeeded);
+    }
+    rpassword::prompt_password("Passphrase: ").map_err(|_| motet::Error::PassphraseNeeded)
+}
+
+/// Asks for a new passphrase, twice if a person types it.
+pub(crate) fn new_passphrase() -> Result<String, Failure> {
+    if let Ok(passphrase) = std::env::var("MOTET_PASSPHRASE") {
+        return Ok(passphrase);
+    }
+    let ask = |prompt: &str| {
+        rpassword::prompt_password(prompt)
+            .map_err(|error| Failure::Failed(format!("no passphrase could be read: {error}")))
+    };
+    let first = ask("New passphrase: ")?;
+    if ask("Again: ")? == first { Ok(first) } else { Err(Failure::Failed("the two differ".into())) }
+}
+
+/// The party that `--party` names, or the only one.
+pub(crate) fn party(global: &Global, database: &Database) -> Result<Party, Failure> {
+    let parties = database.parties();
+    let Some(wanted) = &global.party else {
+        return match parties.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Failure::Failed("this database holds no party yet".into())
+                .help("`motet party new NAME` founds one, `motet join CODE` joins one")),
+            several => Err(Failure::Usage(format!("this database holds {} parties", several.len()))
+                .help("say which with --party; `motet party list` shows them")),
+        };
+    };
+    let fits = |party: &&Party| party.key().to_string().starts_with(wanted) || party.name() == *wanted;
+    match parties.iter().filter(fits).collect::<Vec<_>>().as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => Err(Failure::Failed(format!("no party here is called `{wanted}`"))
+            .help("`motet party list` shows the parties held here")),
+        _ => {
+            Err(Failure::Failed(format!("several parties fit `{wanted}`"))
+                .help("give more of the party's key"))
+        }
+    }
+}
+
+/// The database and the party.
+pub(crate) fn open_party(global: &Global) -> Result<Party, Failure> {
+    let database = open(global)?;
+    party(global, &database)
+}
+
+/// The item whose id begins with a text.
+pub(crate) fn item(party: &Party, wanted: &str) -> Result<ItemId, Failure> {
+    if wanted == "root" {
+        return Ok(ItemId::root(&party.key()));
+    }
+    let wanted = wanted.strip_prefix("0x").unwrap_or(wanted);
+    let ids = party.items()?.into_iter().map(|item| item.id);
+    let fitting: Vec<ItemId> = ids.filter(|id| bare(id).starts_with(wanted)).collect();
+    match fitting.as_slice() {
+        [only] => Ok(*only),
+        [] => Err(Failure::Failed(format!("no item's id begins with `{wanted}`"))
+            .help("`motet item list` shows the items")),
+        several => Err(Failure::Failed(format!("{} items' ids begin with `{wanted}`", several.len()))
+            .help("give more of the id")),
+    }
+}
+
+/// An item's id in plain hexadecimal digits.
+pub(crate) fn bare(id: &ItemId) -> String {
+    data_encoding::HEXLOWER.encode(&id.0)
+}
+
+/// Reads `NAME=LITERAL`s; a value that is no literal is text as it stands.
+pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::Value)>, Failure> {
+    given
+        .iter()
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Failure::Usage(format!("`{pair}` is not NAME=VALUE"))
+                    .help("for example title=\"Milk\" or done=true")
+            })?;
+            let value = motet_logic::parse_value(value).unwrap_or_else(|_| value.into());
+            Ok((name.to_owned(), value))
+        })
+        .collect()
+}
+
+/// Reads the parameters of a query: `NAME=LITERAL`, where text stands in quotes.
+pub(crate) fn parameters(given: &[String]) -> Result<Parameters, Failure> {
+    given
+        .iter()
+        .map(|pair| {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| Failure::Usage(format!("`{pair}` is not NAME=LITERAL")))?;
+            let value = motet_logic::parse_value(value).map_err(|error| {
+                Failure::Usage(format!("the value of ${name} is no literal: {error}"))
+                    .help("text stands in quotes, as in 'who=\"Ada\"'; bytes are 0x…")
+            })?;
+            Ok((name.trim_start_matches('$').to_owned(), value))
+        })
+        .collect()
+}
