@@ -80,15 +80,15 @@ impl Asking {
         self.round.is_none()
     }
 
-    /// The peer tells its heads. Says whether they are the first.
-    pub(crate) fn hear(&mut self, mut heads: Heads) -> bool {
+    /// The peer tells its heads.
+    pub(crate) fn hear(&mut self, mut heads: Heads) {
         heads.control.sort_unstable();
         heads.data.sort_unstable();
         self.put_off.clear();
         if let Some(round) = &mut self.round {
             round.outdated = true;
         }
-        self.heard.replace(heads).is_none()
+        self.heard = Some(heads);
     }
 
     /// The peer offers; gives how many of the ids are lacking.

@@ -92,14 +92,6 @@ impl Serving {
         self.unheard = false;
     }
 
-    /// The peer speaks of this party for the first time. If it heard our heads before that, it may have had no use for
-    /// them then.
-    pub(crate) fn tell_again(&mut self) {
-        if !self.unheard {
-            self.told = None;
-        }
-    }
-
     /// Answers an Ask.
     pub(crate) fn ask(
         &mut self,

@@ -17,9 +17,9 @@ use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryError};
 
 use crate::asking::{Asking, View};
-use crate::message::{MAX_CREDIT, MAX_OFFER, MAX_WINDOW};
+use crate::message::{MAX_CREDIT, MAX_HEADS, MAX_OFFER, MAX_WINDOW};
 use crate::serving::Serving;
-use crate::{Access, Bundle, Message, PartyProgress, Progress, ProtocolError, Replica, ReplicaError};
+use crate::{Access, Bundle, Heads, Message, PartyProgress, Progress, ProtocolError, Replica, ReplicaError};
 
 /// The bounds a session keeps to. The defaults are for real use, smaller ones for tests and small machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Limits {
 }
 
 const MIB: usize = 1024 * 1024;
+/// Of how many parties that are not here the heads are kept.
+const MAX_UNPLACED: usize = 64;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -100,6 +102,8 @@ pub struct Session {
     peer: PublicKey,
     limits: Limits,
     parties: BTreeMap<PublicKey, Party>,
+    /// Heads told of parties that are not here: they may come.
+    unplaced: BTreeMap<PublicKey, Heads>,
     /// Messages of entries sent without credit.
     under_way: usize,
     /// Whose turn it was last.
@@ -113,6 +117,7 @@ impl Session {
             peer: peer_device,
             limits: limits.clamped(),
             parties: BTreeMap::new(),
+            unplaced: BTreeMap::new(),
             under_way: 0,
             served: None,
         }
@@ -183,7 +188,14 @@ impl Session {
     fn look<'a>(&'a mut self, party: PublicKey, replica: &'a dyn Replica) -> (&'a mut Party, View<'a>) {
         let access = replica.access(&party, &self.peer);
         let view = View { party, access, replica, limits: &self.limits };
-        (self.parties.entry(party).or_default(), view)
+        let state = self.parties.entry(party).or_insert_with(|| {
+            let mut state = Party::default();
+            if let Some(heads) = self.unplaced.remove(&party) {
+                state.asking.hear(heads);
+            }
+            state
+        });
+        (state, view)
     }
 
     fn is_here(&self, party: &PublicKey, replica: &dyn Replica) -> bool {
@@ -205,16 +217,15 @@ impl Session {
         let Some(party) = party_of(&message) else { return self.take_credit() };
         let out = &mut received.send;
         if !self.is_here(&party, replica) {
-            out.extend(answer_for_absent_party(message));
+            out.extend(answer_for_absent_party(&message));
+            self.keep_unplaced(message);
             return Ok(());
         }
         let (state, view) = self.look(party, replica);
         match message {
             Message::Heads { heads, .. } => {
                 out.push(Message::Heard { party });
-                if state.asking.hear(heads) {
-                    state.serving.tell_again();
-                }
+                state.asking.hear(heads);
             }
             Message::Heard { .. } => state.serving.heard(),
             Message::Ask { want, have, control_only, .. } => {
@@ -231,6 +242,17 @@ impl Session {
         }
         self.advance(party, replica, &mut received.send);
         Ok(())
+    }
+
+    /// Keeps the heads of a party that is not here, within bounds: past them it takes new heads, or a new connection.
+    fn keep_unplaced(&mut self, message: Message) {
+        let Message::Heads { party, heads } = message else { return };
+        self.unplaced.remove(&party);
+        let ids = |heads: &Heads| heads.control.len() + heads.data.len();
+        let kept: usize = self.unplaced.values().map(ids).sum();
+        if self.unplaced.len() < MAX_UNPLACED && kept + ids(&heads) <= MAX_HEADS {
+            self.unplaced.insert(party, heads);
+        }
     }
 
     fn take_credit(&mut self) -> Result<(), ProtocolError> {
@@ -352,13 +374,13 @@ fn party_of(message: &Message) -> Option<PublicKey> {
 }
 
 /// What is answered for a party that is not here: the same as to a device without access.
-fn answer_for_absent_party(message: Message) -> Option<Message> {
+fn answer_for_absent_party(message: &Message) -> Option<Message> {
     match message {
-        Message::Heads { party, .. } => Some(Message::Heard { party }),
+        Message::Heads { party, .. } => Some(Message::Heard { party: *party }),
         Message::Ask { party, .. } | Message::More { party } => {
-            Some(Message::Offer { party, ids: Vec::new(), more: false })
+            Some(Message::Offer { party: *party, ids: Vec::new(), more: false })
         }
-        Message::Want { party, ids } => Some(Message::Absent { party, ids }),
+        Message::Want { party, ids } => Some(Message::Absent { party: *party, ids: ids.clone() }),
         Message::Entries { .. } => Some(Message::Credit),
         Message::Heard { .. } | Message::Offer { .. } | Message::Absent { .. } | Message::Credit => None,
     }

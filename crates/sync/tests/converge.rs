@@ -176,7 +176,7 @@ fn a_stranger_gets_nothing() {
 }
 
 #[test]
-fn a_party_that_is_opened_later_is_told_again() {
+fn a_party_that_is_opened_later_is_fetched() {
     let dice = &mut Dice(7);
     let history = History::random(party(0), 3, 20, dice);
     let mut full = Twin::new(&[party(0)], Members::Everybody);
@@ -191,6 +191,20 @@ fn a_party_that_is_opened_later_is_told_again() {
     network.note_change(1);
     network.settle(dice);
     assert_equal(&network, &[history]);
+}
+
+#[test]
+fn a_party_that_a_newcomer_opens_later_is_fetched_from_its_issuer() {
+    let (history, mut host, _) = newcomer();
+    host.take(&party(0), history.bundles.last().unwrap().clone()).unwrap();
+    let guest = Twin::new(&[], Members::Admitted);
+    let mut network = Network::new(vec![host, guest], &[(0, 1)], Limits::default());
+    network.settle(&mut Dice(8));
+    network.twins[1].parties.insert(party(0), twin::TwinParty::default());
+    network.note_change(1);
+    network.settle(&mut Dice(9));
+    assert_equal(&network, &[history]);
+    assert!(network.session(1, 0).progress().in_sync());
 }
 
 #[test]
