@@ -77,23 +77,7 @@ fn write_expression(f: &mut Formatter<'_>, expression: &Expression, depth: usize
     indent(f, depth)?;
     write_operator(f, expression)?;
     f.write_str("\n")?;
-    inputs(expression).into_iter().try_for_each(|input| write_expression(f, input, depth + 1))
-}
-
-fn inputs(expression: &Expression) -> Vec<&Expression> {
-    match expression {
-        Expression::Relation { .. } | Expression::Constant { .. } => vec![],
-        Expression::Select { input, .. }
-        | Expression::Project { input, .. }
-        | Expression::Rename { input, .. }
-        | Expression::Extend { input, .. }
-        | Expression::GroupBy { input, .. } => vec![input],
-        Expression::Union(inputs) => inputs.iter().collect(),
-        Expression::Difference(left, right)
-        | Expression::Join(left, right)
-        | Expression::SemiJoin(left, right)
-        | Expression::AntiJoin(left, right) => vec![left, right],
-    }
+    expression.inputs().into_iter().try_for_each(|input| write_expression(f, input, depth + 1))
 }
 
 fn write_operator(f: &mut Formatter<'_>, expression: &Expression) -> fmt::Result {

@@ -89,6 +89,25 @@ pub enum Expression {
     },
 }
 
+impl Expression {
+    /// The expressions an operator takes its rows from, in order.
+    pub fn inputs(&self) -> Vec<&Expression> {
+        match self {
+            Expression::Relation { .. } | Expression::Constant { .. } => vec![],
+            Expression::Select { input, .. }
+            | Expression::Project { input, .. }
+            | Expression::Rename { input, .. }
+            | Expression::Extend { input, .. }
+            | Expression::GroupBy { input, .. } => vec![input],
+            Expression::Union(inputs) => inputs.iter().collect(),
+            Expression::Difference(left, right)
+            | Expression::Join(left, right)
+            | Expression::SemiJoin(left, right)
+            | Expression::AntiJoin(left, right) => vec![left, right],
+        }
+    }
+}
+
 /// A condition on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Formula {

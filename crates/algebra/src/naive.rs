@@ -3,8 +3,13 @@
 //! In each epoch it computes the whole program from nothing, statement by statement, with sets of rows as they stand in
 //! the definitions of the operators, and then reports what differs from the last time. It interns nothing, keeps no
 //! index and no trace from one epoch to the next, and has no planner: it is written to be read, and every other runtime
-//! is tested against it. The one concession to speed is that joins look matching rows up in a tree instead of trying
-//! all pairs.
+//! is tested against it.
+//!
+//! There are three concessions to speed. Joins look matching rows up in a tree instead of trying all pairs; a selection
+//! over a join tests each pair before it is kept, since a product may be large; and loops are *semi-naive*: after the first round a body is not computed from all rows but only from what the last round added,
+//! operator by operator ([`Evaluation::gained`]). That gives the same fixed point, because loop bodies are monotone and
+//! every operator distributes over union in each of its inputs; [`Naive::plain`] does without it, and the tests compare
+//! the two.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +18,7 @@ use motet_fact::{Value, codec};
 
 use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError};
 use crate::schema::position;
-use crate::{Aggregate, Column, Expression, Program, RelationName, SchemaError, Statement};
+use crate::{Aggregate, Column, Expression, Formula, Program, RelationName, SchemaError, Statement};
 
 /// A set of rows, cheap to hand on.
 type Rows = Arc<BTreeSet<Row>>;
@@ -28,6 +33,8 @@ pub struct Naive {
     stored: Contents,
     /// The outputs as last reported.
     reported: Contents,
+    /// Whether loops compute from what the last round added only.
+    semi_naive: bool,
 }
 
 impl Naive {
@@ -37,12 +44,42 @@ impl Naive {
     /// [`SchemaError`] if the program is not sound ([`Program::check`]).
     pub fn new(program: Program) -> Result<Self, SchemaError> {
         program.check()?;
-        Ok(Naive { program, stored: Contents::new(), reported: Contents::new() })
+        Ok(Naive { program, stored: Contents::new(), reported: Contents::new(), semi_naive: true })
+    }
+
+    /// The same without any shortcut: each round of a loop computes everything. Slow on loops of many rounds.
+    ///
+    /// # Errors
+    /// As [`Naive::new`].
+    pub fn plain(program: Program) -> Result<Self, SchemaError> {
+        Ok(Naive { semi_naive: false, ..Naive::new(program)? })
     }
 
     /// The rows of an output relation after the last epoch, in its declared column order.
     pub fn output(&self, name: &str) -> impl Iterator<Item = &Row> {
         self.reported.get(name).into_iter().flat_map(|rows| rows.iter())
+    }
+}
+
+impl Naive {
+    /// The contents of every relation, given what came from outside.
+    fn evaluate(&self, stored: Contents, budget: Budget) -> Result<Contents, RuntimeError> {
+        let mut evaluation = Evaluation {
+            program: &self.program,
+            semi_naive: self.semi_naive,
+            contents: stored,
+            added: Contents::new(),
+            budget,
+            derived: 0,
+            current: "".into(),
+        };
+        for name in self.program.relations.keys() {
+            evaluation.contents.entry(name.clone()).or_default();
+        }
+        for statement in &self.program.statements {
+            evaluation.run(statement)?;
+        }
+        Ok(evaluation.contents)
     }
 }
 
@@ -52,7 +89,7 @@ impl Runtime for Naive {
         for (name, rows) in inputs {
             apply_changes(&self.program, &mut stored, name, rows)?;
         }
-        let mut outputs = evaluate(&self.program, stored.clone(), budget)?;
+        let mut outputs = self.evaluate(stored.clone(), budget)?;
         outputs.retain(|name, _| self.program.relations[name].output);
         let changes = difference(&self.reported, &outputs);
         self.stored = stored;
@@ -117,19 +154,6 @@ fn difference(old: &Contents, new: &Contents) -> Changes {
     changes
 }
 
-/// The contents of every relation, given what came from outside.
-fn evaluate(program: &Program, stored: Contents, budget: Budget) -> Result<Contents, RuntimeError> {
-    let nobody: RelationName = "".into();
-    let mut evaluation = Evaluation { program, contents: stored, budget, derived: 0, current: nobody };
-    for name in program.relations.keys() {
-        evaluation.contents.entry(name.clone()).or_default();
-    }
-    for statement in &program.statements {
-        evaluation.run(statement)?;
-    }
-    Ok(evaluation.contents)
-}
-
 /// The rows of an expression, and the column of each place in them.
 struct Table {
     columns: Vec<Column>,
@@ -139,7 +163,10 @@ struct Table {
 /// An epoch in progress.
 struct Evaluation<'a> {
     program: &'a Program,
+    semi_naive: bool,
     contents: Contents,
+    /// What the last round of the loop being run added to the relations it assigns.
+    added: Contents,
     budget: Budget,
     /// Rows derived so far.
     derived: u64,
@@ -153,37 +180,44 @@ const CHECKED: &str = "the program was checked when the runtime was made";
 impl Evaluation<'_> {
     fn run(&mut self, statement: &Statement) -> Result<(), RuntimeError> {
         match statement {
-            Statement::Assign { relation, expression } => self.assign(relation, expression).map(drop),
+            Statement::Assign { relation, expression } => {
+                self.current = relation.clone();
+                let table = self.rows_of(expression)?;
+                self.assign(relation, &table).map(drop)
+            }
             Statement::Loop { body, .. } => self.run_loop(body),
         }
     }
 
     fn run_loop(&mut self, body: &[Statement]) -> Result<(), RuntimeError> {
-        for _ in 0..self.budget.iterations {
-            let mut changed = false;
+        self.added.clear();
+        for round in 0..self.budget.iterations {
+            let mut added = Contents::new();
             for statement in body {
                 let Statement::Assign { relation, expression } = statement else { unreachable!("{CHECKED}") };
-                changed |= self.assign(relation, expression)?;
+                self.current = relation.clone();
+                let all = round == 0 || !self.semi_naive;
+                let table = if all { self.rows_of(expression)? } else { self.gained(expression)? };
+                let new = self.assign(relation, &table)?;
+                Arc::make_mut(added.entry(relation.clone()).or_default()).extend(new);
             }
-            if !changed {
+            if added.values().all(|rows| rows.is_empty()) {
                 return Ok(());
             }
+            self.added = added;
         }
         Err(self.over_budget("iterations", self.budget.iterations))
     }
 
-    /// Adds the expression's rows to the relation's, and says whether any of them was new.
-    fn assign(&mut self, relation: &RelationName, expression: &Expression) -> Result<bool, RuntimeError> {
-        self.current = relation.clone();
-        let table = self.rows_of(expression)?;
+    /// Adds rows to a relation, and gives those that are new.
+    fn assign(&mut self, relation: &RelationName, table: &Table) -> Result<Vec<Row>, RuntimeError> {
         let declared: Vec<_> = self.program.relations[relation].names().cloned().collect();
-        let rows = project(&table, &declared);
+        let rows = project(table, &declared);
         let target = Arc::make_mut(self.contents.get_mut(relation).expect("every relation has an entry"));
-        let before = target.len();
-        target.extend(rows.iter().cloned());
-        let new = target.len() - before;
-        self.charge(new)?;
-        Ok(new > 0)
+        let new: Vec<Row> = rows.difference(target).cloned().collect();
+        target.extend(new.iter().cloned());
+        self.charge(new.len())?;
+        Ok(new)
     }
 
     fn charge(&mut self, rows: usize) -> Result<(), RuntimeError> {
@@ -198,20 +232,85 @@ impl Evaluation<'_> {
         RuntimeError::OverBudget { what, limit, relation: self.current.clone() }
     }
 
+    /// The rows of an expression.
     fn rows_of(&mut self, expression: &Expression) -> Result<Table, RuntimeError> {
-        let columns = self.program.columns(expression).expect(CHECKED);
-        let rows = match expression {
-            Expression::Relation { name, cid } => self.relation(name, cid.is_some()),
-            Expression::Constant { rows, .. } => Arc::new(rows.iter().cloned().collect()),
-            Expression::Select { input, formula } => {
-                let input = self.rows_of(input)?;
-                let formula = formula.bind(&input.columns).expect(CHECKED);
-                filter(&input, |row| formula.holds(&|place| row[place].clone()))
+        if let Expression::Select { input, formula } = expression
+            && let Expression::Join(left, right) = &**input
+        {
+            return self.selected_join(left, right, formula);
+        }
+        let inputs = expression.inputs().into_iter().map(|input| self.rows_of(input));
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        self.combine(expression, inputs)
+    }
+
+    /// Rows of an expression, among them all that it did not have before the last round of the loop. An input that the
+    /// loop does not change gains nothing, and so neither does what [`Program::check`] lets read only such inputs: the
+    /// right side of a negation, and groups.
+    fn gained(&mut self, expression: &Expression) -> Result<Table, RuntimeError> {
+        match expression {
+            Expression::Relation { name, cid } => {
+                let rows = self.added.get(name).cloned().unwrap_or_default();
+                let columns = self.program.columns(expression).expect(CHECKED);
+                Ok(Table { columns, rows: self.shown(name, &rows, cid.is_some()) })
             }
-            Expression::Project { input, columns } => project(&self.rows_of(input)?, columns),
-            Expression::Rename { input, .. } => self.rows_of(input)?.rows,
-            Expression::Extend { input, term, .. } => {
-                let input = self.rows_of(input)?;
+            Expression::Constant { .. } | Expression::GroupBy { .. } => {
+                let columns = self.program.columns(expression).expect(CHECKED);
+                Ok(Table { columns, rows: Rows::default() })
+            }
+            Expression::Join(left, right) | Expression::SemiJoin(left, right) => {
+                let first = self.gained_from(expression, left, right, true)?;
+                let second = self.gained_from(expression, left, right, false)?;
+                let rows = first.rows.union(&second.rows).cloned().collect();
+                Ok(Table { columns: first.columns, rows: Arc::new(rows) })
+            }
+            Expression::Difference(left, right) | Expression::AntiJoin(left, right) => {
+                self.gained_from(expression, left, right, true)
+            }
+            Expression::Select { .. }
+            | Expression::Project { .. }
+            | Expression::Rename { .. }
+            | Expression::Extend { .. }
+            | Expression::Union(_) => {
+                let inputs = expression.inputs().into_iter().map(|input| self.gained(input));
+                let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+                self.combine(expression, inputs)
+            }
+        }
+    }
+
+    /// What an operator of two inputs gives for the gain of one of them and all of the other.
+    fn gained_from(
+        &mut self,
+        expression: &Expression,
+        left: &Expression,
+        right: &Expression,
+        of_left: bool,
+    ) -> Result<Table, RuntimeError> {
+        let (gaining, other) = if of_left { (left, right) } else { (right, left) };
+        let gain = self.gained(gaining)?;
+        if gain.rows.is_empty() {
+            let columns = self.program.columns(expression).expect(CHECKED);
+            return Ok(Table { columns, rows: Rows::default() });
+        }
+        let other = self.rows_of(other)?;
+        self.combine(expression, if of_left { vec![gain, other] } else { vec![other, gain] })
+    }
+
+    /// What an operator makes of the rows of its inputs: its definition.
+    fn combine(&mut self, expression: &Expression, inputs: Vec<Table>) -> Result<Table, RuntimeError> {
+        let input_columns: Vec<_> = inputs.iter().map(|input| input.columns.clone()).collect();
+        let columns = self.program.operator_columns(expression, &input_columns).expect(CHECKED);
+        let rows = match (expression, inputs.as_slice()) {
+            (Expression::Relation { name, cid }, []) => self.shown(name, &self.contents[name], cid.is_some()),
+            (Expression::Constant { rows, .. }, []) => Arc::new(rows.iter().cloned().collect()),
+            (Expression::Select { formula, .. }, [input]) => {
+                let formula = formula.bind(&input.columns).expect(CHECKED);
+                filter(input, |row| formula.holds(&|place| row[place].clone()))
+            }
+            (Expression::Project { columns, .. }, [input]) => project(input, columns),
+            (Expression::Rename { .. }, [input]) => input.rows.clone(),
+            (Expression::Extend { term, .. }, [input]) => {
                 let term = term.bind(&input.columns).expect(CHECKED);
                 let extend = |row: &Row| {
                     let value = term.evaluate(&|place| row[place].clone())?;
@@ -219,34 +318,28 @@ impl Evaluation<'_> {
                 };
                 Arc::new(input.rows.iter().filter_map(extend).collect())
             }
-            Expression::Union(inputs) => {
-                let mut all = BTreeSet::new();
-                for input in inputs {
-                    all.extend(project(&self.rows_of(input)?, &columns).iter().cloned());
-                }
-                Arc::new(all)
+            (Expression::Union(_), inputs) => {
+                let rows = inputs.iter().map(|input| project(input, &columns));
+                Arc::new(rows.flat_map(|rows| rows.iter().cloned().collect::<Vec<_>>()).collect())
             }
-            Expression::Difference(left, right) => {
-                let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
-                let right = project(&right, &columns);
-                filter(&left, |row| !right.contains(row))
+            (Expression::Difference(..), [left, right]) => {
+                let right = project(right, &columns);
+                filter(left, |row| !right.contains(row))
             }
-            Expression::Join(left, right) => {
-                let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
-                self.join(&left, &right)?
+            (Expression::Join(..), [left, right]) => self.join(left, right, &|_| true)?,
+            (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
+            (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),
+            (Expression::GroupBy { keys, aggregate, over, .. }, [input]) => {
+                group(input, keys, *aggregate, over.as_ref())
             }
-            Expression::SemiJoin(left, right) => self.matching(left, right, true)?,
-            Expression::AntiJoin(left, right) => self.matching(left, right, false)?,
-            Expression::GroupBy { input, keys, aggregate, over, .. } => {
-                group(&self.rows_of(input)?, keys, *aggregate, over.as_ref())
-            }
+            _ => unreachable!("every operator is given as many inputs as it has"),
         };
         Ok(Table { columns, rows })
     }
 
-    fn relation(&self, name: &RelationName, with_cid: bool) -> Rows {
+    /// Rows of a relation as an expression sees them: with their CID or without.
+    fn shown(&self, name: &RelationName, rows: &Rows, with_cid: bool) -> Rows {
         let relation = &self.program.relations[name];
-        let rows = &self.contents[name];
         match (relation.carries_cid(), with_cid) {
             (true, true) | (false, false) => rows.clone(),
             (true, false) => Arc::new(rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect()),
@@ -258,8 +351,28 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The pairs of rows that agree on the shared columns. The smaller side is put in a tree by those columns.
-    fn join(&mut self, left: &Table, right: &Table) -> Result<Rows, RuntimeError> {
+    fn selected_join(
+        &mut self,
+        left: &Expression,
+        right: &Expression,
+        formula: &Formula,
+    ) -> Result<Table, RuntimeError> {
+        let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
+        let added = right.columns.iter().filter(|column| !left.columns.contains(column));
+        let columns: Vec<_> = left.columns.iter().chain(added).cloned().collect();
+        let formula = formula.bind(&columns).expect(CHECKED);
+        let rows = self.join(&left, &right, &|row| formula.holds(&|place| row[place].clone()))?;
+        Ok(Table { columns, rows })
+    }
+
+    /// The pairs of rows that agree on the shared columns, if they are to be kept. The smaller side is put in a tree by
+    /// those columns.
+    fn join(
+        &mut self,
+        left: &Table,
+        right: &Table,
+        keep: &dyn Fn(&Row) -> bool,
+    ) -> Result<Rows, RuntimeError> {
         let added = places_of(right, |column| !left.columns.contains(column));
         let left_is_smaller = left.rows.len() <= right.rows.len();
         let (small, large) = if left_is_smaller { (left, right) } else { (right, left) };
@@ -274,24 +387,21 @@ impl Evaluation<'_> {
             self.charge(matches.len())?;
             for other in matches {
                 let (left_row, right_row) = if left_is_smaller { (*other, row) } else { (row, *other) };
-                joined.insert([left_row.as_slice(), &pick(right_row, &added)].concat());
+                let row = [left_row.as_slice(), &pick(right_row, &added)].concat();
+                if keep(&row) {
+                    joined.insert(row);
+                }
             }
         }
         Ok(Arc::new(joined))
     }
+}
 
-    /// The left rows that agree with some right row on the shared columns, or those that agree with none.
-    fn matching(
-        &mut self,
-        left: &Expression,
-        right: &Expression,
-        wanted: bool,
-    ) -> Result<Rows, RuntimeError> {
-        let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
-        let (left_key, right_key) = shared(&left, &right);
-        let keys: BTreeSet<Row> = right.rows.iter().map(|row| pick(row, &right_key)).collect();
-        Ok(filter(&left, |row| keys.contains(&pick(row, &left_key)) == wanted))
-    }
+/// The left rows that agree with some right row on the shared columns, or those that agree with none.
+fn matching(left: &Table, right: &Table, wanted: bool) -> Rows {
+    let (left_key, right_key) = shared(left, right);
+    let keys: BTreeSet<Row> = right.rows.iter().map(|row| pick(row, &right_key)).collect();
+    filter(left, |row| keys.contains(&pick(row, &left_key)) == wanted)
 }
 
 fn filter(table: &Table, keep: impl Fn(&Row) -> bool) -> Rows {

@@ -137,50 +137,56 @@ impl Program {
     /// # Errors
     /// [`SchemaError`] if the expression, or any part of it, cannot be built.
     pub fn columns(&self, expression: &Expression) -> Result<Vec<Column>, SchemaError> {
-        match expression {
-            Expression::Relation { name, cid } => self.relation_columns(name, cid.as_ref()),
-            Expression::Constant { columns, rows } => constant_columns(columns, rows),
-            Expression::Select { input, formula } => {
-                let columns = self.columns(input)?;
-                formula.bind(&columns).map(|_| columns)
+        let inputs = expression.inputs().into_iter().map(|input| self.columns(input));
+        self.operator_columns(expression, &inputs.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// The columns of an expression whose inputs have these columns.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if the operator does not fit them.
+    ///
+    /// # Panics
+    /// If there are not as many as [`Expression::inputs`].
+    pub fn operator_columns(
+        &self,
+        expression: &Expression,
+        inputs: &[Vec<Column>],
+    ) -> Result<Vec<Column>, SchemaError> {
+        match (expression, inputs) {
+            (Expression::Relation { name, cid }, []) => self.relation_columns(name, cid.as_ref()),
+            (Expression::Constant { columns, rows }, []) => constant_columns(columns, rows),
+            (Expression::Select { formula, .. }, [input]) => {
+                formula.bind(input)?;
+                Ok(input.clone())
             }
-            Expression::Project { input, columns } => {
-                let available = self.columns(input)?;
-                columns.iter().try_for_each(|column| position(&available, column).map(drop))?;
+            (Expression::Project { columns, .. }, [input]) => {
+                columns.iter().try_for_each(|column| position(input, column).map(drop))?;
                 distinct(columns.clone())
             }
-            Expression::Rename { input, pairs } => rename(self.columns(input)?, pairs),
-            Expression::Extend { input, column, term } => {
-                let mut columns = self.columns(input)?;
-                term.bind(&columns)?;
-                columns.push(column.clone());
-                distinct(columns)
+            (Expression::Rename { pairs, .. }, [input]) => rename(input.clone(), pairs),
+            (Expression::Extend { column, term, .. }, [input]) => {
+                term.bind(input)?;
+                distinct(input.iter().chain([column]).cloned().collect())
             }
-            Expression::Union(inputs) => self.union_columns(inputs),
-            Expression::Difference(left, right) => {
-                let columns = self.columns(left)?;
-                same_columns("a difference", &columns, &self.columns(right)?)?;
-                Ok(columns)
+            (Expression::Union(_), inputs) => union_columns(inputs),
+            (Expression::Difference(..), [left, right]) => {
+                same_columns("a difference", left, right)?;
+                Ok(left.clone())
             }
-            Expression::Join(left, right) => {
-                let mut columns = self.columns(left)?;
-                let right = self.columns(right)?;
-                columns
-                    .extend(right.into_iter().filter(|column| !columns.contains(column)).collect::<Vec<_>>());
-                Ok(columns)
+            (Expression::Join(..), [left, right]) => {
+                let added = right.iter().filter(|column| !left.contains(column));
+                Ok(left.iter().chain(added).cloned().collect())
             }
-            Expression::SemiJoin(left, right) | Expression::AntiJoin(left, right) => {
-                self.columns(right)?;
-                self.columns(left)
-            }
-            Expression::GroupBy { input, keys, aggregate, over, result } => {
-                let available = self.columns(input)?;
+            (Expression::SemiJoin(..) | Expression::AntiJoin(..), [left, _]) => Ok(left.clone()),
+            (Expression::GroupBy { keys, aggregate, over, result, .. }, [input]) => {
                 if over.is_none() && *aggregate != Aggregate::Count {
                     return Err(SchemaError::AggregateOfNothing(aggregate.name()));
                 }
-                keys.iter().chain(over).try_for_each(|column| position(&available, column).map(drop))?;
+                keys.iter().chain(over).try_for_each(|column| position(input, column).map(drop))?;
                 distinct(keys.iter().chain([result]).cloned().collect())
             }
+            _ => panic!("an operator was given the columns of {} inputs", inputs.len()),
         }
     }
 
@@ -192,13 +198,6 @@ impl Program {
         let mut columns = self.relation(name)?.tuple_columns();
         columns.extend(cid.cloned());
         distinct(columns)
-    }
-
-    fn union_columns(&self, inputs: &[Expression]) -> Result<Vec<Column>, SchemaError> {
-        let [first, rest @ ..] = inputs else { return Err(SchemaError::EmptyUnion) };
-        let columns = self.columns(first)?;
-        rest.iter().try_for_each(|input| same_columns("a union", &columns, &self.columns(input)?))?;
-        Ok(columns)
     }
 
     /// Whether a runtime can be built for this program.
@@ -332,6 +331,12 @@ pub(crate) fn each_read<'a, E>(
             each_read(right, true, visit)
         }
     }
+}
+
+fn union_columns(inputs: &[Vec<Column>]) -> Result<Vec<Column>, SchemaError> {
+    let [first, rest @ ..] = inputs else { return Err(SchemaError::EmptyUnion) };
+    rest.iter().try_for_each(|input| same_columns("a union", first, input))?;
+    Ok(first.clone())
 }
 
 fn constant_columns(columns: &[Column], rows: &[crate::Row]) -> Result<Vec<Column>, SchemaError> {

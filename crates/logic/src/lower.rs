@@ -80,7 +80,12 @@ pub(crate) fn unit() -> Expression {
 }
 
 fn project(input: Expression, columns: impl IntoIterator<Item = Column>) -> Expression {
-    Expression::Project { input: Box::new(input), columns: columns.into_iter().collect() }
+    // What is cut twice is cut once.
+    let input = match input {
+        Expression::Project { input, .. } => input,
+        input => Box::new(input),
+    };
+    Expression::Project { input, columns: columns.into_iter().collect() }
 }
 
 fn rename(input: Expression, pairs: Vec<(Column, Column)>) -> Expression {
@@ -89,12 +94,22 @@ fn rename(input: Expression, pairs: Vec<(Column, Column)>) -> Expression {
 }
 
 fn select(input: Expression, mut formulas: Vec<Formula>) -> Expression {
-    let formula = match formulas.len() {
-        0 => return input,
-        1 => formulas.remove(0),
-        _ => Formula::And(formulas),
+    let input = match input {
+        input if formulas.is_empty() => return input,
+        // One selection after another is one selection.
+        Expression::Select { input, formula: Formula::And(mut before) } => {
+            before.append(&mut formulas);
+            formulas = before;
+            input
+        }
+        Expression::Select { input, formula } => {
+            formulas.insert(0, formula);
+            input
+        }
+        input => Box::new(input),
     };
-    Expression::Select { input: Box::new(input), formula }
+    let formula = if formulas.len() == 1 { formulas.remove(0) } else { Formula::And(formulas) };
+    Expression::Select { input, formula }
 }
 
 fn extend(input: Expression, column: Column, term: Term) -> Expression {
@@ -168,8 +183,11 @@ impl Body<'_> {
     }
 
     fn drop_unneeded(&mut self) {
+        let filters = |goal: &Goal| matches!(goal.kind, GoalKind::Compare(..) | GoalKind::Not(_));
+        let comes_next = |goal: &&Goal| filters(goal) && binding::is_ready(goal, &self.bound, &self.bindable);
         let needed = self.needed();
-        if self.columns.is_subset(&needed) {
+        // Filters that come next go first, so that they stand together.
+        if self.columns.is_subset(&needed) || self.waiting.iter().any(comes_next) {
             return;
         }
         self.columns.retain(|column| needed.contains(column));
@@ -311,9 +329,12 @@ impl Body<'_> {
         }
     }
 
-    /// Makes the table a relation, so that it can be read twice.
+    /// The table, made a relation so that it can be read twice, unless it is as simple as one.
     fn as_relation(&mut self) -> Expression {
         let expression = self.take_table();
+        if is_simple(&expression) {
+            return expression;
+        }
         let name: RelationName = format!("{}~{}", self.helper_name, self.helpers.len() + 1).into();
         let columns = typed(self.columns.iter().cloned(), &self.typing);
         self.helpers.push(Helper { name: name.clone(), columns, expression });
@@ -344,6 +365,15 @@ impl Body<'_> {
         let wanted = kind_of(declared_type(self.relations, &self.rule.head, &head.column));
         let found = self.typing.term(&head.term).ok().and_then(kind_of);
         wanted.filter(|_| found.is_none()).map(|kind| of_kind(column, kind)).into_iter().collect()
+    }
+}
+
+/// Whether an expression only names and cuts the columns of stored rows.
+fn is_simple(expression: &Expression) -> bool {
+    match expression {
+        Expression::Relation { .. } | Expression::Constant { .. } => true,
+        Expression::Project { input, .. } | Expression::Rename { input, .. } => is_simple(input),
+        _ => false,
     }
 }
 

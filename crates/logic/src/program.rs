@@ -104,7 +104,9 @@ impl Compiler<'_> {
     fn assemble(&self, components: &[Component], report: Report) -> Compiled {
         let needed = self.needed();
         let mut program = Program::default();
-        for name in &needed {
+        // An input that nobody reads takes rows all the same.
+        let inputs = self.relations.known.iter().filter(|(_, known)| known.input).map(|(name, _)| name);
+        for name in needed.iter().chain(inputs) {
             program.relations.insert(name.clone(), self.relation(name));
         }
         let mut strata = Vec::new();
@@ -130,14 +132,12 @@ impl Compiler<'_> {
         }
     }
 
-    /// What the outputs depend on, and the inputs; everything if there is no output.
+    /// What the outputs depend on; everything if there is no output.
     fn needed(&self) -> BTreeSet<RelationName> {
         let known = &self.relations.known;
         let has_output = known.values().any(|known| known.output);
         let wanted = known.iter().filter(|(_, known)| known.output || (!has_output && known.base.is_none()));
-        let mut needed = self.reachable(wanted.map(|(name, _)| name.clone()));
-        needed.extend(known.iter().filter(|(_, known)| known.input).map(|(name, _)| name.clone()));
-        needed
+        self.reachable(wanted.map(|(name, _)| name.clone()))
     }
 
     /// Some relations and all they depend on.
