@@ -7,10 +7,10 @@
 //! dictionary may serve every circuit of an open database. It never leaves its process.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use motet_fact::Value;
-use rustc_hash::FxHashMap;
 
 /// The number that stands for a value. Numbers of one [`Dictionary`] are equal if and only if their values are.
 pub type Id = u32;
@@ -23,7 +23,8 @@ const SMALL_INT: Id = 1 << 31;
 /// Values and their numbers.
 #[derive(Debug, Default)]
 pub struct Dictionary {
-    ids: FxHashMap<Value, Id>,
+    /// Keyed hashing: the values are other people's, who could choose them to collide.
+    ids: HashMap<Value, Id>,
     values: Vec<Value>,
 }
 

@@ -8,6 +8,8 @@ use std::cell::{Cell, RefCell};
 
 use motet_algebra::{Budget, RelationName, RuntimeError};
 
+use crate::scope::Round;
+
 /// Counts the work of one epoch.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -23,9 +25,11 @@ impl Meter {
         Meter { limit, rows: Cell::new(0), over: RefCell::new(None) }
     }
 
-    /// Begins an epoch.
+    /// Begins an epoch. Rounds are numbers of 32 bits, and differential dataflow silently drops what would come after
+    /// the last, so a loop is stopped before, whatever the budget.
     pub(crate) fn start(&self, limit: Budget) {
-        self.limit.set(limit);
+        let iterations = limit.iterations.min(u64::from(Round::MAX) - 1);
+        self.limit.set(Budget { iterations, ..limit });
         self.rows.set(0);
         self.over.replace(None);
     }

@@ -376,7 +376,7 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 fn cases() -> u32 {
-    std::env::var("MOTET_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
+    std::env::var("MOTET_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)
 }
 
 proptest! {
