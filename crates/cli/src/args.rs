@@ -217,7 +217,7 @@ pub(crate) enum ItemCommand {
     /// Make an item
     New {
         /// Its model
-        #[arg(long, value_name = "MODEL", default_value = "Object")]
+        #[arg(long, value_name = "MODEL", default_value = "object")]
         model: String,
         /// Its type
         #[arg(long = "type", value_name = "TYPE")]

@@ -10,7 +10,7 @@ use motet_sync::Replica as _;
 fn main() -> Result<(), motet::Error> {
     let ada = Database::in_memory("Ada")?;
     let home = ada.create_party("Home")?;
-    let note = home.create_item("Object", Some("note"), None)?;
+    let note = home.create_item("object", Some("note"), None)?;
     home.set(note, "title", "Milk")?;
 
     // Ada invites Ben. The channel binding ties his answer to the connection it comes over; here there is none.

@@ -283,6 +283,8 @@ impl Database {
         let key = state.party;
         let mut parties = self.inner.parties.lock().expect("no thread panics with the parties");
         parties.entry(key).or_insert_with(|| Arc::new(Mutex::new(state)));
+        drop(parties);
+        self.notify();
         Ok(Party::new(self.clone(), key))
     }
 

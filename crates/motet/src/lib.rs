@@ -10,7 +10,7 @@
 //! # fn main() -> Result<(), motet::Error> {
 //! let database = Database::in_memory("Ada")?;
 //! let party = database.create_party("Home")?;
-//! let note = party.create_item("Object", Some("note"), None)?;
+//! let note = party.create_item("object", Some("note"), None)?;
 //! let mut titles = party.watch(
 //!     r#"output title.  title(of: E, is: T) :- attr(entity: E, attribute: "title", value: T)."#,
 //!     &Parameters::new(),

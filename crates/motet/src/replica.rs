@@ -1,12 +1,16 @@
 //! What a sync session asks of a database.
 
 use motet_fact::{Cid, PublicKey};
-use motet_feed::{Entry, EntryKind};
+use motet_feed::{Entry, EntryError, EntryKind};
+use motet_store::{Batch, ScanRange};
 use motet_sync::{Access, Bundle, Heads, Replica, ReplicaError};
 
 use crate::pipeline::{self, Arrival, Outcome};
-use crate::tables::{ENTRIES, position_key};
-use crate::{Database, Error, state};
+use crate::tables::{ENTRIES, HELD, position_key, under_party};
+use crate::{Database, Error, Party, state};
+
+/// How many entries of later versions a party may hold.
+const HELD_QUOTA: usize = 10_000;
 
 impl Replica for Database {
     fn parties(&self) -> Vec<PublicKey> {
@@ -102,7 +106,10 @@ impl Database {
                     answers.push((Some(entry.id()), Ok(())));
                     arrivals.push(Arrival { entry, parts: bundle.parts });
                 }
-                Err(error) => answers.push((None, Err(error.to_string()))),
+                Err(error) => {
+                    self.hold_if_later(&party, &error, bundle.entry)?;
+                    answers.push((None, Err(error.to_string())));
+                }
             }
         }
         let report = party.ingest(arrivals)?;
@@ -116,5 +123,23 @@ impl Database {
             }
         }
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// An entry from a later version of Motet is held, not refused (H7): a newer program on the same database reads it.
+    fn hold_if_later(&self, party: &Party, error: &EntryError, bytes: Vec<u8>) -> Result<(), Error> {
+        let (EntryError::UnknownVersion { id, .. } | EntryError::UnknownKind { id, .. }) = error else {
+            return Ok(());
+        };
+        let mut held = 0;
+        self.store().scan(HELD, ScanRange::prefix(*party.key().as_bytes()), &mut |_, _| {
+            held += 1;
+            std::ops::ControlFlow::Continue(())
+        })?;
+        if held < HELD_QUOTA {
+            let mut batch = Batch::new();
+            batch.put(HELD, under_party(&party.key(), id.as_bytes()), bytes);
+            self.store().commit(batch)?;
+        }
+        Ok(())
     }
 }

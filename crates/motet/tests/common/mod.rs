@@ -1,0 +1,148 @@
+//! People with a database in memory each, and the ways their entries travel.
+//!
+//! A [`Peer`] keeps the store, so that its database can be closed and opened again, and remembers what entropy it was
+//! given: a test that plays a liar finds the liar's secret keys there, for the database gives out none.
+
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "helpers of tests are tests, and each uses some")]
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use motet::authority::Role;
+use motet::fact::seal::SealKey;
+use motet::fact::{Cid, PublicKey, SecretKey};
+use motet::world::SeededWorld;
+use motet::{Database, Party, World};
+use motet_store::testing::Chance;
+use motet_store::{MemoryStore, Store};
+use motet_sync::{Bundle, Replica as _};
+
+/// What ties a request to its connection, where there is none.
+pub const BINDING: &[u8] = b"no channel";
+
+/// A seeded world that remembers what it gave out.
+pub struct Remembering {
+    world: SeededWorld,
+    given: Mutex<Vec<[u8; 32]>>,
+}
+
+impl Remembering {
+    pub fn new(seed: u64) -> Self {
+        Remembering { world: SeededWorld::new(seed), given: Mutex::default() }
+    }
+
+    /// The secret half of a key that was made in this world.
+    pub fn secret(&self, key: &PublicKey) -> SecretKey {
+        let given = self.given.lock().unwrap();
+        let secrets = given.iter().map(|seed| SecretKey::from_bytes(*seed));
+        secrets.into_iter().find(|secret| secret.public() == *key).expect("the key was made in this world")
+    }
+}
+
+impl World for Remembering {
+    fn fill(&self, buffer: &mut [u8]) {
+        self.world.fill(buffer);
+        if let Ok(seed) = <[u8; 32]>::try_from(&*buffer) {
+            self.given.lock().unwrap().push(seed);
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.world.now()
+    }
+}
+
+/// The key that seals every peer's secrets.
+pub fn seal_key() -> SealKey {
+    SealKey::from_bytes([7; 32])
+}
+
+/// A person with a database.
+pub struct Peer {
+    pub store: Arc<dyn Store>,
+    pub world: Arc<Remembering>,
+    pub database: Database,
+}
+
+impl Peer {
+    pub fn new(name: &str, seed: u64) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), name, seed)
+    }
+
+    pub fn on(store: Arc<dyn Store>, name: &str, seed: u64) -> Self {
+        let world = Arc::new(Remembering::new(seed));
+        let database = Database::create_on(store.clone(), seal_key(), name, world.clone()).unwrap();
+        Peer { store, world, database }
+    }
+
+    /// Closes the database and opens it again.
+    pub fn reopen(&mut self) {
+        self.database = Database::open_on(self.store.clone(), seal_key(), self.world.clone()).unwrap();
+    }
+
+    pub fn party(&self, key: &PublicKey) -> Party {
+        self.database.party(key).unwrap()
+    }
+
+    /// Invites a peer, lets it answer, and admits it; its replica is empty until something is sent.
+    pub fn admit(&self, party: &PublicKey, newcomer: &Peer, role: Role) -> Result<Party, motet::Error> {
+        let code = self.party(party).invite(role, i64::MAX, Vec::new())?;
+        let joining = newcomer.database.begin_join(&code)?;
+        self.database.redeem(&joining.request(BINDING)?, BINDING)?;
+        joining.finish()
+    }
+}
+
+/// Every linked entry of a party, causes first.
+pub fn everything(from: &Database, party: &PublicKey) -> Vec<Bundle> {
+    bundles(from, party, &[])
+}
+
+/// The linked entries that are not in the past of some, causes first.
+pub fn bundles(from: &Database, party: &PublicKey, had: &[Cid]) -> Vec<Bundle> {
+    let heads = from.heads(party);
+    let wanted = [heads.control, heads.data].concat();
+    let lacking = from.difference(party, &wanted, had, false);
+    lacking.iter().map(|id| from.load(party, id).unwrap().expect("what is linked can be loaded")).collect()
+}
+
+/// Sends everything, causes first; all of it is taken.
+pub fn send(from: &Database, to: &Database, party: &PublicKey) {
+    for answer in to.deliver(party, everything(from, party)).unwrap() {
+        answer.unwrap();
+    }
+}
+
+/// Sends bundles in any order, some of them twice, in batches of any size; all of it is taken.
+pub fn scatter(mut load: Vec<Bundle>, to: &Database, party: &PublicKey, chance: &mut Chance) {
+    let twice: Vec<Bundle> = load.iter().filter(|_| chance.below(5) == 0).cloned().collect();
+    load.extend(twice);
+    shuffle(&mut load, chance);
+    while !load.is_empty() {
+        let size = 1 + chance.below(load.len() as u64) as usize;
+        for answer in to.deliver(party, load.drain(..size).collect()).unwrap() {
+            answer.unwrap();
+        }
+    }
+}
+
+pub fn shuffle<T>(things: &mut [T], chance: &mut Chance) {
+    for last in (1..things.len()).rev() {
+        things.swap(last, chance.below(last as u64 + 1) as usize);
+    }
+}
+
+/// The ids of every linked entry.
+pub fn linked(database: &Database, party: &PublicKey) -> BTreeSet<Cid> {
+    let heads = database.heads(party);
+    let wanted = [heads.control, heads.data].concat();
+    database.difference(party, &wanted, &[], false).into_iter().collect()
+}
+
+/// Everything read again and folded from scratch is what the running database has.
+pub fn assert_sound(party: &Party) {
+    let found = party.verify(&mut |_| {}).unwrap();
+    assert_eq!(found.faults, Vec::<String>::new());
+    let (kept, fresh) = found.hashes.expect("without faults there are hashes");
+    assert_eq!(kept, fresh, "the running state of {} is not the one from scratch", party.database().profile().name);
+}
