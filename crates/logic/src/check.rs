@@ -7,14 +7,29 @@ use motet_fact::{Kind, Value};
 
 use crate::binding;
 use crate::diagnostic::{Report, Span};
-use crate::relations::Relations;
+use crate::relations::{Known, Relations};
 use crate::rule::{Goal, GoalKind, Rule, Scan, Variable, term_variables};
 use crate::types::{KindError, Typing, declared_type, kind_of};
+
+/// Warns of relations that are read and that nothing fills, where they are read first.
+pub(crate) fn check_filled(rules: &[Rule], relations: &Relations, report: &mut Report) {
+    let mut seen = BTreeSet::new();
+    let goals = rules.iter().flat_map(|rule| &rule.goals);
+    for (scan, span) in goals.filter_map(|goal| Some((goal.scan()?, goal.span))) {
+        let empty = |known: &Known| !known.defined && !known.input && known.base.is_none();
+        let name = &scan.relation;
+        if relations.get(name).is_some_and(empty) && seen.insert(name) {
+            report
+                .warning("L071", span, format!("nothing defines `{name}`, so it is empty"))
+                .remedy(format!("write rules for it, or `input {name}.`"));
+        }
+    }
+}
 
 /// Checks one rule.
 pub(crate) fn check(rule: &Rule, relations: &Relations, report: &mut Report) {
     let typing = Typing::of(rule, relations);
-    let mut check = Check { rule, relations, typing, report };
+    let mut check = Check { rule, relations, typing, report, unbound: BTreeSet::new() };
     check.types();
     check.bindings();
     check.unused();
@@ -25,6 +40,8 @@ struct Check<'a> {
     relations: &'a Relations,
     typing: Typing,
     report: &'a mut Report,
+    /// The variables that were reported as bound by nothing.
+    unbound: BTreeSet<Variable>,
 }
 
 impl Check<'_> {
@@ -42,7 +59,6 @@ impl Check<'_> {
         for goal in &self.rule.goals {
             if let Some(scan) = goal.scan() {
                 self.constants(scan);
-                self.is_filled(scan, goal.span);
             }
             match &goal.kind {
                 GoalKind::Compare(comparison, left, right) => {
@@ -58,16 +74,6 @@ impl Check<'_> {
             }
         }
         self.head_types();
-    }
-
-    fn is_filled(&mut self, scan: &Scan, span: Span) {
-        let empty = |known: &crate::relations::Known| !known.defined && !known.input && known.base.is_none();
-        if self.relations.get(&scan.relation).is_some_and(empty) {
-            let name = &scan.relation;
-            self.report
-                .warning("L071", span, format!("nothing defines `{name}`, so it is empty"))
-                .remedy(format!("write rules for it, or `input {name}.`"));
-        }
     }
 
     fn constants(&mut self, scan: &Scan) {
@@ -192,13 +198,14 @@ impl Check<'_> {
                     } else {
                         "bind it with an atom that is not negated"
                     });
+                    self.unbound.insert(variable.clone());
                     bindable.insert(variable.clone());
                 }
             }
             GoalKind::Compare(_, left, right) => {
                 let mut variables = term_variables(left);
                 variables.extend(term_variables(right));
-                self.unbound(&variables, bindable, goal.span, "a comparison needs its value");
+                self.unbound(&variables, bindable, goal.span, "its value is needed here");
                 bindable.extend(variables);
             }
             GoalKind::Aggregate { result, over, scan, .. } => {
@@ -226,6 +233,7 @@ impl Check<'_> {
             });
             let item = self.report.error("L050", span, format!("nothing binds `{variable}`"));
             item.label(why);
+            self.unbound.insert(variable.clone());
             item.remedy(if inside {
                 "a variable of an aggregated atom does not leave it: bind it with another atom, to make groups"
             } else {
@@ -261,7 +269,8 @@ impl Check<'_> {
     fn unused(&mut self) {
         for (variable, (span, count)) in &self.rule.occurrences {
             let in_head = self.rule.terms.iter().any(|head| term_variables(&head.term).contains(variable));
-            if *count == 1 && !in_head && !variable.starts_with('_') {
+            let told = in_head || self.unbound.contains(variable) || variable.starts_with('_');
+            if *count == 1 && !told {
                 self.report
                     .warning("L070", *span, format!("`{variable}` is used only once"))
                     .remedy(format!("leave the column out, or write `_` or `_{variable}`"));

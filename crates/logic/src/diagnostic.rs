@@ -218,7 +218,8 @@ impl Report {
 
 /// The name most like one that is not known, if any is like it.
 pub(crate) fn most_like<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    // A name of one letter is like none but itself.
+    let limit = name.chars().count().saturating_sub(1).min(name.chars().count().div_ceil(3)).min(3);
     let distance = |one: &&str| edit_distance(&name.to_lowercase(), &one.to_lowercase());
     known.into_iter().map(|one| (distance(&one), one)).filter(|(d, _)| *d <= limit).min().map(|(_, one)| one)
 }
@@ -232,17 +233,21 @@ pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     (!known.is_empty() && known.len() <= 12).then(|| format!("there are: {}", known.join(", ")))
 }
 
-/// The fewest insertions, removals and replacements of characters that make one text the other.
+/// The fewest insertions, removals, replacements and swaps of neighbours that make one text the other.
 fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (place, one) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], place + 1);
-        for (at, other) in right.iter().enumerate() {
-            let replace = diagonal + usize::from(one != *other);
-            diagonal = row[at + 1];
-            row[at + 1] = replace.min(diagonal + 1).min(row[at] + 1);
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut rows = vec![(0..=right.len()).collect::<Vec<usize>>()];
+    for (i, one) in left.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, other) in right.iter().enumerate() {
+            let replace = rows[i][j] + usize::from(one != other);
+            let mut best = replace.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && left[i - 1] == *other && right[j - 1] == *one {
+                best = best.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(best);
         }
+        rows.push(row);
     }
-    row[right.len()]
+    rows[left.len()][right.len()]
 }

@@ -88,9 +88,23 @@ fn project(input: Expression, columns: impl IntoIterator<Item = Column>) -> Expr
     Expression::Project { input, columns: columns.into_iter().collect() }
 }
 
-fn rename(input: Expression, pairs: Vec<(Column, Column)>) -> Expression {
-    let pairs: Vec<_> = pairs.into_iter().filter(|(old, new)| old != new).collect();
-    if pairs.is_empty() { input } else { Expression::Rename { input: Box::new(input), pairs } }
+fn rename(input: Expression, mut pairs: Vec<(Column, Column)>) -> Expression {
+    // What is renamed twice is renamed once.
+    let input = match input {
+        Expression::Rename { input, pairs: mut before } => {
+            for (_, middle) in &mut before {
+                if let Some(place) = pairs.iter().position(|(old, _)| old == middle) {
+                    *middle = pairs.swap_remove(place).1;
+                }
+            }
+            pairs.append(&mut before);
+            pairs.sort();
+            input
+        }
+        input => Box::new(input),
+    };
+    pairs.retain(|(old, new)| old != new);
+    if pairs.is_empty() { *input } else { Expression::Rename { input, pairs } }
 }
 
 fn select(input: Expression, mut formulas: Vec<Formula>) -> Expression {
@@ -258,7 +272,12 @@ impl Body<'_> {
     /// The matching rows of an atom, cut to some of its variables and named by them.
     fn variables_of(&self, scan: &Scan, kept: &[Variable]) -> Expression {
         let (rows, mut places) = self.matching_rows(scan);
+        let known = self.relations.get(&scan.relation).expect("the checks found every relation");
+        let width = known.columns.len() + usize::from(scan.cid.is_some());
         places.retain(|(variable, _)| kept.contains(variable));
+        if places.len() == width {
+            return rename(rows, places.into_iter().map(|(variable, column)| (column, variable)).collect());
+        }
         named_by_variables(rows, places)
     }
 
@@ -357,7 +376,11 @@ impl Body<'_> {
             table = select(table, self.kind_test(head, &from));
             pairs.push((from, head.column.clone()));
         }
-        rename(project(table, pairs.iter().map(|(from, _)| from.clone())), pairs)
+        let used: BTreeSet<_> = pairs.iter().map(|(from, _)| from.clone()).collect();
+        if !self.columns.is_subset(&used) {
+            table = project(table, pairs.iter().map(|(from, _)| from.clone()));
+        }
+        rename(table, pairs)
     }
 
     /// If the head wants one kind and the term may be of any: that it is of that kind (Q3).

@@ -170,8 +170,10 @@ impl Parser<'_> {
                 return Err(Failed);
             }
         };
-        if self.is_word("order") || self.is_word("limit") {
-            return Err(self.not_yet("`order by` and `limit`", self.span()));
+        for word in ["order", "limit"] {
+            if self.is_word(word) {
+                return Err(self.not_yet(&format!("`{word}`"), self.span()));
+            }
         }
         self.end_of("the declaration")?;
         Ok(declaration)
@@ -550,7 +552,7 @@ impl Parser<'_> {
         };
         if terms.len() != function.arity() {
             let (got, want) = (terms.len(), function.arity());
-            let message = format!("`{}` takes {want} arguments and gets {got}", name.text);
+            let message = format!("`{}` wants {want} arguments and gets {got}", name.text);
             self.report.error("L034", self.span_from(name.span), message);
             return Err(Failed);
         }

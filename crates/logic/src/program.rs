@@ -84,6 +84,7 @@ pub fn compile(
     let rules: Vec<Rule> = module.clauses.iter().map(|clause| resolver.rule(clause)).collect();
     types::infer(&rules, &mut relations);
     rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
+    check::check_filled(&rules, &relations, &mut report);
     let edges = stratify::edges(&rules);
     let components = stratify::stratify(&edges, &relations, &mut report);
     if report.has_errors() {

@@ -1,0 +1,355 @@
+//! What programs derive: each is run by the evaluator that defines the semantics, and its outputs are compared.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use motet_algebra::{Budget, Changes, ColumnType, Naive, Runtime};
+use motet_fact::{Kind, Value};
+use motet_logic::{Catalog, Compiled, Monotonicity, Source, compile};
+
+fn compiled(text: &str, catalog: &Catalog, parameters: &[(&str, Value)]) -> Compiled {
+    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    compile(&Source::new("test", text), catalog, &parameters).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Runs a compiled program on its own facts, and prints each output.
+fn run(compiled: &Compiled, inputs: Changes) -> String {
+    let mut runtime = Naive::new(compiled.program.clone()).expect("compiled programs are sound");
+    let mut all = inputs;
+    for (name, rows) in &compiled.facts {
+        all.entry(name.clone()).or_default().extend(rows.iter().map(|row| (row.clone(), 1)));
+    }
+    runtime.step(&all, Budget::default()).expect("the inputs fit");
+    let mut text = String::new();
+    for output in &compiled.outputs {
+        let rows: Vec<_> = runtime.output(&output.name).map(|row| format!("{row:?}")).collect();
+        writeln!(text, "{output}: {}", rows.join(" ")).expect("a string takes everything");
+    }
+    text
+}
+
+fn check(text: &str, expected: &Expect) {
+    expected.assert_eq(&run(&compiled(text, &Catalog::default(), &[]), Changes::new()));
+}
+
+#[test]
+fn recursion_negation_and_nullary_relations() {
+    check(
+        r#"
+        edge(from: "a", to: "b"). edge(from: "b", to: "c"). edge(from: "c", to: "a"). edge(from: "d", to: "d").
+        path(from: X, to: Y) :- edge(from: X, to: Y).
+        path(from: X, to: Z) :- edge(from: X, to: Y), path(from: Y, to: Z).
+        node(x: X) :- edge(from: X).  node(x: X) :- edge(to: X).
+        apart(x: X, y: Y) :- node(x: X), node(x: Y), !path(from: X, to: Y), X < Y.
+        cyclic() :- path(from: X, to: X).
+        loose() :- node(x: X), !edge(from: X, to: _), !edge(to: X).
+        lonely(x: X) :- node(x: X), !path(from: X).
+        output apart. output cyclic. output loose. output lonely.
+        "#,
+        &expect![[r#"
+            apart(x: text, y: text): ["a", "d"] ["b", "d"] ["c", "d"]
+            cyclic(): []
+            lonely(x: text): 
+            loose(): 
+        "#]],
+    );
+}
+
+#[test]
+fn aggregates_range_over_distinct_full_tuples() {
+    // PL-24: two products of one category with the same quantity make 10. PL-25: of nothing, count and sum are zero.
+    check(
+        r#"
+        relation stock(product: text, category: text, quantity: int).
+        stock(product: "pear", category: "fruit", quantity: 5).
+        stock(product: "fig", category: "fruit", quantity: 5).
+        stock(product: "leek", category: "vegetable", quantity: 3).
+        category(name: "fruit"). category(name: "vegetable"). category(name: "spice").
+        total(category: C, quantity: T) :- category(name: C), T := sum Q : stock(category: C, quantity: Q).
+        kinds(category: C, n: N) :- category(name: C), N := count : stock(category: C).
+        quantities(n: N) :- N := count Q : stock(quantity: Q).
+        most(category: C, q: M) :- category(name: C), M := max Q : stock(category: C, quantity: Q).
+        none(n: N) :- N := count : stock(category: "spice").
+        least(q: M) :- M := min Q : stock(category: "spice", quantity: Q).
+        many(category: C) :- category(name: C), N := count : stock(category: C), N >= 2.
+        exactly(category: C) :- category(name: C), wanted(n: N), N := count : stock(category: C).
+        wanted(n: 0). wanted(n: 1).
+        output total. output kinds. output quantities. output most. output none. output least. output many.
+        output exactly.
+        "#,
+        &expect![[r#"
+            exactly(category: text): ["spice"] ["vegetable"]
+            kinds(category: text, n: int): ["fruit", 2] ["spice", 0] ["vegetable", 1]
+            least(q: int): 
+            many(category: text): ["fruit"]
+            most(category: text, q: int): ["fruit", 5] ["vegetable", 3]
+            none(n: int): [0]
+            quantities(n: int): [2]
+            total(category: text, quantity: int): ["fruit", 10] ["spice", 0] ["vegetable", 3]
+        "#]],
+    );
+}
+
+#[test]
+fn an_undefined_sum_is_neither_a_sum_nor_zero() {
+    check(
+        "
+        relation big(k: int, op: int, n: int).
+        big(k: 1, op: 1, n: 9223372036854775807). big(k: 1, op: 2, n: 1). big(k: 2, op: 1, n: 7).
+        key(k: 1). key(k: 2). key(k: 3).
+        total(k: K, n: S) :- key(k: K), S := sum N : big(k: K, n: N).
+        all(n: S) :- S := sum N : big(n: N).
+        floats(n: S) :- S := sum N : weight(n: N). relation weight(n: float).
+        output total. output all. output floats.
+        ",
+        &expect![[r#"
+            all(n: int): 
+            floats(n: float): [0.0]
+            total(k: int, n: int): [2, 7] [3, 0]
+        "#]],
+    );
+}
+
+#[test]
+fn terms_stand_in_heads_atoms_and_conditions() {
+    check(
+        r#"
+        n(x: 1). n(x: 2). n(x: 3). n(x: 4).
+        double(x: X, y: 2 * X) :- n(x: X).
+        half(x: X, y: Y) :- double(x: Y, y: X).
+        next(x: X, y: Y) :- n(x: X), Y == X + 1, n(x: Y).
+        after(x: X) :- n(x: X), n(x: (X - 1)).
+        last(x: X) :- n(x: X), !n(x: X + 1).
+        odd(x: X) :- n(x: X), X % 2 == 1.
+        swapped(x: Y, y: X) :- next(x: X, y: Y).
+        twice(x: X, y: X) :- n(x: X), X > 3.
+        by_zero(x: 6 / (X - 2)) :- n(x: X).
+        three(x: X) :- 3 == X.
+        mixed(x: float(X) / 2.0, t: concat("n", T)) :- n(x: X), X <= 2, name(x: X, t: T).
+        name(x: 1, t: "ONE"). name(x: 2, t: lower("TWO")).
+        same(x: X) :- pair(a: X, b: X).
+        pair(a: 1, b: 1). pair(a: 1, b: 2). pair(a: -3, b: -3).
+        output double. output half. output next. output after. output last. output odd. output swapped.
+        output twice. output by_zero. output three. output mixed. output same.
+        "#,
+        &expect![[r#"
+            after(x: int): [2] [3] [4]
+            by_zero(x: int): [-6] [3] [6]
+            double(x: int, y: int): [1, 2] [2, 4] [3, 6] [4, 8]
+            half(x: int, y: int): [2, 1] [4, 2] [6, 3] [8, 4]
+            last(x: int): [4]
+            mixed(x: float, t: text): [0.5, "nONE"] [1.0, "ntwo"]
+            next(x: int, y: int): [1, 2] [2, 3] [3, 4]
+            odd(x: int): [1] [3]
+            same(x: int): [-3] [1]
+            swapped(x: int, y: int): [2, 1] [3, 2] [4, 3]
+            three(x: int): [3]
+            twice(x: int, y: int): [4, 4]
+        "#]],
+    );
+}
+
+#[test]
+fn any_columns_hold_every_kind_and_typed_heads_take_theirs_only() {
+    check(
+        r#"
+        relation v(x: any).
+        v(x: true). v(x: 1). v(x: 1.0). v(x: "t"). v(x: ""). v(x: 0x00). v(x: 0x).
+        v(x: link"bafyreiahrv25vu4rsudgcyvskdfxdlv3pi6zoytzkukbfhigqwjvuaebyq").
+        relation b(x: bool). b(x: X) :- v(x: X).
+        relation i(x: int). i(x: X) :- v(x: X).
+        relation f(x: float). f(x: X) :- v(x: X).
+        relation t(x: text). t(x: X) :- v(x: X).
+        relation y(x: bytes). y(x: X) :- v(x: X).
+        relation l(x: link). l(x: X) :- v(x: X).
+        top(x: M) :- M := max X : v(x: X).
+        less(x: X) :- v(x: X), X < 1.0.
+        output b. output i. output f. output t. output y. output l. output top. output less.
+        "#,
+        &expect![[r#"
+            b(x: bool): [true]
+            f(x: float): [1.0]
+            i(x: int): [1]
+            l(x: link): [bafyreiahrv25vu4rsudgcyvskdfxdlv3pi6zoytzkukbfhigqwjvuaebyq]
+            less(x: any): [true] [1]
+            t(x: text): [""] ["t"]
+            top(x: any): [bafyreiahrv25vu4rsudgcyvskdfxdlv3pi6zoytzkukbfhigqwjvuaebyq]
+            y(x: bytes): [0x] [0x00]
+        "#]],
+    );
+}
+
+#[test]
+fn cids_of_derived_rows_are_the_hash_of_relation_and_columns() {
+    let text = "
+        p(x: 1). p(x: 2).
+        q(c: C, x: X) :- C := p(x: X), X < 2.
+        back(x: X) :- q(c: C), C := p(x: X).
+        output q. output back.";
+    let cid = motet_fact::codec::tuple_cid("p", [("x", &Value::Int(1))]);
+    let expected = format!("back(x: int): [1]\nq(c: link, x: int): [{cid}, 1]\n");
+    assert_eq!(run(&compiled(text, &Catalog::default(), &[]), Changes::new()), expected);
+}
+
+#[test]
+fn base_relations_are_deduplicated_unless_their_cid_is_asked_for() {
+    let mut catalog = Catalog::default();
+    let (bytes, text) = (ColumnType::Kind(Kind::Bytes), ColumnType::Kind(Kind::Text));
+    catalog.add("fact", &[("entity", bytes), ("attribute", text), ("value", ColumnType::Any)], true);
+    catalog.add("attr", &[("entity", bytes)], false).mark_convergent("attr");
+    let program = r#"
+        total(n: S) :- S := sum V : fact(attribute: "n", value: V).
+        facts(c: C) :- C := fact(attribute: "n").
+        values(v: V) :- fact(value: V).
+        winners(e: E) :- attr(entity: E).
+        output total. output facts. output values. output winners."#;
+    let compiled = compiled(program, &catalog, &[]);
+    let bases: Vec<_> = compiled.bases.iter().map(|base| (&*base.name, base.has_cid)).collect();
+    assert_eq!(bases, [("attr", false), ("fact", true)]);
+    let classes: Vec<_> = compiled.classes.values().copied().collect();
+    assert_eq!(
+        classes,
+        [Monotonicity::Monotone, Monotonicity::Convergent, Monotonicity::Monotone, Monotonicity::Convergent]
+    );
+    let row = |value: i64, cid: i64| {
+        let cid = motet_fact::codec::tuple_cid("", [("n", &Value::Int(cid))]);
+        (vec![Value::bytes(vec![1]), "n".into(), Value::Int(value), Value::Link(cid)], 1)
+    };
+    let inputs = Changes::from([("fact".into(), vec![row(5, 1), row(5, 2), row(7, 3)])]);
+    let result = run(&compiled, inputs);
+    assert!(result.contains("total(n: any): [12]"), "two facts of one tuple count once (Q6): {result}");
+    assert_eq!(result.lines().next().map(|line| line.matches("bafy").count()), Some(3));
+}
+
+#[test]
+fn parameters_are_values_and_never_text() {
+    let program = r#"
+        knows(a: "x", b: "y"). knows(a: "y", b: "z"). knows(a: "\"), p(", b: "q").
+        reach(b: B) :- knows(a: $who, b: B).
+        reach(b: C) :- reach(b: B), knows(a: B, b: C).
+        output reach."#;
+    let of = |who: &str| run(&compiled(program, &Catalog::default(), &[("who", who.into())]), Changes::new());
+    assert_eq!(of("x"), "reach(b: text): [\"y\"] [\"z\"]\n");
+    assert_eq!(of("\"), p("), "reach(b: text): [\"q\"]\n");
+}
+
+#[test]
+fn facts_of_inputs_are_handed_over_and_inputs_may_have_rules() {
+    let program = "
+        relation in(x: int). input in. in(x: 1). in(x: X + 1) :- in(x: X), X < 3.
+        unread(x: X) :- in(x: X).
+        output in.";
+    let compiled = compiled(program, &Catalog::default(), &[]);
+    assert_eq!(compiled.facts["in"].len(), 1);
+    assert_eq!(run(&compiled, Changes::new()), "in(x: int): [1] [2] [3]\n");
+    assert!(!compiled.program.relations.contains_key("unread"), "what no output needs is not computed");
+}
+
+#[test]
+fn a_bound_query_does_not_compute_the_closure() {
+    let chain: String = (0..300).map(|n| format!("edge(x: {n}, y: {}).\n", n + 1)).collect();
+    let program = chain
+        + "from(y: Y) :- edge(x: $start, y: Y).
+           from(y: Y) :- from(y: X), edge(x: X, y: Y).
+           output from.";
+    let compiled = compiled(&program, &Catalog::default(), &[("start", Value::Int(290))]);
+    let mut runtime = Naive::new(compiled.program).expect("compiled programs are sound");
+    let budget = Budget { rows: 400, ..Budget::default() };
+    let changes = runtime.step(&Changes::new(), budget).expect("300 facts, 10 results, 10 pairs");
+    assert_eq!(changes["from"].len(), 10);
+}
+
+#[test]
+fn comments_and_remainder() {
+    check(
+        "
+        % a comment
+        n(x: 7). % another
+        n(x: 9). // and another
+        rest(x: X % 4) :- n(x: X). // X % 4
+        output rest. output `odd name`.
+        `odd name`(`a column`: X) :- n(x: X), X
+            > 8. % end",
+        &expect![[r#"
+            odd name(a column: int): [9]
+            rest(x: int): [1] [3]
+        "#]],
+    );
+}
+
+#[test]
+fn plans_can_be_read() {
+    let program = "
+        relation edge(x: int, y: int). input edge.
+        path(x: X, y: Y) :- edge(x: X, y: Y).
+        path(x: X, y: Z) :- path(x: X, y: Y), edge(x: Y, y: Z).
+        from(x: X, n: N) :- path(x: X, y: 3), N := count : path(x: X).
+        output from. output path.";
+    expect![[r#"
+        stratum 1: path, recursive
+          path(x: X, y: Y) :- edge(x: X, y: Y).
+          path(x: X, y: Z) :- path(x: X, y: Y), edge(x: Y, y: Z).
+        stratum 2: from
+          from(x: X, n: N) :- path(x: X, y: 3), N := count : path(x: X).
+    "#]]
+    .assert_eq(
+        compiled(program, &Catalog::default(), &[]).explain().split("\nplan").next().unwrap_or_default(),
+    );
+    let explained = compiled(program, &Catalog::default(), &[]).explain();
+    let plan = explained.split("\nplan\n").nth(1).unwrap_or_default();
+    expect![[r#"
+          path :=
+            edge
+          loop for path
+            path :=
+              rename X to x, Z to y
+                project X, Z
+                  join
+                    rename x to X, y to Y
+                      path
+                    rename x to Y, y to Z
+                      edge
+          from~2~1 :=
+            rename x to X
+              project x
+                select y == 3
+                  path
+          from :=
+            rename X to x, N to n
+              union
+                join
+                  from~2~1
+                  rename x to X, ~result to N
+                    group by x: ~result = count
+                      path
+                extend N = 0
+                  antijoin
+                    from~2~1
+                    rename x to X
+                      project x
+                        path
+
+        outputs
+          from(x: int, n: int) convergent
+          path(x: int, y: int) monotone
+    "#]]
+    .assert_eq(plan);
+}
+
+/// Two orders of the same conditions derive the same.
+#[test]
+fn the_order_of_conditions_does_not_matter() {
+    let facts = "p(x: 1, y: 2). p(x: 2, y: 3). p(x: 3, y: 1). q(x: 2). q(x: 3). output r.";
+    let conditions =
+        ["p(x: X, y: Y)", "q(x: Y)", "!q(x: X - 1)", "N := count : p(x: Y)", "Z == X + N", "Z < 9"];
+    let results: BTreeMap<String, usize> = (0..conditions.len())
+        .map(|turn| {
+            let mut turned = conditions;
+            turned.rotate_left(turn);
+            let program = format!("{facts} r(x: X, z: Z) :- {}.", turned.join(", "));
+            (run(&compiled(&program, &Catalog::default(), &[]), Changes::new()), turn)
+        })
+        .collect();
+    assert_eq!(results.keys().collect::<Vec<_>>(), ["r(x: int, z: int): [1, 2] [2, 3]\n"]);
+}
