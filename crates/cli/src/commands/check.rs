@@ -1,0 +1,45 @@
+//! `motet check`: compiles a program, evaluates nothing, and says all that is wrong with it.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use motet::Parameters;
+use motet_logic::{Compiled, Monotonicity};
+
+use crate::failure::Failure;
+use crate::output;
+
+use super::run::{compile_file, warn};
+
+/// Checks the program in a file. Success is said in one line, and a line for each output.
+pub(crate) fn check(program: &Path) -> Result<(), Failure> {
+    let compiled = compile_file(program, &Parameters::new())?;
+    warn(&compiled)?;
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "{}: no errors, {}",
+        program.display(),
+        count(compiled.warnings.iter().count(), "warning")
+    )?;
+    describe(&mut out, &compiled)
+}
+
+fn describe(out: &mut dyn io::Write, compiled: &Compiled) -> Result<(), Failure> {
+    let outputs = compiled.outputs.iter().map(|output| {
+        let columns: Vec<&str> = output.columns.iter().map(|(name, _)| &**name).collect();
+        let class = match compiled.classes.get(&output.name) {
+            Some(Monotonicity::Monotone) => "monotone",
+            Some(Monotonicity::Convergent) | None => "convergent",
+        };
+        vec![format!("{}({})", output.name, columns.join(", ")), class.to_owned()]
+    });
+    if compiled.outputs.is_empty() {
+        return Ok(());
+    }
+    output::print_text(out, crate::args::Format::Table, &["output", "meaning"], outputs)
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
