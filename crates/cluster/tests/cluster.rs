@@ -276,3 +276,62 @@ fn a_long_chain_is_cut_and_mended() {
     assert_eq!(step(&mut cluster, &of("edge", &[([1_500, 1_501], -1)])), of("reach", &expected(-1)));
     assert_eq!(step(&mut cluster, &of("edge", &[([1_500, 1_501], 1)])), of("reach", &expected(1)));
 }
+
+/// The rows of `out` for a program over `fact(x, y)` and `other(x, y)`, and whether only so many facts were held.
+fn selected(
+    columns: &[&str],
+    expression: Expression,
+    facts: &[[i64; 2]],
+    others: &[[i64; 2]],
+    held: usize,
+) -> Vec<Row> {
+    let relations: [(&str, &[&str]); 3] =
+        [("<fact", &["x", "y"]), ("<other", &["x", "y"]), (">out", columns)];
+    let statements = vec![assign("out", compare(expression, Comparison::Equal, "y", 1))];
+    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let rows = |rows: &[[i64; 2]]| rows.iter().map(|values| (row(values), 1)).collect();
+    let changes = Changes::from([("fact".into(), rows(facts)), ("other".into(), rows(others))]);
+    let out = step(&mut cluster, &changes).remove("out").unwrap_or_default();
+    assert_eq!(cluster.rows_held("fact"), held);
+    out.into_iter().map(|(row, _)| row).collect()
+}
+
+/// A selection above says which rows of an input matter, but only as long as a name means the same column. In each of
+/// these the fact with `y` = 2 matters, although only rows with `y` = 1 are selected.
+#[test]
+fn no_row_that_matters_is_kept_out() {
+    let swapped = rename(read("fact"), &[("x", "y"), ("y", "x")]);
+    assert_eq!(selected(&["x", "y"], swapped, &[[1, 2], [2, 1]], &[], 1), [row(&[2, 1])]);
+
+    let renamed = join(rename(read("fact"), &[("y", "v")]), read("other"));
+    assert_eq!(selected(&["x", "y", "v"], renamed, &[[1, 2]], &[[1, 1]], 1), [row(&[1, 1, 2])]);
+
+    let cut = join(project(read("fact"), &["x"]), read("other"));
+    assert_eq!(selected(&["x", "y"], cut, &[[1, 2]], &[[1, 1]], 1), [row(&[1, 1])]);
+
+    let blocked = Expression::AntiJoin(project(read("other"), &["x"]).into(), read("fact").into());
+    let blocked = join(blocked, read("other"));
+    assert!(selected(&["x", "y"], blocked, &[[1, 2]], &[[1, 1]], 1).is_empty());
+
+    let counted = Expression::GroupBy {
+        input: read("fact").into(),
+        keys: vec!["x".into()],
+        aggregate: motet_algebra::Aggregate::Count,
+        over: None,
+        result: "n".into(),
+    };
+    let counted = join(counted, read("other"));
+    assert_eq!(selected(&["x", "y", "n"], counted, &[[1, 1], [1, 2]], &[[1, 1]], 2), [row(&[1, 1, 2])]);
+}
+
+#[test]
+fn rules_of_one_relation_may_stand_apart() {
+    let relations: [(&str, &[&str]); 5] =
+        [("<a", &["x"]), ("<b", &["x"]), ("r", &["x"]), ("s", &["x"]), (">t", &["x"])];
+    let statements =
+        vec![assign("r", read("a")), assign("s", read("b")), assign("r", read("s")), assign("t", read("r"))];
+    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let mut changes = of("a", &[([1], 1)]);
+    changes.extend(of("b", &[([2], 1)]));
+    assert_eq!(step(&mut cluster, &changes), of("t", &[([1], 1), ([2], 1)]));
+}
