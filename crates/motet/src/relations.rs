@@ -43,6 +43,10 @@ pub fn catalog() -> Catalog {
     let mut catalog = Catalog::default();
     for (name, columns, has_cid) in DECLARATIONS {
         catalog.add(name, columns, has_cid);
+        // Winners, heads and standing are what negation and aggregation over the facts would give.
+        if !["fact", "cause", "height"].contains(&name) {
+            catalog.mark_convergent(name);
+        }
     }
     catalog
 }
@@ -50,11 +54,6 @@ pub fn catalog() -> Catalog {
 /// Whether a base relation is kept by the items.
 pub(crate) fn is_of_items(name: &str) -> bool {
     !SYSTEM.contains(&name) && DECLARATIONS.iter().any(|(declared, ..)| *declared == name)
-}
-
-/// The static name of a base relation.
-pub(crate) fn base_name(name: &str) -> Option<&'static str> {
-    DECLARATIONS.iter().map(|(declared, ..)| *declared).find(|declared| *declared == name)
 }
 
 /// The rows of the system relations as views last saw them.

@@ -129,13 +129,7 @@ impl View {
                 Box::new(Cluster::new(plan).map_err(|error| Error::Plan(error.to_string()))?)
             }
         };
-        let wanted = compiled
-            .program
-            .relations
-            .iter()
-            .filter(|(name, relation)| relation.input && relations::base_name(name).is_some())
-            .map(|(name, _)| name.to_string())
-            .collect();
+        let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
         let queue = Queue { wanted, batches: Mutex::default(), arrived: Condvar::new() };
         let contents = compiled
             .program
@@ -156,9 +150,15 @@ impl View {
         &self.queue.wanted
     }
 
-    /// Runs one epoch over changes of base relations.
+    /// Runs one epoch over changes of base relations. The first also has the facts that the program states of its own
+    /// inputs.
     pub(crate) fn step(&mut self, batch: BaseChanges) -> Result<Changes, Error> {
         let mut inputs = Changes::new();
+        if self.epoch == 0 {
+            for (relation, rows) in &self.compiled.facts {
+                inputs.insert(relation.clone(), rows.iter().map(|row| (row.clone(), 1)).collect());
+            }
+        }
         for (relation, rows) in batch {
             let rows: Vec<_> = rows
                 .into_iter()
