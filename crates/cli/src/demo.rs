@@ -42,7 +42,7 @@ use crate::{output, progress};
 /// If nothing moves for so long, nothing will.
 const STILL: Duration = Duration::from_secs(60);
 /// How often progress is told: every so often at first, and ever less as it takes longer.
-const TELL_EVERY: Duration = Duration::from_millis(500);
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs the demonstration.
 ///
@@ -161,8 +161,12 @@ impl Play<'_> {
             let authors: Vec<&str> = peer.authors.iter().take(3).map(|(name, _)| name.as_str()).collect();
             let more = peer.authors.len().saturating_sub(3);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let authors = if authors.is_empty() { "nobody".to_owned() } else { authors.join(", ") + &more };
-            self.teller.say(&format!("{} gets {} entries: those of {authors}", peer.name, peer.entries))?;
+            let writes = if authors.is_empty() {
+                String::new()
+            } else {
+                format!("; it writes for {}{more}", authors.join(", "))
+            };
+            self.teller.say(&format!("{} is dealt {} entries{writes}", peer.name, peer.entries))?;
         }
         for asked in &stage.questions {
             self.teller.say(&format!("all are asked: {} ({})", asked.words, asked.question.name))?;
@@ -172,7 +176,12 @@ impl Play<'_> {
 
     fn replicate(&mut self) -> Result<(), Failure> {
         self.teller.act("2. The peers find each other")?;
+        self.fleet.network.cut_all();
         self.fleet.start()?;
+        self.fleet.refresh()?;
+        self.tell_progress()?;
+        self.teller.say("the network comes up")?;
+        self.fleet.network.heal();
         self.full = vec![None; self.fleet.peers.len()];
         self.plan_kills(3, 1500);
         let since = Instant::now();
@@ -343,13 +352,8 @@ impl Play<'_> {
 
     /// A peer's answer in a word or two.
     fn answer(&self, peer: usize, question: &str) -> String {
-        match self.fleet.peers[peer].answers.get(question) {
-            None => "–".to_owned(),
-            Some(answer) => match answer.only.as_ref().and_then(|row| row[0].as_str()) {
-                Some(text) if answer.rows == 1 => text.to_owned(),
-                _ => answer.rows.to_string(),
-            },
-        }
+        let answer = self.fleet.peers[peer].answers.get(question);
+        answer.map_or_else(|| "–".to_owned(), |answer| answer.in_short(question))
     }
 
     // -------------------------------------------------------------- kills

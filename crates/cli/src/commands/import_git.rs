@@ -8,7 +8,7 @@ use motet_fact::Value;
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::git::Repository;
-use crate::git::import::{Imported, import};
+use crate::git::import::{Imported, Importer, import};
 use crate::{context, output, progress};
 
 /// Imports the history of one commit.
@@ -19,9 +19,8 @@ pub(crate) fn run(global: &Global, repository: &Path, revision: &str) -> Result<
     let bar = progress::bar(global, repository.count(&tip)?, "commits");
     let begun = Instant::now();
     let commits = repository.history(&tip)?;
-    let done = import(&party, &repository.title(), &repository.roots(&tip)?, commits, &mut |_, done| {
-        bar.set_position(done.commits + done.known);
-    });
+    let importer = Importer::new(&party, &repository.title(), &repository.roots(&tip)?)?;
+    let done = import(importer, commits, &mut |_, done| bar.set_position(done.commits + done.known));
     bar.finish_and_clear();
     let importer = done?;
     let mut fields = vec![("item", Value::from(context::bare(&importer.item())))];

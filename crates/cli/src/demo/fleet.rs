@@ -5,7 +5,7 @@
 //! them again. A request that was under way when its peer died is made again, so whoever writes must bear that a
 //! write may have happened although nobody said so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ use crate::demo::proxy::Network;
 use crate::demo::stage::Asked;
 use crate::failure::Failure;
 use crate::output::to_json;
+use crate::queries::{COMMITS_PER_AUTHOR, FIRST_TOUCH};
 
 /// A peer that says nothing for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,12 +30,44 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The answer to one question as a peer gives it now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     /// How many rows.
-    pub(crate) rows: u64,
-    /// The first row, where there is but one.
-    pub(crate) only: Option<Json>,
+    rows: u64,
+    /// The rows themselves, as JSON, where they say more than their number.
+    kept: BTreeSet<String>,
+}
+
+/// Questions whose rows are kept and not only counted.
+const KEPT: [&str; 2] = [FIRST_TOUCH.name, COMMITS_PER_AUTHOR.name];
+/// Changes of these that one event lists: all there may be.
+const KEPT_CHANGES: u64 = 1_000_000;
+
+impl Answer {
+    fn change(&mut self, line: &Json) {
+        self.rows = line["rows"].as_u64().unwrap_or_default();
+        for change in line["changes"].as_array().into_iter().flatten() {
+            let row = change[0].to_string();
+            match change[1].as_i64() {
+                Some(weight) if weight > 0 => self.kept.insert(row),
+                _ => self.kept.remove(&row),
+            };
+        }
+    }
+
+    /// The answer in a word or two.
+    pub(crate) fn in_short(&self, question: &str) -> String {
+        let rows = self.kept.iter().filter_map(|row| serde_json::from_str::<Json>(row).ok());
+        if question == FIRST_TOUCH.name {
+            let author = rows.last().and_then(|row| row[0].as_str().map(str::to_owned));
+            return author.unwrap_or_else(|| "nobody".to_owned());
+        }
+        if question == COMMITS_PER_AUTHOR.name {
+            let commits: i64 = rows.filter_map(|row| row[1].as_i64()).sum();
+            return format!("{commits} by {}", self.rows);
+        }
+        self.rows.to_string()
+    }
 }
 
 /// A line from a peer: which one, in which life of it.
@@ -137,20 +170,30 @@ impl<'a> Fleet<'a> {
         }
         for asked in self.questions {
             let question = asked.question;
+            let kept = KEPT.contains(&question.name);
             let request = json!({
                 "do": "watch",
                 "name": question.name,
                 "query": question.program,
                 "params": parameters(&asked.parameters),
-                "changes_max": 4,
+                "changes_max": if kept { KEPT_CHANGES } else { 0 },
             });
-            let first = self.ask_once(at, request)?;
-            let Some(first) = first else { return Ok(()) }; // killed again: its next life asks anew
-            let rows = first["outputs"][question.output]["rows"].as_u64().unwrap_or_default();
-            let mut answer = Answer { rows, only: None };
-            if rows == 1 {
-                let rows = self.ask_once(at, json!({"do": "rows", "view": question.name, "limit": 1}))?;
-                answer.only = rows.map(|rows| rows["rows"][question.output][0].clone());
+            self.peers[at].answers.insert(question.name, Answer::default());
+            let Some(first) = self.ask_once(at, request)? else { return Ok(()) };
+            let mut answer = Answer {
+                rows: first["outputs"][question.output]["rows"].as_u64().unwrap_or_default(),
+                kept: BTreeSet::new(),
+            };
+            if kept {
+                let request = json!({"do": "rows", "view": question.name, "limit": KEPT_CHANGES});
+                let Some(rows) = self.ask_once(at, request)? else { return Ok(()) };
+                answer.kept = rows["rows"][question.output]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(Json::to_string)
+                    .collect();
+                answer.rows = answer.kept.len() as u64;
             }
             self.peers[at].answers.insert(question.name, answer);
         }
@@ -414,13 +457,7 @@ impl Peer {
 
     fn take_change(&mut self, line: &Json, questions: &[Asked]) {
         let Some(asked) = questions.iter().find(|asked| line["view"] == asked.question.name) else { return };
-        let answer = self.answers.entry(asked.question.name).or_default();
-        answer.rows = line["rows"].as_u64().unwrap_or_default();
-        if answer.rows == 1 {
-            let mut changes = line["changes"].as_array().into_iter().flatten().rev();
-            let new = changes.find(|change| change[1].as_i64().is_some_and(|weight| weight > 0));
-            answer.only = new.map(|change| change[0].clone()).or(answer.only.take());
-        }
+        self.answers.entry(asked.question.name).or_default().change(line);
     }
 
     /// Its output has ended, and nobody killed it.

@@ -56,9 +56,15 @@ impl Network {
     pub(crate) fn cut(&self, side: impl Fn(usize) -> bool) {
         for ((one, other), proxy) in &self.proxies {
             if side(*one) != side(*other) {
-                proxy.line.cut.store(true, Ordering::SeqCst);
-                proxy.line.drop_wires();
+                proxy.line.cut();
             }
+        }
+    }
+
+    /// Cuts every line.
+    pub(crate) fn cut_all(&self) {
+        for proxy in self.proxies.values() {
+            proxy.line.cut();
         }
     }
 
@@ -115,6 +121,11 @@ impl Line {
             self.drop_wires(); // it was cut while we connected
         }
         Ok(())
+    }
+
+    fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        self.drop_wires();
     }
 
     fn drop_wires(&self) {

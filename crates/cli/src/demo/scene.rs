@@ -4,7 +4,7 @@
 //! Both sides set the same properties of the same tasks, make new ones, and go on with the git history: one side adds
 //! a commit on top; the other finds a commit older than the oldest and *grafts* it under it, as `git replace --graft`
 //! does. So every one of the four answers differs between the sides: the graft gives the tip an ancestor more and a
-//! path another first toucher, the new commit touches a path that nobody else did, and both count for their authors.
+//! path another first toucher, each commit touches a path that nobody else did, and both count for their authors.
 
 use motet_fact::{Cid, Digest, Fact, Value};
 use serde_json::{Value as Json, json};
@@ -105,10 +105,11 @@ pub(crate) fn concurrent_writes(
     ])
 }
 
-/// Who writes for a peer: an author whose feed it was dealt, or itself.
+/// Who writes for a peer: an author whose feed it was dealt, if possible one that no answer names yet; or itself.
 fn author(stage: &Stage, peer: usize) -> (String, Option<String>) {
-    let dealt = &stage.peers[peer];
-    match dealt.authors.first() {
+    let (dealt, asked) = (&stage.peers[peer], stage.asked_authors());
+    let other = dealt.authors.iter().find(|(author, _)| !asked.contains(author));
+    match other.or(dealt.authors.first()) {
         Some((author, feed)) => (author.clone(), Some(feed.to_string())),
         None => (dealt.name.clone(), None),
     }
@@ -134,6 +135,7 @@ fn graft(stage: &Stage, peer: usize) -> Result<Write, Failure> {
     let mut facts =
         commit_facts(&id, &author, stage.overview.earliest - DAY, "Found again: older than the oldest");
     facts.push(fact(&id, "git/added", stage.path(), &[]));
+    facts.push(fact(&id, "git/added", "older-than-the-oldest.md", &[]));
     facts.push(fact(&id, COMMIT, id.to_string(), &[]));
     let found =
         Fact::new(id.entity(), COMMIT.into(), id.to_string(), Vec::new()).map_err(motet::Error::from)?;

@@ -24,6 +24,8 @@ use crate::queries::{ANCESTORS, COMMITS_PER_AUTHOR, FIRST_TOUCH, NEVER_TOUCHED, 
 
 /// Entries that are dealt at once.
 const DEAL: usize = 500;
+/// A history is made of so many entries at least, if it has as many commits: so that there is something to exchange.
+const ENTRIES_MIN: usize = 300;
 /// What a prepared newcomer's request is bound to, in place of a connection.
 const BINDING: &[u8; 32] = b"motet demo: prepared, no channel";
 
@@ -64,15 +66,24 @@ impl Source {
     fn import(&self, party: &Party, tell: &mut dyn FnMut(&Commit, Imported)) -> Result<Importer, Failure> {
         match self {
             Source::Repository(repository, tip) => {
-                let commits = repository.history(tip)?;
-                import(party, &repository.title(), &repository.roots(tip)?, commits, tell)
+                let commits = usize::try_from(repository.count(tip)?).unwrap_or(usize::MAX);
+                let importer = Importer::new(party, &repository.title(), &repository.roots(tip)?)?;
+                import(importer.with_commits_max(commits / ENTRIES_MIN), repository.history(tip)?, tell)
             }
             Source::Shipped => {
                 let first = shipped::commits().next().map(|commit| commit.id);
-                import(party, "garden", first.as_slice(), shipped::commits().map(Ok), tell)
+                let importer = Importer::new(party, "garden", first.as_slice())?;
+                import(importer.with_commits_max(1), shipped::commits().map(Ok), tell)
             }
         }
     }
+}
+
+/// Who touched a path, how often, and who first.
+struct Touched {
+    authors: BTreeSet<String>,
+    touches: u64,
+    first: (i64, CommitId, String),
 }
 
 /// What the import saw: enough to choose what to ask.
@@ -82,8 +93,7 @@ pub(crate) struct Overview {
     pub(crate) merges: u64,
     /// Commits by author.
     pub(crate) authors: BTreeMap<String, u64>,
-    /// Who touched a path, and how often it was touched.
-    paths: BTreeMap<Vec<u8>, (BTreeSet<String>, u64)>,
+    paths: BTreeMap<Vec<u8>, Touched>,
     pub(crate) root: Option<CommitId>,
     pub(crate) tip: Option<CommitId>,
     pub(crate) earliest: i64,
@@ -96,9 +106,15 @@ impl Overview {
         self.merges += u64::from(commit.is_merge());
         *self.authors.entry(commit.author.clone()).or_default() += 1;
         for touch in &commit.touches {
-            let (authors, touches) = self.paths.entry(touch.path.clone()).or_default();
-            authors.insert(commit.author.clone());
-            *touches += 1;
+            let this = (commit.committer_time, commit.id.clone(), commit.author.clone());
+            let touched = self.paths.entry(touch.path.clone()).or_insert_with(|| Touched {
+                authors: BTreeSet::new(),
+                touches: 0,
+                first: this.clone(),
+            });
+            touched.authors.insert(commit.author.clone());
+            touched.touches += 1;
+            touched.first = this.min(touched.first.clone());
         }
         if self.root.is_none() {
             self.root = Some(commit.id.clone());
@@ -109,10 +125,11 @@ impl Overview {
         self.tip = Some(commit.id.clone());
     }
 
-    /// The path that most authors touched.
-    fn path(&self) -> Vec<u8> {
-        let most = self.paths.iter().max_by_key(|(_, (authors, touches))| (authors.len(), *touches));
-        most.map_or_else(|| b"README.md".to_vec(), |(path, _)| path.clone())
+    /// The path that most authors touched, and who touched it first.
+    fn path(&self) -> (Vec<u8>, String) {
+        let most = self.paths.iter().max_by_key(|(_, touched)| (touched.authors.len(), touched.touches));
+        let found = most.map(|(path, touched)| (path.clone(), touched.first.2.clone()));
+        found.unwrap_or_else(|| (b"README.md".to_vec(), String::new()))
     }
 
     /// Authors, those with most commits first.
@@ -214,9 +231,14 @@ impl Stage {
 }
 
 impl Stage {
+    /// Authors that are part of a question's answer: who touched the path first, and who never touched which paths.
+    pub(crate) fn asked_authors(&self) -> [String; 2] {
+        [self.overview.path().1, self.overview.author()]
+    }
+
     /// The path that is asked about.
     pub(crate) fn path(&self) -> Value {
-        path_value(&self.overview.path())
+        path_value(&self.overview.path().0)
     }
 }
 
@@ -254,16 +276,20 @@ struct Dealer<'a> {
     party: &'a Party,
     /// Control entries and data entries, each in causal order, with the feed.
     entries: Vec<(Cid, PublicKey, EntryKind)>,
+    /// Which peer gets which author's feed.
+    owners: BTreeMap<PublicKey, usize>,
     hands: Vec<Vec<(String, PublicKey)>>,
+    peers: usize,
     dealt: Vec<Dealt>,
 }
 
 impl<'a> Dealer<'a> {
     fn new(party: &'a Party, overview: &Overview, peers: usize) -> Result<Self, Failure> {
-        let mut hands = vec![Vec::new(); peers];
+        let (mut hands, mut owners) = (vec![Vec::new(); peers], BTreeMap::new());
         for (place, author) in overview.by_diligence().into_iter().enumerate() {
             if let Some(enrolled) = party.author(author)? {
                 hands[place % peers].push((author.clone(), enrolled.feed));
+                owners.insert(enrolled.feed, place % peers);
             }
         }
         let mut entries = Vec::new();
@@ -271,35 +297,29 @@ impl<'a> Dealer<'a> {
             let entry = entry_of(&load(party, &id)?)?;
             entries.push((id, entry.header().feed, entry.header().kind));
         }
-        Ok(Dealer { party, entries, hands, dealt: Vec::new() })
+        Ok(Dealer { party, entries, owners, hands, peers, dealt: Vec::new() })
     }
 
-    /// Gives a peer all control entries, and the entries and keys of its feeds. What is on nobody's feed goes to the
-    /// first.
+    /// Gives a peer all control entries, and the entries and keys of its feeds. Where there are fewer authors than
+    /// peers, the entries are dealt out one by one. What is on no author's feed goes to the first.
     fn deal(&mut self, peer: usize, home: &Database, directory: PathBuf) -> Result<(), Failure> {
         let authors = std::mem::take(&mut self.hands[peer]);
         for (_, feed) in &authors {
             self.party.hand_over_feed(feed, home)?;
         }
-        let enrolled: BTreeSet<PublicKey> = self
-            .hands
-            .iter()
-            .flatten()
-            .chain(self.dealt.iter().flat_map(|dealt| &dealt.authors))
-            .map(|(_, feed)| *feed)
-            .collect();
-        let mine: BTreeSet<PublicKey> = authors.iter().map(|(_, feed)| *feed).collect();
-        let is_mine = |feed: &PublicKey| mine.contains(feed) || (peer == 0 && !enrolled.contains(feed));
-        let wanted: Vec<Cid> = self
-            .entries
-            .iter()
-            .filter(|(_, feed, kind)| *kind == EntryKind::Control || is_mine(feed))
-            .map(|(id, ..)| *id)
-            .collect();
-        hand_over(self.party, &wanted, home)?;
-        let entries =
-            self.entries.iter().filter(|(_, feed, kind)| *kind == EntryKind::Data && is_mine(feed)).count();
-        self.dealt.push(Dealt { name: name(peer), directory, authors, entries });
+        let is_mine = |place: usize, feed: &PublicKey| match self.owners.get(feed) {
+            Some(_) if self.owners.len() < self.peers => place % self.peers == peer,
+            Some(owner) => *owner == peer,
+            None => peer == 0,
+        };
+        let data = self.entries.iter().filter(|(.., kind)| *kind == EntryKind::Data).enumerate();
+        let data: Vec<Cid> =
+            data.filter(|(place, (_, feed, _))| is_mine(*place, feed)).map(|(_, (id, ..))| *id).collect();
+        let control =
+            self.entries.iter().filter(|(.., kind)| *kind == EntryKind::Control).map(|(id, ..)| *id);
+        hand_over(self.party, &control.collect::<Vec<_>>(), home)?;
+        hand_over(self.party, &data, home)?;
+        self.dealt.push(Dealt { name: name(peer), directory, authors, entries: data.len() });
         Ok(())
     }
 }
@@ -337,7 +357,7 @@ pub(crate) fn entry_of(bundle: &Bundle) -> Result<Entry, Failure> {
 fn questions(overview: &Overview) -> Result<Vec<Asked>, Failure> {
     let tip =
         overview.tip.as_ref().ok_or_else(|| Failure::Failed("the history has no commits".to_owned()))?;
-    let (path, author) = (path_value(&overview.path()), overview.author());
+    let (path, author) = (path_value(&overview.path().0), overview.author());
     let with = |name: &str, value: Value| Parameters::from([(name.to_owned(), value)]);
     Ok(vec![
         Asked {

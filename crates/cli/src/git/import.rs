@@ -71,6 +71,7 @@ struct Open {
     written_at: i64,
     facts: Vec<Fact>,
     bytes: usize,
+    commits: usize,
     /// The entries it comes after, by number.
     after: BTreeSet<usize>,
 }
@@ -86,6 +87,8 @@ pub(crate) struct Importer {
     batch: Vec<Open>,
     open: Option<Open>,
     done: Imported,
+    /// The most commits of one entry.
+    commits_max: usize,
 }
 
 impl Importer {
@@ -100,6 +103,7 @@ impl Importer {
             batch: Vec::new(),
             open: None,
             done: Imported::default(),
+            commits_max: usize::MAX,
         };
         let items = party.items()?.into_iter().filter(|item| item.kind.as_deref() == Some(ITEM_TYPE));
         for item in items {
@@ -110,6 +114,12 @@ impl Importer {
         }
         importer.begin(name)?;
         Ok(importer)
+    }
+
+    /// Puts at most so many commits into an entry.
+    pub(crate) fn with_commits_max(mut self, commits: usize) -> Self {
+        self.commits_max = commits.max(1);
+        self
     }
 
     /// The item that holds the history.
@@ -189,6 +199,7 @@ impl Importer {
     fn make_room(&mut self, commit: &Commit, facts: &[Fact]) -> Result<(), Failure> {
         let fits = |open: &Open| {
             open.author == commit.author
+                && open.commits < self.commits_max
                 && open.facts.len() + facts.len() <= ENTRY_FACTS
                 && open.bytes + facts.iter().map(size).sum::<usize>() <= ENTRY_BYTES
         };
@@ -203,6 +214,7 @@ impl Importer {
             written_at: commit.author_time,
             facts: Vec::new(),
             bytes: 0,
+            commits: 0,
             after: BTreeSet::new(),
         });
         open.after.extend(parents.iter().map(|parent| parent.entry).filter(|entry| *entry != this));
@@ -272,13 +284,10 @@ impl Open {
 
 /// Imports commits as they come; `tell` hears after each.
 pub(crate) fn import(
-    party: &Party,
-    name: &str,
-    roots: &[CommitId],
+    mut importer: Importer,
     commits: impl Iterator<Item = Result<Commit, GitError>>,
     tell: &mut dyn FnMut(&Commit, Imported),
 ) -> Result<Importer, Failure> {
-    let mut importer = Importer::new(party, name, roots)?;
     for commit in commits {
         let commit = commit?;
         importer.add(&commit)?;
