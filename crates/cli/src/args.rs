@@ -90,6 +90,9 @@ pub(crate) enum Command {
         /// Where `motet serve` of this database can be reached; may be given more than once
         #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7337")]
         address: Vec<String>,
+        /// Then serve at the first of these addresses until stopped, so that the code can be used at once
+        #[arg(long)]
+        serve: bool,
     },
     /// Join a party by a code; the issuer must be serving
     Join {

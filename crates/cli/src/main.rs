@@ -32,8 +32,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Init { name, passphrase } => commands::init::run(global, &name, passphrase),
         Command::Party(command) => commands::party::run(global, command),
-        Command::Invite { role, expires, address } => {
-            commands::invite::invite(global, &role, &expires, address)
+        Command::Invite { role, expires, address, serve } => {
+            commands::invite::invite(global, &role, &expires, address, serve)
         }
         Command::Join { code, address } => commands::invite::join(global, &code, address),
         Command::Item(command) => commands::item::run(global, command),

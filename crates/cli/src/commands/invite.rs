@@ -1,6 +1,7 @@
 //! `motet invite` and `motet join`.
 
 use std::io::Write as _;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use motet::authority::{InvitationCode, Role};
@@ -17,7 +18,9 @@ pub(crate) fn invite(
     role: &str,
     expires: &str,
     addresses: Vec<String>,
+    then_serve: bool,
 ) -> Result<(), Failure> {
+    let listen = then_serve.then(|| listening(&addresses)).transpose()?;
     let party = context::open_party(global)?;
     let role =
         [Role::Reader, Role::Writer, Role::Admin].into_iter().find(|known| known.name() == role).ok_or_else(
@@ -28,18 +31,29 @@ pub(crate) fn invite(
     let code = party.invite(role, until, addresses)?;
     let mut out = std::io::stdout().lock();
     match global.format {
-        Format::Table => {
-            writeln!(out, "{code}")?;
-            let mut err = std::io::stderr().lock();
-            let _told = writeln!(
-                err,
-                "The code works once, for {expires}. Keep `motet serve` running until it is used; the newcomer says\n\
-                 `motet init` and `motet join CODE`."
-            );
+        Format::Table => writeln!(out, "{code}")?,
+        format => output::print_fields(&mut out, format, &[("code", code.to_string().into())])?,
+    }
+    out.flush()?;
+    drop(out);
+    let mut err = std::io::stderr().lock();
+    let _told = writeln!(err, "The code works once, for {expires}: `motet init`, then `motet join CODE`.");
+    match listen {
+        Some(listen) => serve::serve_database(party.database(), listen, &[]),
+        None => {
+            let _told =
+                writeln!(err, "Keep `motet serve` running here until it is used (or invite with --serve).");
             Ok(())
         }
-        format => output::print_fields(&mut out, format, &[("code", code.to_string().into())]),
     }
+}
+
+/// The first address, as one to listen at.
+fn listening(addresses: &[String]) -> Result<SocketAddr, Failure> {
+    let address = addresses.first().map(String::as_str).unwrap_or_default();
+    let mut sockets =
+        address.to_socket_addrs().map_err(|error| Failure::Usage(format!("`{address}`: {error}")))?;
+    sockets.next().ok_or_else(|| Failure::Usage(format!("`{address}` is no address of this machine")))
 }
 
 /// Reads `90s`, `30m`, `12h`, `7d`.

@@ -41,10 +41,20 @@ pub(crate) fn serve(
     with_console: bool,
 ) -> Result<(), Failure> {
     let database = context::open(global)?;
-    let (node, events) = start(&database, Some(listen), &peers)?;
     if with_console {
+        let (node, events) = start(&database, Some(listen), &peers)?;
         return console::run(&database, &node, &events);
     }
+    serve_database(&database, listen, &peers)
+}
+
+/// Serves an open database, and tells what happens, until stopped.
+pub(crate) fn serve_database(
+    database: &Database,
+    listen: SocketAddr,
+    peers: &[String],
+) -> Result<(), Failure> {
+    let (node, events) = start(database, Some(listen), peers)?;
     let (stop, stopped) = channel();
     ctrlc::set_handler(move || {
         let _told = stop.send(());
