@@ -1,1 +1,72 @@
-fn main() {}
+//! Chores written in Rust: `cargo xtask tidy` and `cargo xtask test`.
+//!
+//! *Tidy* reads the workspace and says, with file, line and remedy, where it breaks a law that no compiler knows: which
+//! crate may use which ([`floors`]), what pure crates must not touch and how long things may be ([`sources`]), that
+//! each requirement is shown or admitted to be missing ([`conformance`]), and that documents lead somewhere
+//! ([`documents`]). It changes nothing. *Test* runs tidy and every test there is. Both end with code 1 if something is
+//! wrong.
+
+#![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
+
+mod complaint;
+mod conformance;
+mod documents;
+mod floors;
+mod rust;
+mod sources;
+mod tidy;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use complaint::Complaint;
+
+const USAGE: &str = "\
+cargo xtask tidy   say where the workspace breaks its own laws
+cargo xtask test   tidy, then all tests, then the examples in the documentation";
+
+fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["tidy"] => tidy(root),
+        ["test"] => tidy(root).and_then(|()| test(root)),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words) => {
+            println!("{words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tidy(root: &Path) -> Result<(), String> {
+    let complaints = tidy::check(root)?;
+    complaints.iter().for_each(|complaint| println!("{complaint}"));
+    match complaints.len() {
+        0 => Ok(println!("tidy")),
+        count => Err(format!("{count} untidy places")),
+    }
+}
+
+fn test(root: &Path) -> Result<(), String> {
+    let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
+    if nextest.is_ok_and(|output| output.status.success()) {
+        cargo(root, "nextest run --release --workspace")?;
+    } else {
+        cargo(root, "test --release --workspace --lib --bins --tests --examples")?;
+    }
+    cargo(root, "test --release --workspace --doc")
+}
+
+fn cargo(root: &Path, words: &str) -> Result<(), String> {
+    println!("$ cargo {words}");
+    let status = Command::new("cargo").args(words.split(' ')).current_dir(root).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`cargo {words}` failed: {status}")),
+        Err(error) => Err(format!("`cargo {words}` could not be started: {error}")),
+    }
+}

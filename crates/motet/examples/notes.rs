@@ -3,6 +3,8 @@
 //! Run with `cargo run --release -p motet --example notes`. The two databases live in memory and exchange what they
 //! have by hand; over a network `motet-node` does it.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use motet::authority::Role;
 use motet::{Database, Parameters, Party};
 use motet_sync::Replica as _;

@@ -55,6 +55,16 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The transaction names too many of something.
+    #[error("the transaction has {count} {what}; one entry takes at most {limit}: write it in several")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// This device may not write to the party.
     #[error("this device may not do that in party {party}: {why}")]
     NotAllowed {

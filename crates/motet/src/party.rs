@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::Budget;
 use motet_fact::{Attribute, Cid, Digest, Entity, PublicKey, SecretKey, Value};
+use motet_feed::entry::{MAX_CAUSES, MAX_PARTS};
 use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, PartRef, Tag};
 use motet_item::{Item, ItemId, split};
 use motet_party::{Credential, Founding, Genesis, Role, certify_feed, encode_body};
@@ -88,9 +89,9 @@ impl Database {
             ..PartyRecord::default()
         };
         put_record(&mut batch, &record);
-        self.store().commit(batch)?;
         let party = self.adopt(record)?;
-        party.write_control(&control, &[Credential::Genesis(Box::new(genesis))], Batch::new())?;
+        // One commit for all of it: a crash leaves no party without a genesis.
+        party.write_control(&control, &[Credential::Genesis(Box::new(genesis))], batch)?;
         Ok(party)
     }
 }
@@ -357,10 +358,12 @@ impl Party {
         let (store, now) = (self.database.store(), self.database.world().now());
         let mut registers = Registers::of(prepared.iter().map(|(_, transaction)| transaction));
         let mut receipts: Vec<Receipt> = Vec::with_capacity(prepared.len());
-        let mut prepared = prepared.into_iter();
+        let mut prepared = prepared.into_iter().peekable();
         self.with(|state| {
             state.run(store, Batch::new(), &mut |state| {
-                let Some((feed, transaction)) = prepared.next() else { return Ok(None) };
+                let Some((feed, transaction)) = prepared.next_if(|(_, next)| !next.needs_merge(state)) else {
+                    return prepared.peek().map(|(feed, _)| merge(state, &keys[feed])).transpose();
+                };
                 let written_at = transaction.written_at.unwrap_or(now);
                 let bodies = registers.facts(state, store, &transaction.steps)?;
                 let parts = parts_of(written_at, &bodies)?;
@@ -509,6 +512,23 @@ fn summary(id: ItemId, item: &Item) -> ItemSummary {
     }
 }
 
+/// How many heads of a kind an entry cites at most.
+const MAX_HEADS: usize = 2000;
+const _: () = assert!(2 * MAX_HEADS < MAX_CAUSES, "all heads of both kinds fit an entry");
+
+impl Transaction {
+    /// Whether there are more heads than one entry may cite, so that some must be joined first.
+    fn needs_merge(&self, state: &PartyState) -> bool {
+        matches!(self.after, After::Heads) && state.graph.heads().nth(MAX_HEADS).is_some()
+    }
+}
+
+/// An entry that says nothing and comes after as many heads as it may.
+fn merge(state: &PartyState, key: &SecretKey) -> Result<Arrival, Error> {
+    let heads = state.graph.heads().take(MAX_HEADS).collect();
+    draft(state, key, EntryKind::Data, &After::These(heads), Vec::new())
+}
+
 /// Builds and signs the next entry of a feed.
 fn draft(
     state: &PartyState,
@@ -523,14 +543,16 @@ fn draft(
     }
     let heads = state.graph.heads_of_feed(&feed);
     let mut causes: BTreeSet<Cid> = match (after, kind) {
-        (After::Heads, EntryKind::Control) => state.graph.control_heads().collect(),
+        (After::Heads, EntryKind::Control) => state.graph.control_heads().take(MAX_HEADS).collect(),
         (After::Heads, EntryKind::Data) => state.graph.heads().collect(),
         (After::These(entries), _) => entries.iter().copied().collect(),
     };
+    // Of its own feed an entry cites the last, which is after all others.
+    causes.retain(|cause| state.graph.position(cause).is_none_or(|position| position.feed != feed));
     let seq = match heads.as_slice() {
         [] => {
             causes.extend(state.authority.feeds().get(&feed).map(|feed| feed.since));
-            causes.extend(state.graph.control_heads());
+            causes.extend(state.graph.control_heads().take(MAX_HEADS));
             0
         }
         [head] => {
@@ -542,6 +564,13 @@ fn draft(
             return Err(Error::NotAllowed { party, why });
         }
     };
+    if causes.len() > MAX_CAUSES {
+        return Err(Error::TooMany { what: "entries to come after", count: causes.len(), limit: MAX_CAUSES });
+    }
+    if let Some(missing) = causes.iter().find(|cause| !state.graph.contains(cause)) {
+        let why = format!("it is to come after entry {missing}, which is not here");
+        return Err(Error::NotAllowed { party, why });
+    }
     let depth =
         causes.iter().map(|cause| state.graph.position(cause).map_or(0, |position| position.depth)).max();
     let references = parts.iter().map(|(tag, bytes)| PartRef::to(*tag, bytes)).collect();
@@ -571,6 +600,13 @@ fn parts_of(written_at: i64, bodies: &Bodies) -> Result<Vec<(Tag, Vec<u8>)>, Err
     let mut parts = Vec::new();
     for (item, facts) in bodies {
         parts.extend(split(written_at, facts).into_iter().map(|bytes| (item.tag(), bytes)));
+    }
+    if parts.len() > MAX_PARTS {
+        return Err(Error::TooMany {
+            what: "parts, one or more per item",
+            count: parts.len(),
+            limit: MAX_PARTS,
+        });
     }
     let bytes = parts.iter().map(|(_, bytes)| bytes.len()).sum();
     if bytes > MAX_BODY_BYTES { Err(Error::TooLarge { bytes, limit: MAX_BODY_BYTES }) } else { Ok(parts) }
@@ -648,7 +684,11 @@ impl Registers {
     ) -> Result<Vec<Cid>, Error> {
         match self.heads.get(register) {
             Some(heads) => Ok(heads.clone()),
-            None => Ok(state.load_item(store, register.0)?.heads(&register.1, &register.2)),
+            None => {
+                // If there are more than a fact may cite, the winners: the new value wins over the others as well.
+                let candidates = state.load_item(store, register.0)?.candidates(&register.1, &register.2);
+                Ok(candidates.into_iter().rev().take(motet_fact::MAX_CAUSES).map(|(cid, _)| cid).collect())
+            }
         }
     }
 }

@@ -97,7 +97,9 @@ impl PartyState {
         let mut report = Report::default();
         let walked = run.walk(next, &mut report);
         let (batch, linked, flipped) = (run.batch, run.linked, run.flipped);
-        if !batch.is_empty() {
+        // A writer who may not write leaves nothing behind: no used invitation, no key, no author.
+        let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
+        if !batch.is_empty() && !in_vain {
             store.commit(batch)?;
         }
         if !linked.is_empty() {
@@ -211,7 +213,9 @@ impl Run<'_> {
             Linkage::Missing(missing) => Ok(self.wait(arrival, missing)),
             Linkage::Ready => {
                 let outcome = self.link(arrival)?;
-                self.release(id, released)?;
+                if !matches!(outcome, Outcome::Refused(_)) {
+                    self.release(id, released)?; // what waits for a refused entry waits on
+                }
                 Ok(outcome)
             }
         }

@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{Budget, Changes, Naive, RelationName, Row, Runtime};
+use motet_algebra::{Budget, Changes, Naive, RelationName, Row, Runtime, RuntimeError};
 use motet_cluster::Cluster;
 use motet_fact::Value;
 use motet_logic::{Compiled, Source};
@@ -112,6 +112,7 @@ pub struct View {
     contents: BTreeMap<RelationName, BTreeSet<Row>>,
     epoch: u64,
     budget: Budget,
+    stopped: Option<RuntimeError>,
 }
 
 impl View {
@@ -139,7 +140,7 @@ impl View {
             .map(|(name, _)| (name.clone(), BTreeSet::new()))
             .collect();
         let (queue, counts) = (Arc::new(queue), Multiset::default());
-        Ok(View { compiled, runtime, queue, counts, contents, epoch: 0, budget })
+        Ok(View { compiled, runtime, queue, counts, contents, epoch: 0, budget, stopped: None })
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {
@@ -171,7 +172,7 @@ impl View {
                 inputs.insert(relation.into(), rows);
             }
         }
-        let changes = self.runtime.step(&inputs, self.budget)?;
+        let changes = self.runtime.step(&inputs, self.budget).map_err(|error| self.stop(error))?;
         self.epoch += 1;
         for (relation, rows) in &changes {
             let contents = self.contents.get_mut(relation).expect("only outputs change");
@@ -183,12 +184,26 @@ impl View {
         Ok(changes)
     }
 
+    /// The runtime did not take an epoch in, so what came after it would be wrong. No more is queued.
+    fn stop(&mut self, error: RuntimeError) -> RuntimeError {
+        let wanted = self.queue.wanted.clone();
+        self.queue = Arc::new(Queue { wanted, batches: Mutex::default(), arrived: Condvar::new() });
+        self.stopped = Some(error.clone());
+        error
+    }
+
+    fn check_running(&self) -> Result<(), Error> {
+        self.stopped.clone().map_or(Ok(()), |error| Err(Error::Runtime(error)))
+    }
+
     /// The changes of the next batch that has arrived; none if there is none. They may be empty: a batch that touched
     /// the query's inputs need not touch its outputs.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the budget ran out. The view stays at its last good epoch.
+    /// [`Error::Runtime`] if the budget ran out, and at each call from then on: the view stays at its last good epoch.
+    /// Open another with a greater budget.
     pub fn poll(&mut self) -> Result<Option<Changes>, Error> {
+        self.check_running()?;
         self.queue.pop(None).map(|batch| self.step(batch)).transpose()
     }
 
@@ -197,6 +212,7 @@ impl View {
     /// # Errors
     /// As [`View::poll`].
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<Changes>, Error> {
+        self.check_running()?;
         self.queue.pop(Some(Instant::now() + timeout)).map(|batch| self.step(batch)).transpose()
     }
 

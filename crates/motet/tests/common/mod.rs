@@ -3,7 +3,12 @@
 //! A [`Peer`] keeps the store, so that its database can be closed and opened again, and remembers what entropy it was
 //! given: a test that plays a liar finds the liar's secret keys there, for the database gives out none.
 
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "helpers of tests are tests, and each uses some")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests are tests, and each uses some"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -144,5 +149,10 @@ pub fn assert_sound(party: &Party) {
     let found = party.verify(&mut |_| {}).unwrap();
     assert_eq!(found.faults, Vec::<String>::new());
     let (kept, fresh) = found.hashes.expect("without faults there are hashes");
-    assert_eq!(kept, fresh, "the running state of {} is not the one from scratch", party.database().profile().name);
+    assert_eq!(
+        kept,
+        fresh,
+        "the running state of {} is not the one from scratch",
+        party.database().profile().name
+    );
 }

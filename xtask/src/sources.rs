@@ -1,0 +1,203 @@
+//! What source files look like: pure where they must be, short, opened by a chapter, without leftovers.
+//!
+//! Lengths that were over the limit when the law was made stand in `xtask/ratchet.txt`, one to a line: what, and how
+//! many lines. A row may only shrink, and goes when what it names is short enough.
+
+use std::collections::BTreeMap;
+
+use crate::tidy::File;
+use crate::{Complaint, floors, rust};
+
+const MAX_FILE_LINES: usize = 800;
+const MAX_FUNCTION_LINES: usize = 70;
+const MAX_COLUMNS: usize = 110;
+const RATCHET: &str = "xtask/ratchet.txt";
+
+/// What a pure crate does not name, and where it gets it from instead.
+const IMPURE: [&str; 8] = ["fs", "net", "thread", "env", "process", "time::SystemTime", "time::Instant", "os"];
+
+/// Leftovers. Put together here, for this file is read as well.
+const LEFTOVERS: [&str; 5] = [
+    concat!("to", "do!("),
+    concat!("db", "g!("),
+    concat!("unimple", "mented!("),
+    concat!("FIX", "ME"),
+    concat!("XX", "X"),
+];
+
+/// The complaints about all source files.
+pub(crate) fn check(files: &[File], ratchet: &str) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let mut lengths = BTreeMap::new();
+    for file in files.iter().filter(|file| file.path.ends_with(".rs")) {
+        let blanked = rust::blanked(&file.text);
+        complaints.extend(chapter(file));
+        complaints.extend(columns(file));
+        complaints.extend(leftovers(file));
+        if is_pure(&file.path) {
+            complaints.extend(impurities(&file.path, &blanked));
+        }
+        measure(file, &blanked, &mut lengths);
+    }
+    complaints.extend(held(&lengths, ratchet));
+    complaints
+}
+
+fn chapter(file: &File) -> Option<Complaint> {
+    let remedy = "open it with `//!`: what it is, why this way, what it does not do";
+    (!file.text.starts_with("//!")).then(|| Complaint::new(&file.path, 1, "the file has no chapter", remedy))
+}
+
+fn columns(file: &File) -> Vec<Complaint> {
+    let lines = file.text.lines().enumerate().map(|(number, line)| (number + 1, line.chars().count()));
+    let complain = |(number, columns)| {
+        let what = format!("the line has {columns} columns");
+        Complaint::new(&file.path, number, what, "break it: at most 110")
+    };
+    lines.filter(|(_, columns)| *columns > MAX_COLUMNS).map(complain).collect()
+}
+
+fn leftovers(file: &File) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for (number, line) in file.text.lines().enumerate() {
+        for leftover in LEFTOVERS.iter().filter(|leftover| line.contains(*leftover)) {
+            let what = format!("`{leftover}` was left behind");
+            complaints.push(Complaint::new(&file.path, number + 1, what, "do it, or say in words what is not done"));
+        }
+    }
+    complaints
+}
+
+fn is_pure(path: &str) -> bool {
+    floors::PURE.iter().any(|name| path.starts_with(&format!("crates/{name}/src/")))
+}
+
+/// Uses of clock, files, threads and the like before the tests of a file.
+fn impurities(path: &str, blanked: &str) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let lines = blanked.lines().enumerate().take_while(|(_, line)| line.trim() != "#[cfg(test)]");
+    for (number, line) in lines {
+        if let Some(name) = IMPURE.iter().find(|name| names(line, name)) {
+            let what = format!("a pure crate uses `std::{name}`");
+            complaints.push(Complaint::new(path, number + 1, what, "take what you need as an argument"));
+        }
+        if line.contains("getrandom") {
+            let remedy = "take entropy as an argument";
+            complaints.push(Complaint::new(path, number + 1, "a pure crate draws randomness", remedy));
+        }
+    }
+    complaints
+}
+
+/// Whether a line names a module of the standard library, alone or in a list.
+fn names(line: &str, name: &str) -> bool {
+    let listed = |list: &str| list.split([',', '}']).any(|item| item.trim().starts_with(name));
+    let last = name.rsplit("::").next().unwrap_or(name);
+    let whole = |path: &str| {
+        line.match_indices(path).any(|(at, _)| {
+            !line[at + path.len()..].starts_with(|letter: char| letter.is_alphanumeric() || letter == '_')
+        })
+    };
+    whole(&format!("std::{name}"))
+        || line.split_once("std::{").is_some_and(|(_, list)| listed(list))
+        || (name.starts_with("time::") && line.split_once("time::{").is_some_and(|(_, list)| list.contains(last)))
+}
+
+fn measure(file: &File, blanked: &str, lengths: &mut BTreeMap<String, (String, usize, usize)>) {
+    let lines = file.text.lines().count();
+    if lines > MAX_FILE_LINES {
+        lengths.insert(file.path.clone(), (file.path.clone(), 1, lines));
+    }
+    for (name, line, lines) in rust::functions(blanked) {
+        if lines > MAX_FUNCTION_LINES {
+            lengths.insert(format!("{}::{name}", file.path), (file.path.clone(), line, lines));
+        }
+    }
+}
+
+/// What is too long, but for what the ratchet holds; and rows of the ratchet that should have shrunk.
+fn held(lengths: &BTreeMap<String, (String, usize, usize)>, ratchet: &str) -> Vec<Complaint> {
+    let mut rows = BTreeMap::new();
+    let mut complaints = Vec::new();
+    for (number, row) in ratchet.lines().enumerate().filter(|(_, row)| !row.starts_with('#') && !row.is_empty()) {
+        match row.split_once(' ').map(|(what, lines)| (what, lines.parse::<usize>())) {
+            Some((what, Ok(lines))) => drop(rows.insert(what, (number + 1, lines))),
+            _ => complaints.push(Complaint::new(RATCHET, number + 1, "the row is no row", "write: what, blank, lines")),
+        }
+    }
+    for (what, (file, line, lines)) in lengths {
+        match rows.get(what.as_str()) {
+            Some((_, allowed)) if lines == allowed => {}
+            Some((row, allowed)) if lines < allowed => {
+                let words = format!("{what} has only {lines} lines by now");
+                complaints.push(Complaint::new(RATCHET, *row, words, "write the smaller number"));
+            }
+            _ => {
+                let words = format!("{what} has {lines} lines");
+                let remedy = "divide it: a file has at most 800 lines, a function at most 70";
+                complaints.push(Complaint::new(file, *line, words, remedy));
+            }
+        }
+    }
+    for (what, (row, _)) in rows.iter().filter(|(what, _)| !lengths.contains_key(**what)) {
+        let words = format!("{what} is short enough, or gone");
+        complaints.push(Complaint::new(RATCHET, *row, words, "take the row out"));
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(path: &str, text: &str, ratchet: &str) -> Vec<(usize, String)> {
+        let file = File { path: path.to_owned(), text: text.to_owned() };
+        check(&[file], ratchet).into_iter().map(|complaint| (complaint.line, complaint.what)).collect()
+    }
+
+    fn has(found: &[(usize, String)], line: usize, words: &str) {
+        assert!(found.iter().any(|(at, what)| *at == line && what.contains(words)), "{found:?}: {words}");
+    }
+
+    #[test]
+    fn a_good_file_is_good() {
+        let text = "//! A chapter.\n\nuse std::fmt;\n\nfn fs() -> u8 {\n    1\n}\n";
+        assert_eq!(complaints("crates/feed/src/x.rs", text, ""), []);
+    }
+
+    #[test]
+    fn pure_crates_touch_nothing_outside() {
+        let uses = ["use std::fs;", "use std::{fmt, env};", "use std::time::{Duration, Instant};", "std::process::exit(1)"];
+        for line in uses {
+            let text = format!("//! A chapter.\n{line}\n");
+            has(&complaints("crates/feed/src/x.rs", &text, ""), 2, "a pure crate uses");
+            assert_eq!(complaints("crates/node/src/x.rs", &text, ""), []);
+            assert_eq!(complaints("crates/feed/tests/x.rs", &text, ""), []);
+        }
+        let harmless = "//! A chapter, `std::fs` in it.\nuse std::fsx;\n// std::env\n#[cfg(test)]\nuse std::thread;\n";
+        assert_eq!(complaints("crates/feed/src/x.rs", harmless, ""), []);
+    }
+
+    #[test]
+    fn chapters_columns_and_leftovers() {
+        let text = format!("fn x() {{}}\n// {}\n// {}\n", "x".repeat(108), LEFTOVERS[3]);
+        let found = complaints("crates/x/src/x.rs", &text, "");
+        has(&found, 1, "no chapter");
+        has(&found, 2, "111 columns");
+        has(&found, 3, "left behind");
+        assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn lengths_may_only_shrink() {
+        let function = format!("//! A chapter.\nfn long() {{\n{}}}\n", "    one();\n".repeat(70));
+        let path = "crates/x/src/x.rs";
+        has(&complaints(path, &function, ""), 2, "has 72 lines");
+        assert_eq!(complaints(path, &function, "# held\ncrates/x/src/x.rs::long 72\n"), []);
+        has(&complaints(path, &function, "crates/x/src/x.rs::long 71\n"), 2, "has 72 lines");
+        has(&complaints(path, &function, "crates/x/src/x.rs::long 90\n"), 1, "only 72 lines");
+        has(&complaints(path, "//! Short.\n", "crates/x/src/x.rs::long 90\n"), 1, "short enough");
+        let file = format!("//! A chapter.\n{}", "\n".repeat(800));
+        has(&complaints(path, &file, ""), 1, "has 801 lines");
+    }
+}
