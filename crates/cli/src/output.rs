@@ -165,13 +165,20 @@ pub(crate) fn write_csv<R: Borrow<[Value]>>(
         return rows.into_iter().try_for_each(|_| writeln!(out, "()"));
     }
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(columns.iter().map(|(name, _)| &**name))?;
+    csv.write_record(columns.iter().map(|(name, _)| &**name)).map_err(plain_error)?;
     for row in rows {
-        csv.write_record(
-            row.borrow().iter().zip(columns).map(|(value, (_, kind))| format_typed(value, *kind)),
-        )?;
+        let cells = row.borrow().iter().zip(columns).map(|(value, (_, kind))| format_typed(value, *kind));
+        csv.write_record(cells).map_err(plain_error)?;
     }
     csv.flush()
+}
+
+/// The writer's own error, whose kind tells a reader that has gone.
+fn plain_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn object(columns: &Columns, row: &[Value]) -> Json {
@@ -267,6 +274,24 @@ mod tests {
         let (columns, rows) = sample();
         let text = printed(Format::Csv, &columns, &rows);
         assert_eq!(text, "name,what\n\"a, \"\"b\"\"\",\"\"\"x\"\"\"\nred \u{1b}[31m,1.0\n,0x00ff03\n");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_told_in_every_format() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (columns, rows) = sample();
+        let rows = std::iter::repeat_n(rows, 10_000).flatten();
+        for format in [Format::Table, Format::Json, Format::Csv] {
+            assert_eq!(print(&mut Gone, format, &columns, rows.clone()), Err(Failure::ReaderGone));
+        }
     }
 
     #[test]

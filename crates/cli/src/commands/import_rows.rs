@@ -254,6 +254,7 @@ impl<'a> Importer<'a> {
     fn what_is_in(&self) -> String {
         match self.durable.rows {
             0 => "nothing was imported".into(),
+            1 => format!("the first row is imported, as item {}", self.item),
             rows => format!("the first {rows} rows are imported, as item {}", self.item),
         }
     }

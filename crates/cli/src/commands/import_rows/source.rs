@@ -349,9 +349,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 mod tests {
     use super::*;
 
-    type Read = Result<Vec<(Option<Value>, Vec<(String, Value)>)>, String>;
+    type Outcome = Result<Vec<(Option<Value>, Vec<(String, Value)>)>, String>;
 
-    fn read_all(rows: &mut dyn Rows) -> Read {
+    fn read_all(rows: &mut dyn Rows) -> Outcome {
         let (mut row, mut all) = (Row::default(), Vec::new());
         while rows.next(&mut row).map_err(|fault| fault.to_string())? {
             let cells = row.cells.iter();
@@ -361,14 +361,14 @@ mod tests {
         Ok(all)
     }
 
-    fn csv_rows(text: &str, key: Option<&str>, types: &[&str]) -> Read {
+    fn csv_rows(text: &str, key: Option<&str>, types: &[&str]) -> Outcome {
         let types: Vec<String> = types.iter().map(|text| (*text).to_owned()).collect();
         let types = column_types(&types).unwrap();
         let mut rows = CsvRows::new(text.as_bytes(), key, &types).map_err(|fault| fault.to_string())?;
         read_all(&mut rows)
     }
 
-    fn json_rows(text: &str, key: Option<&str>) -> Read {
+    fn json_rows(text: &str, key: Option<&str>) -> Outcome {
         read_all(&mut JsonRows::new(text.as_bytes(), key))
     }
 
@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn a_record_without_end_is_refused_in_bounded_memory() {
         let gauge = Gauge::default();
-        let endless = b"a\n\"".chain(io::repeat(b'x'));
+        let endless = b"a\n\"".as_slice().chain(io::repeat(b'x'));
         let mut rows = CsvRows::new(gauge.measure(endless), None, &BTreeMap::new()).unwrap();
         let fault = rows.next(&mut Row::default()).unwrap_err();
         assert!(fault.what.contains("longer than 16 MiB"), "{fault}");

@@ -1,0 +1,186 @@
+//! `motet import csv|jsonl`: rows become facts that queries see, and what cannot be read is said and not guessed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A directory with a database that holds one party.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Home(tempfile::tempdir().unwrap());
+        home.ok(&["init", "--name", "Ada"]);
+        home.ok(&["party", "new", "Home"]);
+        home
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn motet(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_motet")).args(arguments).current_dir(self.0.path()).output().unwrap()
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.motet(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.motet(arguments);
+        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// The rows of a query's one output, as CSV without the header.
+    fn ask(&self, query: &str) -> Vec<String> {
+        let text = self.ok(&["query", query, "--format", "csv"]);
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        self.ask(
+            "output cell. cell(name: A, is: V) :- fact(attribute: A, value: V), A != \"motet/genesis\", \
+                  A != \"motet/model\", A != \"motet/parent\", A != \"motet/type\".",
+        )
+    }
+
+    fn facts(&self) -> usize {
+        let query = "output n. n(of: N) :- N := count : fact(entity: E, attribute: A, value: V).";
+        self.ask(query)[0].parse().unwrap()
+    }
+}
+
+fn name(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn columns_have_the_types_that_were_given() {
+    let home = Home::new();
+    let file = home.file("people.csv", "name,age,score,at\nAda,36,1.5,0x00ff\n\"B, \"\"b\"\"\",,,\n");
+    let types = ["--column", "age=int", "--column", "score=float", "--column", "at=bytes"];
+    let said = home.ok(&[&["import", "csv", name(&file), "--format", "json"], &types[..]].concat());
+    assert!(said.contains(r#""type":"people","rows":2,"facts":5,"entries":1,"#), "{said}");
+    let mut cells = home.cells();
+    cells.sort();
+    let want = [
+        r#""""age""",36"#,
+        r#""""at""",0x00ff"#,
+        r#""""name""","""Ada""""#,
+        r#""""name""","""B, \""b\""""""#,
+        r#""""score""",1.5"#,
+    ];
+    assert_eq!(cells, want);
+    assert_eq!(home.ok(&["item", "list", "--type", "people", "--format", "json"]).lines().count(), 1);
+}
+
+#[test]
+fn json_keeps_kinds_and_leaves_null_out() {
+    let home = Home::new();
+    let file = home.file(
+        "log.jsonl",
+        "{\"a\":1,\"b\":1.0,\"c\":null,\"d\":true}\n\n{\"e\":{\"/\":{\"bytes\":\"AP8\"}}}\n",
+    );
+    let said = home.ok(&["import", "jsonl", name(&file), "--type", "event", "--format", "json"]);
+    assert!(said.contains(r#""type":"event","rows":2,"facts":4,"#), "{said}");
+    let mut cells = home.cells();
+    cells.sort();
+    assert_eq!(cells, [r#""""a""",1"#, r#""""b""",1.0"#, r#""""d""",true"#, r#""""e""",0x00ff"#]);
+}
+
+#[test]
+fn rows_with_the_same_key_are_about_the_same_entity() {
+    let home = Home::new();
+    let entities = "output e. e(of: E) :- fact(entity: E, attribute: \"mail\").";
+    let file = home.file("people.csv", "mail,phone\na,1\nb,2\na,3\n");
+    home.ok(&["import", "csv", name(&file), "--key", "mail"]);
+    let keyed = home.ask(entities);
+    assert_eq!(keyed.len(), 2);
+    home.ok(&["import", "csv", name(&file), "--key", "mail"]);
+    assert_eq!(home.ask(entities), keyed, "another import knows them again");
+    home.ok(&["import", "csv", name(&file)]);
+    assert_eq!(home.ask(entities).len(), 5, "without a key every row is its own");
+}
+
+#[test]
+fn a_bad_row_ends_the_import_and_what_came_before_stays() {
+    let home = Home::new();
+    let mut text = "n\n".to_owned();
+    (0..4_500).for_each(|row| text.push_str(&format!("{row}\n")));
+    text.push_str("many\n7\n");
+    let file = home.file("numbers.csv", &text);
+    let before = home.facts();
+    let (code, said) = home.fails(&["import", "csv", name(&file), "--column", "n=int"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("numbers.csv:4502: column `n`: `many` is not an int"), "{said}");
+    assert!(said.contains("help: the first 4500 rows are imported, as item "), "{said}");
+    let system = home.ask("output a. a(of: A) :- fact(attribute: A).").len() - 1;
+    assert_eq!(home.facts(), before + 4_500 + system);
+}
+
+#[test]
+fn what_is_wrong_at_once_imports_nothing() {
+    let home = Home::new();
+    let before = home.facts();
+    let rows = home.file("rows.csv", "a,b\nx,1\n");
+    let nested = home.file("rows.jsonl", "{\"a\":[1]}\n");
+    let absent = home.0.path().join("absent.csv");
+    for (arguments, want, says) in [
+        (
+            vec!["csv", name(&rows), "--column", "c=int"],
+            1,
+            "rows.csv:1: there is no column `c`; there are: a, b",
+        ),
+        (vec!["csv", name(&rows), "--key", "c"], 1, "there is no column `c`"),
+        (vec!["csv", name(&rows), "--column", "a=number"], 2, "the types are int, float"),
+        (vec!["csv", name(&rows), "--column", "a=int"], 1, "help: nothing was imported"),
+        (vec!["jsonl", name(&rows)], 1, "rows.csv:1: not a JSON object"),
+        (vec!["jsonl", name(&nested)], 1, "rows.jsonl:1: column `a`: an array has no place in a fact"),
+        (vec!["jsonl", name(&nested), "--column", "a=int"], 2, "--column is for CSV"),
+        (vec!["csv", name(&absent)], 1, "cannot read"),
+    ] {
+        let (code, said) = home.fails(&[&["import"], &arguments[..]].concat());
+        assert_eq!(code, want, "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+    assert_eq!(home.facts(), before);
+    assert!(home.ok(&["item", "list", "--type", "rows", "--format", "json"]).is_empty());
+}
+
+#[test]
+fn many_rows_take_many_entries_and_all_arrive() {
+    let home = Home::new();
+    let before = home.facts();
+    let mut text = String::new();
+    (0..20_000).for_each(|row| {
+        text.push_str(&format!("{{\"n\":{row},\"square\":{}}}\n", i64::from(row) * i64::from(row)))
+    });
+    let file = home.file("squares.jsonl", &text);
+    let said = home.ok(&["import", "jsonl", name(&file), "--format", "json"]);
+    assert!(said.contains(r#""rows":20000,"facts":40000,"entries":20,"#), "{said}");
+    let system = home.ask("output a. a(of: A) :- fact(attribute: A).").len() - 2;
+    assert_eq!(home.facts(), before + 40_000 + system);
+    assert!(home.motet(&["verify"]).status.success());
+}
+
+#[test]
+fn long_cells_fill_entries_by_bytes_and_not_by_count() {
+    let home = Home::new();
+    let mut text = "a,b\n".to_owned();
+    let long = "x".repeat(60_000);
+    (0..60).for_each(|row| text.push_str(&format!("{row},{long}{row}\n")));
+    let file = home.file("long.csv", &text);
+    let said = home.ok(&["import", "csv", name(&file), "--format", "json"]);
+    assert!(said.contains(r#""rows":60,"facts":120,"entries":4,"#), "{said}");
+    let too_long = home.file("longer.csv", &format!("a\n{}\n", "x".repeat(70_000)));
+    let (code, said) = home.fails(&["import", "csv", name(&too_long)]);
+    assert_eq!(code, 1);
+    assert!(said.contains("longer.csv:2: column `a`: the value has 70000 bytes; at most 65536"), "{said}");
+}

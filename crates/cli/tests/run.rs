@@ -1,0 +1,198 @@
+//! `motet run`, `check`, `cid` and `decode` as a person meets them: files in, files and exit codes out.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use motet_fact::{Entity, Fact};
+use tempfile::TempDir;
+
+const CLOSURE: &str = "\
+relation Edge(x: int, y: int).
+relation Reach(x: int, y: int).
+relation Loops().
+relation Size(pairs: int).
+input Edge. output Reach. output Loops. output Size.
+Reach(x: X, y: Y) :- Edge(x: X, y: Y).
+Reach(x: X, y: Z) :- Reach(x: X, y: Y), Edge(x: Y, y: Z).
+Loops() :- Reach(x: X, y: X).
+Size(pairs: N) :- N := count : Reach(x: _, y: _).
+";
+
+/// A directory with a program and inputs.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new(program: &str, files: &[(&str, &str)]) -> Self {
+        let bench = Bench(tempfile::tempdir().unwrap());
+        std::fs::create_dir(bench.path("facts")).unwrap();
+        std::fs::write(bench.path("program.pomo"), program).unwrap();
+        for (name, text) in files {
+            std::fs::write(bench.path("facts").join(name), text).unwrap();
+        }
+        bench
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn motet(&self, arguments: &[&str]) -> Output {
+        motet(self.0.path(), arguments)
+    }
+
+    fn run_to_files(&self, more: &[&str]) -> Output {
+        self.motet(&[&["run", "program.pomo", "--facts", "facts", "--out", "out"], more].concat())
+    }
+
+    fn written(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path("out").join(name)).unwrap()
+    }
+}
+
+fn motet(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_motet")).args(arguments).current_dir(directory).output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+#[test]
+fn outputs_are_files_in_value_order_on_both_runtimes() {
+    let bench = Bench::new(CLOSURE, &[("Edge.csv", "y,x\n2,10\n10,2\n10,2\n3,10\n")]);
+    for runtime in ["naive", "cluster"] {
+        let output = bench.run_to_files(&["--runtime", runtime]);
+        assert_eq!((code(&output), stderr(&output), stdout(&output)), (0, "", ""));
+        assert_eq!(bench.written("Reach.csv"), "x,y\n2,2\n2,3\n2,10\n10,2\n10,3\n10,10\n");
+        assert_eq!(bench.written("Loops.csv"), "\n()\n");
+        assert_eq!(bench.written("Size.csv"), "pairs\n6\n");
+        std::fs::remove_dir_all(bench.path("out")).unwrap();
+    }
+}
+
+#[test]
+fn what_does_not_hold_is_an_empty_file() {
+    let bench = Bench::new(CLOSURE, &[("Edge.csv", "x,y\n")]);
+    assert_eq!(code(&bench.run_to_files(&[])), 0);
+    assert_eq!(bench.written("Reach.csv"), "x,y\n");
+    assert_eq!(bench.written("Loops.csv"), "\n");
+    assert_eq!(bench.written("Size.csv"), "pairs\n0\n");
+}
+
+#[test]
+fn every_error_of_a_program_is_shown_and_nothing_is_written() {
+    let program = "relation P(x: int).\noutput P.\nP(x: Y) :- Q(x: X).\nP(x: \"a\").\n";
+    let bench = Bench::new(program, &[]);
+    let output = bench.run_to_files(&[]);
+    assert_eq!(code(&output), 1);
+    let said = stderr(&output);
+    assert!(said.starts_with("error[L"), "{said}");
+    assert!(said.contains("program.pomo:3:") && said.contains("program.pomo:4:"), "{said}");
+    assert!(!bench.path("out").exists());
+}
+
+#[test]
+fn a_bad_cell_names_file_line_and_column_and_nothing_is_written() {
+    let bench = Bench::new(CLOSURE, &[("Edge.csv", "x,y\n1,2\n1,two\n")]);
+    let output = bench.run_to_files(&[]);
+    assert_eq!(code(&output), 1);
+    let said = stderr(&output).replace('\\', "/");
+    assert!(said.starts_with("error: facts/Edge.csv:3: column `y`: `two` is not an int"), "{said}");
+    assert!(!bench.path("out").exists());
+}
+
+#[test]
+fn missing_inputs_have_a_remedy() {
+    let bench = Bench::new(CLOSURE, &[]);
+    let output = bench.run_to_files(&[]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("help: the file begins with the line `x,y`"), "{}", stderr(&output));
+    let output = bench.motet(&["run", "program.pomo"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("help: --facts DIR"), "{}", stderr(&output));
+    let output = bench.motet(&["run", "other.pomo"]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("cannot read other.pomo"), "{}", stderr(&output));
+}
+
+#[test]
+fn without_a_directory_outputs_are_printed() {
+    let program =
+        "relation P(x: int, n: text). output P. P(x: 1, n: \"a,b\"). P(x: -2, n: \"\"). P(x: $x, n: $n).";
+    let bench = Bench::new(program, &[]);
+    let print = |format| {
+        let output = bench.motet(&["run", "program.pomo", "--format", format, "-P", "x=7", "-P", "n=\"c\""]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stdout(&output).to_owned()
+    };
+    assert_eq!(print("csv"), "x,n\n-2,\n1,\"a,b\"\n7,c\n");
+    assert_eq!(print("json"), "{\"x\":-2,\"n\":\"\"}\n{\"x\":1,\"n\":\"a,b\"}\n{\"x\":7,\"n\":\"c\"}\n");
+    let table = print("table");
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines, [vec!["x", "n"], vec!["-2"], vec!["1", "a,b"], vec!["7", "c"]]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let program = "relation P(x: int). output P. input P.";
+    let rows: String = (0..200_000).map(|row| format!("{row}\n")).collect();
+    let bench = Bench::new(program, &[("P.csv", &format!("x\n{rows}"))]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_motet"))
+        .args(["run", "program.pomo", "--facts", "facts", "--format", "csv"])
+        .current_dir(bench.0.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), stderr(&output)), (0, ""));
+}
+
+#[test]
+fn check_says_what_each_output_means_and_explain_how_it_is_computed() {
+    let bench = Bench::new(CLOSURE, &[]);
+    let output = bench.motet(&["check", "program.pomo"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let said = stdout(&output);
+    assert!(said.starts_with("program.pomo: no errors, 0 warnings\n"), "{said}");
+    let line = |start: &str| said.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    assert!(line("Reach(x, y)").ends_with("monotone"), "{said}");
+    assert!(line("Size(pairs)").ends_with("convergent"), "{said}");
+    let output = bench.motet(&["run", "program.pomo", "--explain"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("Reach"), "{}", stdout(&output));
+}
+
+#[test]
+fn check_finds_a_cycle_through_negation() {
+    let bench = Bench::new("output P. relation P(x: int). P(x: 1) :- !P(x: 1).", &[]);
+    let output = bench.motet(&["check", "program.pomo"]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("error[L"), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn blocks_have_names_and_say_what_they_are() {
+    let bench = Bench::new("", &[]);
+    let fact = Fact::new(Entity::from([7; 16]), "title".into(), "Milk", Vec::new()).unwrap();
+    std::fs::write(bench.path("fact"), fact.encode()).unwrap();
+    std::fs::write(bench.path("text"), "hello").unwrap();
+    assert_eq!(stdout(&bench.motet(&["cid", "fact"])).trim(), fact.cid().to_string());
+    let raw = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
+    assert_eq!(stdout(&bench.motet(&["cid", "text"])).trim(), raw);
+    let said = bench.motet(&["decode", "fact", "--format", "json"]);
+    assert!(stdout(&said).contains(r#""attribute":"title","value":"Milk""#), "{}", stdout(&said));
+    let refused = bench.motet(&["decode", "text"]);
+    assert_eq!(code(&refused), 1);
+    assert!(stderr(&refused).contains("5 bytes are nothing that has a name here"), "{}", stderr(&refused));
+}
