@@ -201,11 +201,10 @@ impl Maker {
         let author = AUTHORS[self.throw(5) as usize];
         let email = author.to_lowercase().replace(' ', ".");
         let time = 1_600_000_000 + u64::from(self.commits) * 60 - self.throw(600); // clocks run backwards at times
-        let mark = self.commits;
+        let (mark, committed) = (self.commits, time + self.throw(5_000)); // committing has an order of its own
         let head = format!(
             "commit refs/heads/main\nmark :{mark}\nauthor {author} <{email}@x> {time} +0200\n\
-             committer {author} <{email}@x> {} -0500\ndata 5\nwork\n",
-            time + 5
+             committer {author} <{email}@x> {committed} -0500\ndata 5\nwork\n"
         );
         self.stream.extend(head.bytes());
         match parents {
@@ -242,9 +241,9 @@ impl Maker {
         for _ in 0..rounds {
             let at = self.throw(self.tips.len() as u64) as usize;
             let tip = self.tips[at];
-            match self.throw(6) {
-                0 => self.tips.push(tip),
-                1 | 2 if self.tips.len() > 1 => {
+            match self.throw(8) {
+                0 | 1 => self.tips.push(tip),
+                2 | 3 if self.tips.len() > 1 => {
                     let other = self.tips.swap_remove((at + 1) % self.tips.len());
                     let third = self.tips[0];
                     let mut parents = vec![tip, other];
