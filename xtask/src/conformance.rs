@@ -1,8 +1,8 @@
 //! The page that says of each requirement which test shows it, or that none does yet.
 //!
-//! A row is `| id | meaning | status |`. The status names tests, each as `` `path/file.rs::name` ``, or begins with
-//! `not yet` and says what will bring it, or with `no behaviour` where a test could show nothing (an error in the
-//! seed's text, say).
+//! A row is `| id | meaning | status |`. The status names tests, each as `` `path/file.rs::name` ``, or
+//! begins with `not yet` and says what will bring it, or with `no behaviour` where a test could show nothing
+//! (an error in the seed's text, say).
 
 use std::collections::BTreeMap;
 
@@ -34,10 +34,16 @@ pub(crate) fn check(page: &str, files: &[File]) -> Vec<Complaint> {
             complaints.push(Complaint::new(PAGE, line, format!("{id} has a second row"), "join the two"));
         }
         complaints.extend(faults(id, status, files).into_iter().map(|what| {
-            Complaint::new(PAGE, line, what, "name a test as `path/file.rs::name`, or say `not yet` and what brings it")
+            Complaint::new(
+                PAGE,
+                line,
+                what,
+                "name a test as `path/file.rs::name`, or say `not yet` and what brings it",
+            )
         }));
     }
-    let ids = IDS.iter().flat_map(|(prefix, first, last)| (*first..=*last).map(move |n| format!("{prefix}{n}")));
+    let ids =
+        IDS.iter().flat_map(|(prefix, first, last)| (*first..=*last).map(move |n| format!("{prefix}{n}")));
     for id in ids.filter(|id| !seen.contains_key(id.as_str())) {
         complaints.push(Complaint::new(PAGE, 1, format!("{id} has no row"), "write one"));
     }
@@ -62,16 +68,23 @@ fn rows(page: &str) -> Vec<(usize, &str, &str)> {
 
 fn faults(id: &str, status: &str, files: &[File]) -> Vec<String> {
     let known = IDS.iter().any(|(prefix, first, last)| {
-        id.strip_prefix(prefix).and_then(|number| number.parse().ok()).is_some_and(|n| (*first..=*last).contains(&n))
+        id.strip_prefix(prefix)
+            .and_then(|number| number.parse().ok())
+            .is_some_and(|n| (*first..=*last).contains(&n))
     });
     if !known {
         return vec![format!("{id} is no requirement")];
     }
-    let tests: Vec<&str> = status.split('`').skip(1).step_by(2).filter(|name| name.contains(".rs::")).collect();
+    let tests: Vec<&str> =
+        status.split('`').skip(1).step_by(2).filter(|name| name.contains(".rs::")).collect();
     if tests.is_empty() && !["not yet", "no behaviour"].iter().any(|words| status.starts_with(words)) {
         return vec![format!("{id} names no test")];
     }
-    tests.into_iter().filter(|test| !exists(test, files)).map(|test| format!("{id}: there is no test {test}")).collect()
+    tests
+        .into_iter()
+        .filter(|test| !exists(test, files))
+        .map(|test| format!("{id}: there is no test {test}"))
+        .collect()
 }
 
 /// Whether the file has a test of that name.
@@ -111,7 +124,8 @@ mod tests {
     }
 
     fn complaints(rows: &[(&str, &str)]) -> Vec<String> {
-        let text = "#[test]\nfn shown() {}\nfn helper() {}\nproptest! {\n    #[test]\n    fn drawn(x in 0..1) {}\n}\n";
+        let text = "#[test]\nfn shown() {}\nfn helper() {}\n\
+                    proptest! {\n    #[test]\n    fn drawn(x in 0..1) {}\n}\n";
         let files = [File { path: "crates/x/tests/y.rs".into(), text: text.into() }];
         check(&page(rows), &files).into_iter().map(|complaint| complaint.what).collect()
     }
@@ -121,7 +135,9 @@ mod tests {
         assert_eq!(complaints(&[]), Vec::<String>::new());
         let good = "`crates/x/tests/y.rs::shown`, `crates/x/tests/y.rs::drawn`";
         assert_eq!(complaints(&[("H5", good), ("PL-36", "no behaviour: slips")]), Vec::<String>::new());
-        for status in ["`crates/x/tests/y.rs::helper`", "`crates/x/tests/z.rs::shown`", "`crates/x/tests/y.rs::gone`"] {
+        for status in
+            ["`crates/x/tests/y.rs::helper`", "`crates/x/tests/z.rs::shown`", "`crates/x/tests/y.rs::gone`"]
+        {
             assert!(complaints(&[("H5", status)])[0].contains("there is no test"), "{status}");
         }
         assert_eq!(complaints(&[("H5", "surely")]), ["H5 names no test"]);

@@ -10,7 +10,12 @@ pub(crate) fn check(files: &[File], exists: &dyn Fn(&str) -> bool) -> Vec<Compla
         for (line, target) in links(&file.text) {
             if !resolve(&file.path, &target).is_some_and(|path| exists(&path)) {
                 let what = format!("the link to {target} leads nowhere");
-                complaints.push(Complaint::new(&file.path, line, what, "name a file that is there, from this one"));
+                complaints.push(Complaint::new(
+                    &file.path,
+                    line,
+                    what,
+                    "name a file that is there, from this one",
+                ));
             }
         }
     }
@@ -59,11 +64,15 @@ mod tests {
 
     #[test]
     fn dead_links_are_named() {
-        let text = "[a](b.md) [c](../d.md#e) [f](https://g) `[h](i.md)` [j](#k)\n```\n[l](m.md)\n```\n[`n`](gone.md) [o](../../p)\n";
+        let text = "[a](b.md) [c](../d.md#e) [f](https://g) `[h](i.md)` [j](#k)\n```\n[l](m.md)\n```\n\
+                    [`n`](gone.md) [o](../../p)\n";
         let files = [File { path: "docs/x.md".into(), text: text.into() }];
         let there = ["docs/b.md", "d.md"];
         let found = check(&files, &|path| there.contains(&path));
         let found: Vec<_> = found.iter().map(|complaint| (complaint.line, complaint.what.as_str())).collect();
-        assert_eq!(found, [(5, "the link to gone.md leads nowhere"), (5, "the link to ../../p leads nowhere")]);
+        assert_eq!(
+            found,
+            [(5, "the link to gone.md leads nowhere"), (5, "the link to ../../p leads nowhere")]
+        );
     }
 }

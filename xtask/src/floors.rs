@@ -1,7 +1,8 @@
 //! Which crate may use which: two staircases on one ground floor, that meet in the facade.
 //!
-//! A crate uses only crates of lower floors, of its own staircase or of the ground. The facade and the skins may use
-//! both staircases. For tests a crate may look up, but never across. Only the ground floor hashes and signs.
+//! A crate uses only crates of lower floors, of its own staircase or of the ground. The facade and the skins
+//! may use both staircases. For tests a crate may look up, but never across. Only the ground floor hashes and
+//! signs.
 
 use cargo_metadata::{DependencyKind, Metadata};
 
@@ -119,7 +120,12 @@ pub(crate) fn reasons(file: &str, manifest: &str) -> Vec<Complaint> {
         if inside && declares && !line.contains("path =") && !line.contains(" # ") {
             let name = line.split([' ', '=']).next().unwrap_or_default();
             let what = format!("the dependency {name} has no reason");
-            complaints.push(Complaint::new(file, number + 1, what, "say in a comment behind it why it is here"));
+            complaints.push(Complaint::new(
+                file,
+                number + 1,
+                what,
+                "say in a comment behind it why it is here",
+            ));
         }
     }
     complaints
@@ -183,7 +189,8 @@ mod tests {
 
     #[test]
     fn each_outside_crate_has_a_reason() {
-        let manifest = "[workspace.dependencies]\n# floor\na = \"1\" # why\nb = \"1\"\nc = { path = \"c\" }\n[lints]\nd = 1\n";
+        let manifest = "[workspace.dependencies]\n# floor\na = \"1\" # why\nb = \"1\"\n\
+                        c = { path = \"c\" }\n[lints]\nd = 1\n";
         let complaints = reasons("Cargo.toml", manifest);
         assert_eq!(complaints.len(), 1);
         assert_eq!((complaints[0].line, complaints[0].what.contains(" b ")), (4, true));

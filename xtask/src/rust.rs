@@ -91,7 +91,11 @@ fn character(text: &str) -> usize {
     let mut letters = text.char_indices().skip(1);
     let Some((_, first)) = letters.next() else { return 0 };
     if first == '\\' {
-        return text[2..].char_indices().skip(1).find(|(_, letter)| *letter == '\'').map_or(0, |(at, _)| at + 3);
+        return text[2..]
+            .char_indices()
+            .skip(1)
+            .find(|(_, letter)| *letter == '\'')
+            .map_or(0, |(at, _)| at + 3);
     }
     match letters.next() {
         Some((at, '\'')) => at + 1,
@@ -106,7 +110,8 @@ pub(crate) fn functions(blanked: &str) -> Vec<(String, usize, usize)> {
     while let Some(at) = blanked[from..].find("fn ").map(|at| at + from) {
         from = at + 3;
         let alone = !blanked[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
-        let name: String = blanked[from..].chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+        let name: String =
+            blanked[from..].chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
         if !alone || name.is_empty() {
             continue;
         }
@@ -153,7 +158,8 @@ mod tests {
 
     #[test]
     fn functions_are_measured_from_their_name_to_their_last_brace() {
-        let text = "trait T {\n    fn none(&self) -> [u8; 3];\n}\npub fn one(x: &'static str) -> u8 {\n    if x {\n    }\n    1\n}\nfn two() {}\n";
+        let text = "trait T {\n    fn none(&self) -> [u8; 3];\n}\n\
+                    pub fn one(x: &'static str) -> u8 {\n    if x {\n    }\n    1\n}\nfn two() {}\n";
         let found = functions(&blanked(text));
         assert_eq!(found, [("one".to_owned(), 4, 5), ("two".to_owned(), 9, 1)]);
     }

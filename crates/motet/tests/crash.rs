@@ -1,4 +1,5 @@
-//! A disk that fails at its n-th write, for every n: what was acknowledged is there, and the database goes on.
+//! A disk that fails at its n-th write, for every n: what was acknowledged is there, and the database goes
+//! on.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 

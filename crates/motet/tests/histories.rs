@@ -1,10 +1,11 @@
 //! Random histories: whatever the order of arrival, everybody who has the same entries has the same party.
 //!
-//! Each case is a story from a seed: a few people who join one after another, write over one another, fork each
-//! other's feeds, meet in any order with entries lost, doubled and shuffled, close and open their databases, and have
-//! views open meanwhile on both runtimes. In the end all have everything, and then must hold: the state hash of each
-//! is that of all, and of a fold from scratch; each view holds what a fresh one on the evaluator that defines the
-//! semantics holds, and its changes add up to that; and the facts are the ones a stupid reader finds in the entries.
+//! Each case is a story from a seed: a few people who join one after another, write over one another, fork
+//! each other's feeds, meet in any order with entries lost, doubled and shuffled, close and open their
+//! databases, and have views open meanwhile on both runtimes. In the end all have everything, and then must
+//! hold: the state hash of each is that of all, and of a fold from scratch; each view holds what a fresh one
+//! on the evaluator that defines the semantics holds, and its changes add up to that; and the facts are the
+//! ones a stupid reader finds in the entries.
 //!
 //! `MOTET_CASES` says how many stories there are, `MOTET_CASE` replays one.
 
@@ -427,6 +428,25 @@ fn all_replicas_agree_after_any_history() {
 fn tell_or_name(seed: u64) -> Events {
     catch_unwind(AssertUnwindSafe(|| tell(seed)))
         .unwrap_or_else(|_| panic!("story {seed} failed; tell it again with MOTET_CASE={seed}"))
+}
+
+/// Changes that nobody took out of a view's queue are merged, and none is lost.
+#[test]
+fn a_slow_reader_misses_nothing() {
+    let ada = Peer::new("Ada", 1);
+    let party = ada.database.create_party("Home").unwrap().key();
+    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+        for query in 0..QUERIES.len() {
+            let mut watched = Watched::open(&ada.database, &party, 0, query, runtime);
+            for n in 0..100 {
+                let item = ada.party(&party).create_item(Object::NAME, Some("note"), None).unwrap();
+                ada.party(&party).set(item, "title", n).unwrap();
+                ada.party(&party).set(ItemId::root(&party), "title", n).unwrap();
+            }
+            watched.check(&view(&ada.database, &party, query, RuntimeKind::Naive));
+            assert!(watched.view.epoch() < 70, "{} epochs: the queue was merged", watched.view.epoch());
+        }
+    }
 }
 
 /// A feed that two databases write to forks; both branches count, and its owner goes on with a new feed.

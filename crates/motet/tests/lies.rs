@@ -1,5 +1,5 @@
-//! What liars, bunglers and later versions send: each gets a message that says what and where, nothing stored is lost,
-//! and the database goes on.
+//! What liars, bunglers and later versions send: each gets a message that says what and where, nothing stored
+//! is lost, and the database goes on.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -524,7 +524,8 @@ fn a_view_over_its_budget_stops_alone() {
     }
 }
 
-/// Everybody who knows the code at the same time: two copies of the issuer's database each admit another newcomer.
+/// Everybody who knows the code at the same time: two copies of the issuer's database each admit another
+/// newcomer.
 #[test]
 fn of_two_admissions_by_one_invitation_one_counts_everywhere() {
     for seed in 0..8 {

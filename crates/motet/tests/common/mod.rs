@@ -1,7 +1,8 @@
 //! People with a database in memory each, and the ways their entries travel.
 //!
-//! A [`Peer`] keeps the store, so that its database can be closed and opened again, and remembers what entropy it was
-//! given: a test that plays a liar finds the liar's secret keys there, for the database gives out none.
+//! A [`Peer`] keeps the store, so that its database can be closed and opened again, and remembers what
+//! entropy it was given: a test that plays a liar finds the liar's secret keys there, for the database gives
+//! out none.
 
 #![allow(
     clippy::unwrap_used,
