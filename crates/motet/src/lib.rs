@@ -25,7 +25,8 @@
 //! | module | noun |
 //! |---|---|
 //! | [`database`] | the parties of one identity on one device |
-//! | [`party`] | the handle to one party: reads, writes, status |
+//! | [`party`] | the handle to one party: reads, status |
+//! | `write`, `registers` | transactions and credentials become entries |
 //! | [`transaction`] | what becomes true together |
 //! | [`pipeline`] | the one way in |
 //! | [`view`] | a query kept right |
@@ -40,6 +41,7 @@ pub mod error;
 pub mod membership;
 pub mod party;
 pub mod pipeline;
+mod registers;
 pub mod relations;
 pub mod replica;
 mod state;
@@ -48,6 +50,7 @@ pub mod transaction;
 pub mod verify;
 pub mod view;
 pub mod world;
+mod write;
 
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
