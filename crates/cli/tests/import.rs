@@ -1,4 +1,5 @@
 //! `motet import csv|jsonl`: rows become facts that queries see, and what cannot be read is said and not guessed.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
 //! `motet run`, `check`, `cid` and `decode` as a person meets them: files in, files and exit codes out.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

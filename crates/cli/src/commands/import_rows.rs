@@ -85,7 +85,7 @@ fn open(path: &Path) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
     }
     let file = File::open(path).map_err(|error| Failure::reading(path, &error))?;
     let about = file.metadata().map_err(|error| Failure::reading(path, &error))?;
-    Ok((Box::new(file), about.is_file().then(|| about.len())))
+    Ok((Box::new(file), about.is_file().then_some(about.len())))
 }
 
 /// A bar by bytes where the length is known; none with `--quiet` or where standard error is no terminal.
