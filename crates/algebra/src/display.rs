@@ -105,10 +105,15 @@ fn write_operator(f: &mut Formatter<'_>, expression: &Expression) -> fmt::Result
         Expression::Join(..) => f.write_str("join"),
         Expression::SemiJoin(..) => f.write_str("semijoin"),
         Expression::AntiJoin(..) => f.write_str("antijoin"),
-        Expression::GroupBy { keys, aggregate, over, result, .. } => {
+        Expression::GroupBy { keys, aggregate, over, by, result, .. } => {
             write_columns(f, "group by ", keys)?;
             write!(f, ": {result} = {aggregate}")?;
-            over.iter().try_for_each(|over| write!(f, " {over}"))
+            over.iter().try_for_each(|over| write!(f, " {over}"))?;
+            if by.is_empty() { Ok(()) } else { write_columns(f, " by ", by) }
+        }
+        Expression::Rank { keys, by, result, .. } => {
+            write_columns(f, "group by ", keys)?;
+            write_columns(f, &format!(": {result} = rank by "), by)
         }
     }
 }

@@ -84,7 +84,21 @@ pub enum Expression {
         aggregate: Aggregate,
         /// The column it is computed over; none for a count of rows. `count` over a column counts its distinct values.
         over: Option<Column>,
+        /// The columns that `arg_max` and `arg_min` compare rows by, one after the other; for others none.
+        by: Vec<Column>,
         /// The column that holds the result.
+        result: Column,
+    },
+    /// The rows with one more column: the place of each in its group, by the order of `<` on some columns. Rows that
+    /// agree on these have the same rank; the least has 1, the next 2 (Q9).
+    Rank {
+        /// Of these rows.
+        input: Box<Expression>,
+        /// The columns that make the groups; may be empty.
+        keys: Vec<Column>,
+        /// The columns that make the order, one after the other; at least one.
+        by: Vec<Column>,
+        /// The new column.
         result: Column,
     },
 }
@@ -98,7 +112,8 @@ impl Expression {
             | Expression::Project { input, .. }
             | Expression::Rename { input, .. }
             | Expression::Extend { input, .. }
-            | Expression::GroupBy { input, .. } => vec![input],
+            | Expression::GroupBy { input, .. }
+            | Expression::Rank { input, .. } => vec![input],
             Expression::Union(inputs) => inputs.iter().collect(),
             Expression::Difference(left, right)
             | Expression::Join(left, right)

@@ -12,7 +12,7 @@
 //! | [`program`] | statements, relations with their columns and types, the text form |
 //! | [`schema`] | which columns an expression has, and whether it may be built at all |
 //! | [`term`] | evaluation of terms and comparisons (Q2, Q3) |
-//! | [`aggregate`], [`exact`] | count, sum, min, max; sums of floats without rounding |
+//! | [`aggregate`], [`exact`] | count, sum, min, max, mean, arg_max, arg_min, ranks; sums without rounding |
 //! | [`naive`] | the evaluator that defines the semantics |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use motet_fact::{Value, codec};
 
+use crate::aggregate::dense_ranks;
 use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError};
 use crate::schema::position;
 use crate::{Aggregate, Column, Expression, Formula, Program, RelationName, SchemaError, Statement};
@@ -254,7 +255,7 @@ impl Evaluation<'_> {
                 let columns = self.program.columns(expression).expect(CHECKED);
                 Ok(Table { columns, rows: self.shown(name, &rows, cid.is_some()) })
             }
-            Expression::Constant { .. } | Expression::GroupBy { .. } => {
+            Expression::Constant { .. } | Expression::GroupBy { .. } | Expression::Rank { .. } => {
                 let columns = self.program.columns(expression).expect(CHECKED);
                 Ok(Table { columns, rows: Rows::default() })
             }
@@ -329,9 +330,10 @@ impl Evaluation<'_> {
             (Expression::Join(..), [left, right]) => self.join(left, right, &|_| true)?,
             (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
             (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),
-            (Expression::GroupBy { keys, aggregate, over, .. }, [input]) => {
-                group(input, keys, *aggregate, over.as_ref())
+            (Expression::GroupBy { keys, aggregate, over, by, .. }, [input]) => {
+                group(input, keys, *aggregate, by.iter().chain(over))
             }
+            (Expression::Rank { keys, by, .. }, [input]) => rank(input, keys, by),
             _ => unreachable!("every operator is given as many inputs as it has"),
         };
         Ok(Table { columns, rows })
@@ -412,29 +414,53 @@ fn project(table: &Table, columns: &[Column]) -> Rows {
     if table.columns == columns {
         return table.rows.clone();
     }
-    let places: Vec<_> =
-        columns.iter().map(|column| position(&table.columns, column).expect(CHECKED)).collect();
+    let places = places(table, columns.iter());
     Arc::new(table.rows.iter().map(|row| pick(row, &places)).collect())
 }
 
-fn group(table: &Table, keys: &[Column], aggregate: Aggregate, over: Option<&Column>) -> Rows {
-    let place = |column: &Column| position(&table.columns, column).expect(CHECKED);
-    let keys: Vec<_> = keys.iter().map(place).collect();
-    let over = over.map(place);
-    let mut groups: BTreeMap<Row, Vec<Value>> = BTreeMap::new();
-    for row in table.rows.iter() {
-        let value = over.map_or(Value::Bool(true), |over| row[over].clone());
-        groups.entry(pick(row, &keys)).or_default().push(value);
-    }
-    let finish = |(mut key, mut values): (Row, Vec<Value>)| {
-        if aggregate == Aggregate::Count && over.is_some() {
+/// An aggregate over the given columns, in groups.
+fn group<'a>(
+    table: &Table,
+    keys: &[Column],
+    aggregate: Aggregate,
+    over: impl Iterator<Item = &'a Column>,
+) -> Rows {
+    let over = places(table, over);
+    let finish = |(mut key, rows): (Row, Vec<&Row>)| {
+        let mut values: Vec<Row> = rows.into_iter().map(|row| pick(row, &over)).collect();
+        if aggregate == Aggregate::Count && !over.is_empty() {
             values.sort_unstable();
             values.dedup();
         }
-        key.push(aggregate.fold(&mut values.into_iter())?);
+        key.push(aggregate.fold_rows(&mut values.into_iter())?);
         Some(key)
     };
-    Arc::new(groups.into_iter().filter_map(finish).collect())
+    Arc::new(groups(table, keys).into_iter().filter_map(finish).collect())
+}
+
+/// Each row with its place in its group.
+fn rank(table: &Table, keys: &[Column], by: &[Column]) -> Rows {
+    let by = places(table, by.iter());
+    let ranked = |rows: Vec<&Row>| {
+        let ranks = dense_ranks(&rows.iter().map(|row| pick(row, &by)).collect::<Vec<_>>());
+        let row = |(row, rank): (&Row, i64)| [row.as_slice(), &[Value::Int(rank)]].concat();
+        rows.into_iter().zip(ranks).map(row).collect::<Vec<_>>()
+    };
+    Arc::new(groups(table, keys).into_values().flat_map(ranked).collect())
+}
+
+/// The rows by what they hold in some columns.
+fn groups<'a>(table: &'a Table, keys: &[Column]) -> BTreeMap<Row, Vec<&'a Row>> {
+    let keys = places(table, keys.iter());
+    let mut groups: BTreeMap<Row, Vec<&Row>> = BTreeMap::new();
+    for row in table.rows.iter() {
+        groups.entry(pick(row, &keys)).or_default().push(row);
+    }
+    groups
+}
+
+fn places<'a>(table: &Table, columns: impl Iterator<Item = &'a Column>) -> Vec<usize> {
+    columns.map(|column| position(&table.columns, column).expect(CHECKED)).collect()
 }
 
 fn pick(row: &Row, places: &[usize]) -> Row {

@@ -63,6 +63,9 @@ pub enum SchemaError {
     /// A sum, min or max of no column.
     #[error("`{0}` needs a column to range over")]
     AggregateOfNothing(&'static str),
+    /// An arg_max, arg_min or rank by no column, or another aggregate by some.
+    #[error("`{0}` goes by columns if it is arg_max, arg_min or rank, and only then")]
+    AggregateBy(&'static str),
     /// `$cid` elsewhere than last, or in a relation that rules derive.
     #[error("`{0}` may have the column `$cid` only as its last, and only if its rows all come from outside")]
     ControlColumn(RelationName),
@@ -179,12 +182,22 @@ impl Program {
                 Ok(left.iter().chain(added).cloned().collect())
             }
             (Expression::SemiJoin(..) | Expression::AntiJoin(..), [left, _]) => Ok(left.clone()),
-            (Expression::GroupBy { keys, aggregate, over, result, .. }, [input]) => {
+            (Expression::GroupBy { keys, aggregate, over, by, result, .. }, [input]) => {
                 if over.is_none() && *aggregate != Aggregate::Count {
                     return Err(SchemaError::AggregateOfNothing(aggregate.name()));
                 }
-                keys.iter().chain(over).try_for_each(|column| position(input, column).map(drop))?;
+                if by.is_empty() == aggregate.goes_by_columns() {
+                    return Err(SchemaError::AggregateBy(aggregate.name()));
+                }
+                keys.iter().chain(over).chain(by).try_for_each(|column| position(input, column).map(drop))?;
                 distinct(keys.iter().chain([result]).cloned().collect())
+            }
+            (Expression::Rank { keys, by, result, .. }, [input]) => {
+                if by.is_empty() {
+                    return Err(SchemaError::AggregateBy("rank"));
+                }
+                keys.iter().chain(by).try_for_each(|column| position(input, column).map(drop))?;
+                distinct(input.iter().chain([result]).cloned().collect())
             }
             _ => panic!("an operator was given the columns of {} inputs", inputs.len()),
         }
@@ -320,7 +333,7 @@ pub(crate) fn each_read<'a, E>(
         | Expression::Project { input, .. }
         | Expression::Rename { input, .. }
         | Expression::Extend { input, .. } => each_read(input, strict, visit),
-        Expression::GroupBy { input, .. } => each_read(input, true, visit),
+        Expression::GroupBy { input, .. } | Expression::Rank { input, .. } => each_read(input, true, visit),
         Expression::Union(inputs) => inputs.iter().try_for_each(|input| each_read(input, strict, visit)),
         Expression::Join(left, right) | Expression::SemiJoin(left, right) => {
             each_read(left, strict, visit)?;

@@ -114,6 +114,7 @@ fn groups_range_over_distinct_full_rows() {
         keys: keys.iter().map(|name| (*name).into()).collect(),
         aggregate,
         over: over.map(Into::into),
+        by: vec![],
         result: "n".into(),
     };
     let sum = group(&[], Aggregate::Sum, Some("y"), read("a"));
@@ -127,6 +128,39 @@ fn groups_range_over_distinct_full_rows() {
         over_two_inputs(&["n"], group(&[], Aggregate::Sum, None, read("a"))).err(),
         Some(SchemaError::AggregateOfNothing("sum"))
     );
+}
+
+#[test]
+fn the_best_of_a_group_and_the_place_in_it() {
+    let columns = |names: &[&str]| names.iter().map(|name| Column::from(*name)).collect::<Vec<_>>();
+    let best = |aggregate, by: &[&str]| Expression::GroupBy {
+        input: read("b"),
+        keys: columns(&["y"]),
+        aggregate,
+        over: Some("z".into()),
+        by: columns(by),
+        result: "n".into(),
+    };
+    assert_eq!(results(&["y", "n"], best(Aggregate::ArgMax, &["z"])), [[2, 8], [3, 9]]);
+    assert_eq!(results(&["y", "n"], best(Aggregate::ArgMin, &["y", "z"])), [[2, 7], [3, 9]]);
+    assert_eq!(
+        over_two_inputs(&["y", "n"], best(Aggregate::ArgMax, &[])).err(),
+        Some(SchemaError::AggregateBy("arg_max"))
+    );
+    assert_eq!(
+        over_two_inputs(&["y", "n"], best(Aggregate::Max, &["z"])).err(),
+        Some(SchemaError::AggregateBy("max"))
+    );
+    let rank = |keys: &[&str], by: &[&str]| Expression::Rank {
+        input: read("a"),
+        keys: columns(keys),
+        by: columns(by),
+        result: "n".into(),
+    };
+    assert_eq!(results(&["x", "y", "n"], rank(&[], &["y"])), [[1, 1, 1], [1, 2, 2], [2, 2, 2]]);
+    assert_eq!(results(&["x", "y", "n"], rank(&["x"], &["y"])), [[1, 1, 1], [1, 2, 2], [2, 2, 1]]);
+    assert_eq!(results(&["x", "y", "n"], rank(&[], &["x", "y"])), [[1, 1, 1], [1, 2, 2], [2, 2, 3]]);
+    assert_eq!(over_two_inputs(&["x"], rank(&[], &[])).err(), Some(SchemaError::AggregateBy("rank")));
 }
 
 /// Transitive closure, with what it is not closed over.

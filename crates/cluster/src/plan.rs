@@ -113,8 +113,19 @@ pub(crate) enum Node {
         keys: Vec<usize>,
         /// What is computed.
         aggregate: Aggregate,
-        /// Over which column; nothing for a count of rows.
-        over: Option<usize>,
+        /// Over which column, after those that rows are compared by; nothing for a count of rows.
+        over: Vec<usize>,
+    },
+    /// Each row with its place in its group.
+    Rank {
+        /// The rows.
+        input: Box<Node>,
+        /// The positions of the key.
+        keys: Vec<usize>,
+        /// The positions that rows are compared by.
+        by: Vec<usize>,
+        /// The width of the rows.
+        width: usize,
     },
 }
 
@@ -125,7 +136,7 @@ impl Node {
                 names.insert(name);
             }
             Node::Rows(_) => {}
-            Node::Each(input, _) | Node::Group { input, .. } => input.reads(names),
+            Node::Each(input, _) | Node::Group { input, .. } | Node::Rank { input, .. } => input.reads(names),
             Node::Union(inputs) => inputs.iter().for_each(|input| input.reads(names)),
             Node::Join { left, right, .. } | Node::Semi { left, right, .. } => {
                 left.node.reads(names);

@@ -127,10 +127,12 @@ impl Planner<'_> {
             Expression::Join(left, right) => self.join(left, right, &known)?,
             Expression::SemiJoin(left, right) => self.semi(left, right, known, false)?,
             Expression::AntiJoin(left, right) => self.semi(left, right, known, true)?,
-            Expression::GroupBy { input, keys, aggregate, over, result } => {
-                let known = known.into_iter().filter(|(column, _)| keys.contains(column)).collect();
-                let input = self.expression(input, known)?;
-                group(input, keys, *aggregate, over.as_ref(), result)?
+            Expression::GroupBy { input, keys, aggregate, over, by, result } => {
+                let input = self.group_input(input, keys, known)?;
+                group(input, keys, *aggregate, &[by.as_slice(), over.as_slice()].concat(), result)?
+            }
+            Expression::Rank { input, keys, by, result } => {
+                rank(self.group_input(input, keys, known)?, keys, by, result)?
             }
         };
         self.plan.width = self.plan.width.max(planned.columns.len());
@@ -289,6 +291,17 @@ impl Planner<'_> {
         Ok(Planned { node: Node::Semi { left, right, emit, anti }, columns })
     }
 
+    /// The rows of the groups of use: of these every row counts, so only equalities on the key go down.
+    fn group_input(
+        &mut self,
+        input: &Expression,
+        keys: &[Column],
+        known: Equalities,
+    ) -> Result<Planned, SchemaError> {
+        let known = known.into_iter().filter(|(column, _)| keys.contains(column)).collect();
+        self.expression(input, known)
+    }
+
     /// Cuts or reorders to these columns; free if they are what is there.
     fn reorder(&mut self, planned: Planned, wanted: &[Column]) -> Result<Planned, SchemaError> {
         if planned.columns == wanted {
@@ -382,14 +395,25 @@ fn group(
     input: Planned,
     keys: &[Column],
     aggregate: Aggregate,
-    over: Option<&Column>,
+    over: &[Column],
     result: &Column,
 ) -> Result<Planned, SchemaError> {
-    let over = over.map(|column| positions(&input.columns, std::slice::from_ref(column)));
-    let over = over.transpose()?.and_then(|places| places.first().copied());
+    let over = positions(&input.columns, over)?;
     let node =
         Node::Group { keys: positions(&input.columns, keys)?, input: Box::new(input.node), aggregate, over };
     Ok(Planned { node, columns: keys.iter().chain([result]).cloned().collect() })
+}
+
+fn rank(
+    Planned { node, mut columns }: Planned,
+    keys: &[Column],
+    by: &[Column],
+    result: &Column,
+) -> Result<Planned, SchemaError> {
+    let (keys, by) = (positions(&columns, keys)?, positions(&columns, by)?);
+    let node = Node::Rank { input: Box::new(node), keys, by, width: columns.len() };
+    columns.push(result.clone());
+    Ok(Planned { node, columns })
 }
 
 #[cfg(test)]
@@ -440,6 +464,29 @@ mod tests {
             Admission::Matching(vec![list("title"), list("done")])
         );
         assert_eq!(admission(&program(two, true)), Admission::Every, "it is reported");
+    }
+
+    /// A row's place depends on the rows it is compared with.
+    #[test]
+    fn a_rank_sees_the_whole_of_its_group() {
+        let ranked = |keys: &[&str]| {
+            let rank = Expression::Rank {
+                input: Box::new(Expression::Relation { name: "fact".into(), cid: None }),
+                keys: keys.iter().map(|name| Column::from(*name)).collect(),
+                by: vec!["value".into()],
+                result: "v".into(),
+            };
+            let same = Formula::Compare(
+                Comparison::Equal,
+                Term::Column("attribute".into()),
+                Term::Constant("title".into()),
+            );
+            let selected = Expression::Select { input: Box::new(rank), formula: same };
+            let out = Expression::Project { input: Box::new(selected), columns: vec!["v".into()] };
+            admission(&program(out, false))
+        };
+        assert_eq!(ranked(&[]), Admission::Every);
+        assert_eq!(ranked(&["attribute"]), Admission::Matching(vec![vec![(1, "title".into())]]));
     }
 
     #[test]

@@ -21,7 +21,8 @@ use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{
     KeyBatcher, KeyBuilder, KeySpine, ValBatcher, ValBuilder, ValSpine,
 };
-use motet_algebra::{Aggregate, RelationName};
+use motet_algebra::aggregate::dense_ranks;
+use motet_algebra::{Aggregate, RelationName, Row};
 use motet_fact::Value;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::empty;
@@ -102,7 +103,8 @@ impl<'s, W: PackedRow> Stage<'s, W> {
             Node::Union(inputs) => self.union(inputs),
             Node::Join { left, right, emit } => self.join(left, right, emit),
             Node::Semi { left, right, emit, anti } => self.semi(left, right, emit, *anti),
-            Node::Group { input, keys, aggregate, over } => self.group(input, keys, *aggregate, *over),
+            Node::Group { input, keys, aggregate, over } => self.group(input, keys, *aggregate, over),
+            Node::Rank { input, keys, by, width } => self.rank(input, keys, by, *width),
         }
     }
 
@@ -177,38 +179,44 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         Flow { rows: all.concat(found.negate()), degree }
     }
 
-    fn group(
-        &mut self,
-        input: &Node,
-        keys: &[usize],
-        aggregate: Aggregate,
-        over: Option<usize>,
-    ) -> Flow<'s, W> {
+    fn group(&mut self, input: &Node, keys: &[usize], aggregate: Aggregate, over: &[usize]) -> Flow<'s, W> {
         let flow = self.node(input);
-        // A sum and a count of rows take each row once; the others take each value once, and reduce sees it so.
-        let per_row = aggregate == Aggregate::Sum || over.is_none();
+        // Sums, means and a count of rows take each row once; the others take each value once, and reduce sees it so.
+        let per_row = matches!(aggregate, Aggregate::Sum | Aggregate::Mean) || over.is_empty();
         let rows = if per_row { self.set(flow) } else { flow.rows };
         let (places, width) = (keys.to_vec(), keys.len());
-        let over: Vec<usize> = over.into_iter().collect();
+        let (over, compared) = (over.to_vec(), over.len());
         let pairs = rows.map(move |row| (pick(&row, &places), pick(&row, &over)));
         let dictionary = Rc::clone(&self.dictionary);
         let reduced = arrange_index(pairs)
             .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
                 "Group",
                 move |_key, input, output| {
-                    if let Some(id) = fold(aggregate, per_row, input, &dictionary) {
+                    if let Some(id) = fold(aggregate, per_row, compared, input, &dictionary) {
                         output.push((W::collect([id].into_iter()), 1));
                     }
                 },
-                |batch, key, changes| {
-                    batch.clear();
-                    batch.extend(
-                        changes.drain(..).map(|(value, time, weight)| ((key.clone(), value), time, weight)),
-                    );
-                },
+                fill,
             );
         let rows = reduced.as_collection(move |key, value| lengthen(key, width, value.at(0)));
         Flow { rows, degree: 0 }
+    }
+
+    fn rank(&mut self, input: &Node, keys: &[usize], by: &[usize], width: usize) -> Flow<'s, W> {
+        let places = keys.to_vec();
+        let pairs = self.node(input).rows.map(move |row| (pick(&row, &places), row));
+        let (by, dictionary) = (by.to_vec(), Rc::clone(&self.dictionary));
+        let reduced = arrange_index(pairs)
+            .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
+                "Rank",
+                move |_key, input, output| {
+                    let ranks = ranks(&by, input, &dictionary);
+                    let ranked = input.iter().zip(ranks);
+                    output.extend(ranked.map(|((row, _), rank)| (lengthen(*row, width, rank), 1)));
+                },
+                fill,
+            );
+        Flow { rows: reduced.as_collection(|_key, row| row.clone()), degree: 0 }
     }
 
     /// A side of a join, indexed by its key, with its degree, which is at most the one given.
@@ -273,27 +281,54 @@ fn restore<W: PackedRow>(emit: &[Origin]) -> impl Fn(&W, &W) -> W + Clone + 'sta
     }
 }
 
-/// The aggregate of a group: its values, each with the number of rows that have it. A count of rows has one value for
-/// all, the empty row.
+/// What one key's changes become in the batch that an arrangement is built from.
+type KeyedChange<W> = ((W, W), Moment, i64);
+
+fn fill<W: PackedRow>(batch: &mut Vec<KeyedChange<W>>, key: &W, changes: &mut Vec<(W, Moment, i64)>) {
+    batch.clear();
+    batch.extend(changes.drain(..).map(|(value, time, weight)| ((key.clone(), value), time, weight)));
+}
+
+fn assert_there<W: PackedRow>(input: &[(&W, i64)]) {
+    assert!(input.iter().all(|(_, weight)| *weight > 0), "a group holds rows that are there");
+}
+
+/// The aggregate of a group: its values, each with the number of rows that have it, and each with so many columns. A
+/// count of rows has one value for all, the empty row.
 fn fold<W: PackedRow>(
     aggregate: Aggregate,
     per_row: bool,
+    columns: usize,
     input: &[(&W, i64)],
     dictionary: &SharedDictionary,
 ) -> Option<Id> {
-    assert!(input.iter().all(|(_, weight)| *weight > 0), "a group holds rows that are there");
+    assert_there(input);
     let times = |weight: i64| if per_row { weight } else { 1 };
     let value = if aggregate == Aggregate::Count {
         Value::Int(input.iter().map(|(_, weight)| times(*weight)).sum())
     } else {
         let dictionary = dictionary.borrow();
+        let decoded =
+            |value: &W| (0..columns).map(|place| dictionary.value(value.at(place))).collect::<Row>();
         let repeated = |(value, weight): &(&W, i64)| {
             let times = usize::try_from(times(*weight)).expect("weights are positive");
-            std::iter::repeat_n(dictionary.value(value.at(0)), times)
+            std::iter::repeat_n(decoded(value), times)
         };
-        aggregate.fold(&mut input.iter().flat_map(repeated))?
+        aggregate.fold_rows(&mut input.iter().flat_map(repeated))?
     };
     Some(dictionary.borrow_mut().intern(&value))
+}
+
+/// The place of each row of a group.
+fn ranks<W: PackedRow>(by: &[usize], input: &[(&W, i64)], dictionary: &SharedDictionary) -> Vec<Id> {
+    assert_there(input);
+    let decoded = |row: &W| {
+        let dictionary = dictionary.borrow();
+        by.iter().map(|place| dictionary.value(row.at(*place))).collect::<Row>()
+    };
+    let rows: Vec<Row> = input.iter().map(|(row, _)| decoded(row)).collect();
+    let mut dictionary = dictionary.borrow_mut();
+    dense_ranks(&rows).into_iter().map(|rank| dictionary.intern(&Value::Int(rank))).collect()
 }
 
 fn arrange_index<'s, W: PackedRow>(pairs: VecCollection<'s, Moment, (W, W), i64>) -> Index<'s, W> {

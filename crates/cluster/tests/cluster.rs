@@ -109,6 +109,7 @@ fn trie() -> Program {
         keys: vec!["parent".into(), "letter".into()],
         aggregate: motet_algebra::Aggregate::Max,
         over: Some("node".into()),
+        by: vec![],
         result: "node".into(),
     };
     let root =
@@ -318,6 +319,7 @@ fn no_row_that_matters_is_kept_out() {
         keys: vec!["x".into()],
         aggregate: motet_algebra::Aggregate::Count,
         over: None,
+        by: vec![],
         result: "n".into(),
     };
     let counted = join(counted, read("other"));

@@ -74,7 +74,7 @@ impl Maker<'_, '_> {
         if depth == 0 {
             return self.leaf();
         }
-        match self.dice.below(13) {
+        match self.dice.below(14) {
             0 | 1 => self.leaf(),
             2 => self.select(depth),
             3 => self.project(depth),
@@ -85,6 +85,7 @@ impl Maker<'_, '_> {
             8 | 9 => self.join(depth),
             10 => self.semi(depth, false),
             11 => self.semi(depth, true),
+            12 => self.rank(depth),
             _ => self.group(depth),
         }
     }
@@ -233,13 +234,40 @@ impl Maker<'_, '_> {
         let (input, columns) = self.lower(depth - 1);
         let keys: Vec<Column> = columns.iter().filter(|_| self.dice.below(2) == 0).cloned().collect();
         let over = if columns.is_empty() { None } else { Some(self.dice.pick(&columns)) };
-        let all = [Aggregate::Count, Aggregate::Sum, Aggregate::Min, Aggregate::Max];
+        let all = [
+            Aggregate::Count,
+            Aggregate::Sum,
+            Aggregate::Min,
+            Aggregate::Max,
+            Aggregate::Mean,
+            Aggregate::ArgMax,
+            Aggregate::ArgMin,
+        ];
         let aggregate = if over.is_some() { self.dice.pick(&all) } else { Aggregate::Count };
         let over = over.filter(|_| aggregate != Aggregate::Count || self.dice.below(2) == 0);
+        let by = if aggregate.goes_by_columns() { self.by(&columns) } else { vec![] };
         let free = names(&["z", "x", "y", "w", "v"]).into_iter().find(|one| !keys.contains(one));
         let result = free.expect("no expression has that many columns");
         let made: Vec<Column> = keys.iter().chain([&result]).cloned().collect();
-        (Expression::GroupBy { input: input.into(), keys, aggregate, over, result }, made)
+        (Expression::GroupBy { input: input.into(), keys, aggregate, over, by, result }, made)
+    }
+
+    fn by(&mut self, columns: &[Column]) -> Vec<Column> {
+        (0..=self.dice.below(2)).map(|_| self.dice.pick(columns)).collect()
+    }
+
+    fn rank(&mut self, depth: usize) -> Made {
+        let (input, mut columns) = self.lower(depth - 1);
+        let Some(result) = names(&["z", "w", "x"]).into_iter().find(|one| !columns.contains(one)) else {
+            return (input, columns);
+        };
+        if columns.is_empty() {
+            return (input, columns);
+        }
+        let keys: Vec<Column> = columns.iter().filter(|_| self.dice.below(2) == 0).cloned().collect();
+        let by = self.by(&columns);
+        columns.push(result.clone());
+        (Expression::Rank { input: input.into(), keys, by, result }, columns)
     }
 
     /// The expression with just these columns: what is missing is computed.

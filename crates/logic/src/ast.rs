@@ -68,14 +68,42 @@ pub(crate) enum LiteralKind {
     },
     /// `!atom`
     Not(Atom),
-    /// `N := count : atom`, `S := sum X : atom`
+    /// `N := count : atom`, `S := sum X : atom`, `V := arg_max X by H : atom`, `R := rank X by K : atom`
     Aggregate {
         result: Name,
-        aggregate: Aggregate,
+        measure: Measure,
         over: Option<Name>,
+        by: Vec<Name>,
         atom: Atom,
     },
     Compare(Comparison, Term, Term),
+}
+
+/// What is found out about the rows of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// One value for the group.
+    Of(Aggregate),
+    /// The place of each of its rows.
+    Rank,
+}
+
+impl Measure {
+    /// The word for it in programs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Measure::Of(aggregate) => aggregate.name(),
+            Measure::Rank => "rank",
+        }
+    }
+
+    /// Whether rows are compared by variables that stand after `by`.
+    pub(crate) fn goes_by(self) -> bool {
+        match self {
+            Measure::Of(aggregate) => aggregate.goes_by_columns(),
+            Measure::Rank => true,
+        }
+    }
 }
 
 /// `head :- body.` or `head.`

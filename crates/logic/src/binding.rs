@@ -1,8 +1,8 @@
 //! Which conditions bind which variables, and when a condition can be tried (PL-4, PL-16 … PL-21, Q9).
 //!
 //! Atoms bind the variables they name. A negation needs all of its variables bound. An aggregate needs its *keys*: the
-//! variables of its atom that something else binds; its other variables are its own and do not escape. It binds its
-//! result. A comparison needs both sides, except that `X == term` binds `X` once the term's variables are bound.
+//! variables of its atom that something else binds; its other variables are its own and do not escape, but for the
+//! one that `rank` ranks. It binds its result. A comparison needs both sides, except that `X == term` binds `X` once the term's variables are bound.
 //! Nothing else is solved.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,9 @@ pub(crate) fn bindable(rule: &Rule) -> BTreeSet<Variable> {
     for goal in &rule.goals {
         match &goal.kind {
             GoalKind::Scan(scan) => bound.extend(scan.all_variables()),
-            GoalKind::Aggregate { result, .. } => bound.extend([result.clone()]),
+            GoalKind::Aggregate { result, .. } => {
+                bound.extend(goal.ranked().into_iter().chain([result]).cloned());
+            }
             GoalKind::Not(_) | GoalKind::Compare(..) => {}
         }
     }
@@ -47,8 +49,8 @@ pub(crate) fn assignment<'a>(goal: &'a Goal, bound: &BTreeSet<Variable>) -> Opti
 }
 
 /// The variables of an aggregated atom that make its groups.
-pub(crate) fn keys(scan: &Scan, over: Option<&Variable>, bindable: &BTreeSet<Variable>) -> Vec<Variable> {
-    let is_key = |variable: &Variable| bindable.contains(variable) && Some(variable) != over;
+pub(crate) fn keys(scan: &Scan, own: &[Variable], bindable: &BTreeSet<Variable>) -> Vec<Variable> {
+    let is_key = |variable: &Variable| bindable.contains(variable) && !own.contains(variable);
     scan.all_variables().into_iter().filter(is_key).collect()
 }
 
@@ -57,8 +59,8 @@ pub(crate) fn is_ready(goal: &Goal, bound: &BTreeSet<Variable>, bindable: &BTree
     match &goal.kind {
         GoalKind::Scan(_) => true,
         GoalKind::Not(_) => goal.variables().is_subset(bound),
-        GoalKind::Aggregate { scan, over, .. } => {
-            keys(scan, over.as_ref(), bindable).iter().all(|key| bound.contains(key))
+        GoalKind::Aggregate { scan, .. } => {
+            keys(scan, &goal.own_variables(), bindable).iter().all(|key| bound.contains(key))
         }
         GoalKind::Compare(..) => goal.variables().is_subset(bound) || assignment(goal, bound).is_some(),
     }
@@ -78,7 +80,7 @@ pub(crate) fn stuck<'a>(rule: &'a Rule, bindable: &BTreeSet<Variable>) -> Vec<&'
 pub(crate) fn bound_by(goal: &Goal, bound: &BTreeSet<Variable>) -> Vec<Variable> {
     match &goal.kind {
         GoalKind::Scan(scan) => scan.all_variables(),
-        GoalKind::Aggregate { result, .. } => vec![result.clone()],
+        GoalKind::Aggregate { result, .. } => goal.ranked().into_iter().chain([result]).cloned().collect(),
         GoalKind::Compare(..) => {
             assignment(goal, bound).map(|(variable, _)| variable.clone()).into_iter().collect()
         }

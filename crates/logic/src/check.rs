@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use motet_algebra::{Aggregate, ColumnType, Comparison, Term};
 use motet_fact::{Kind, Value};
 
+use crate::ast::Measure;
 use crate::binding;
 use crate::diagnostic::{Report, Span};
 use crate::relations::{Known, Relations};
@@ -64,10 +65,13 @@ impl Check<'_> {
                 GoalKind::Compare(comparison, left, right) => {
                     self.comparison(*comparison, left, right, goal.span);
                 }
-                GoalKind::Aggregate { aggregate: Aggregate::Sum, over, scan, .. } => {
-                    let summed = self.typing.aggregate(Aggregate::Sum, over.as_ref(), scan, self.relations);
+                GoalKind::Aggregate { measure, over, scan, .. }
+                    if matches!(measure, Measure::Of(Aggregate::Sum | Aggregate::Mean)) =>
+                {
+                    let summed = self.typing.aggregated(over.as_ref(), scan, self.relations);
                     if let Some(kind) = kind_of(summed).filter(|kind| !is_number(ColumnType::Kind(*kind))) {
-                        self.report.error("L042", goal.span, format!("`sum` of {}", kind.name()));
+                        let message = format!("`{}` of {}", measure.name(), kind.name());
+                        self.report.error("L042", goal.span, message);
                     }
                 }
                 _ => {}
@@ -208,9 +212,7 @@ impl Check<'_> {
                 self.unbound(&variables, bindable, goal.span, "its value is needed here");
                 bindable.extend(variables);
             }
-            GoalKind::Aggregate { result, over, scan, .. } => {
-                self.aggregate(result, over.as_ref(), scan, goal.span);
-            }
+            GoalKind::Aggregate { result, scan, .. } => self.aggregate(goal, result, scan),
         }
     }
 
@@ -242,20 +244,21 @@ impl Check<'_> {
         }
     }
 
-    fn aggregate(&mut self, result: &Variable, over: Option<&Variable>, scan: &Scan, span: Span) {
+    fn aggregate(&mut self, goal: &Goal, result: &Variable, scan: &Scan) {
         let variables: Vec<_> = scan.variables.iter().map(|(_, variable, _)| variable).collect();
         if variables.contains(&result) {
             let message = format!("`{result}` is the result and stands in the aggregated atom");
-            self.report.error("L052", span, message).remedy("use two variables");
+            self.report.error("L052", goal.span, message).remedy("use two variables");
         }
-        let Some(over) = over else { return };
-        if variables.iter().filter(|variable| **variable == over).count() != 1 {
-            let message = format!("`{over}` must stand in exactly one column of the aggregated atom");
-            self.report.error("L052", span, message);
-        } else if self.bound_without(over, span) {
-            let message = format!("`{over}` is aggregated and is bound outside the aggregate too");
-            let remedy = "give the aggregated variable a name of its own";
-            self.report.error("L052", span, message).remedy(remedy);
+        for own in goal.own_variables() {
+            if variables.iter().filter(|variable| ***variable == own).count() != 1 {
+                let message = format!("`{own}` must stand in exactly one column of the aggregated atom");
+                self.report.error("L052", goal.span, message);
+            } else if goal.ranked() != Some(&own) && self.bound_without(&own, goal.span) {
+                let message = format!("`{own}` is aggregated and is bound outside the aggregate too");
+                let remedy = "give the aggregated variable a name of its own";
+                self.report.error("L052", goal.span, message).remedy(remedy);
+            }
         }
     }
 

@@ -17,8 +17,7 @@
 //!
 //! [`literal`] reads and writes single values.
 //!
-//! Not there yet, and refused with a message that says so: `@next` and `event`, `mean`, `arg_max`, `rank`,
-//! `fold_moves`, `forbid`, `order by` and `limit`, types as relations.
+//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`, `forbid`, `order by` and `limit`, types as relations.
 
 mod ast;
 mod binding;

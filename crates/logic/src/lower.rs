@@ -8,8 +8,8 @@
 //! columns take the head's names.
 //!
 //! An aggregate is a `GroupBy` over the atom's full rows (PL-24) joined to the table. A count or sum of an empty group
-//! is zero (PL-25): the rows of the table whose keys no row of the atom has get a zero. For that the table is read twice,
-//! so it becomes a relation of its own.
+//! is zero (PL-25), others have none: the rows of the table whose keys no row of the atom has get a zero. For that the table is read twice,
+//! so it becomes a relation of its own. A rank is not one row per group but one per row, and so joins on what it ranks too.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +18,7 @@ use motet_algebra::{
 };
 use motet_fact::{Cid, Kind, Value};
 
+use crate::ast::Measure;
 use crate::binding;
 use crate::relations::Relations;
 use crate::rule::{Goal, GoalKind, HeadTerm, Rule, Scan, Variable, term_variables};
@@ -149,8 +150,8 @@ impl Body<'_> {
                 let left = self.take_table();
                 self.table = Some(Expression::AntiJoin(Box::new(left), Box::new(right)));
             }
-            GoalKind::Aggregate { result, aggregate, over, scan } => {
-                self.aggregate(result, *aggregate, over.as_ref(), scan);
+            GoalKind::Aggregate { result, measure, over, scan, .. } => {
+                self.aggregate(goal, result, *measure, over.as_ref(), scan);
             }
             GoalKind::Compare(comparison, left, right) => self.compare(goal, *comparison, left, right),
         }
@@ -281,29 +282,31 @@ impl Body<'_> {
         named_by_variables(rows, places)
     }
 
-    fn aggregate(&mut self, result: &Variable, aggregate: Aggregate, over: Option<&Variable>, scan: &Scan) {
-        let keys = binding::keys(scan, over, &self.bindable);
+    fn aggregate(
+        &mut self,
+        goal: &Goal,
+        result: &Variable,
+        measure: Measure,
+        over: Option<&Variable>,
+        scan: &Scan,
+    ) {
+        let keys = binding::keys(scan, &goal.own_variables(), &self.bindable);
         let (rows, places) = self.matching_rows(scan);
         let column_of = |variable: &Variable| {
             let place = places.iter().find(|(known, _)| known == variable);
             place.map(|(_, column)| column.clone()).expect("a variable of the atom")
         };
         let raw = self.free_column(scan, "~result");
-        let groups = Expression::GroupBy {
-            input: Box::new(rows.clone()),
-            keys: keys.iter().map(column_of).collect(),
-            aggregate,
-            over: over.map(column_of),
-            result: raw.clone(),
-        };
+        let measured = measured(goal, measure, &keys, rows.clone(), &column_of, &raw);
         let is_new = self.bound.insert(result.clone());
         let target = if is_new { result.clone() } else { self.fresh_column() };
         let mut pairs: Vec<_> = keys.iter().map(|key| (column_of(key), key.clone())).collect();
         let grouped_keys =
             named_by_variables(rows, pairs.iter().map(|(old, new)| (new.clone(), old.clone())));
+        pairs.extend(goal.ranked().map(|ranked| (column_of(ranked), ranked.clone())));
         pairs.push((raw, target.clone()));
-        let groups = rename(groups, pairs);
-        let joined = match self.zero(aggregate, over, scan) {
+        let groups = rename(measured, pairs);
+        let joined = match self.zero(measure, over, scan) {
             None => self.join(groups),
             Some(zero) if keys.is_empty() => self.join(or_zero(unit(), groups, grouped_keys, &target, zero)),
             Some(zero) => {
@@ -313,6 +316,8 @@ impl Body<'_> {
             }
         };
         self.table = Some(joined);
+        self.bound.extend(goal.ranked().cloned());
+        self.columns.extend(goal.ranked().cloned());
         self.columns.insert(target.clone());
         if !is_new {
             let table = self.take_table();
@@ -335,16 +340,18 @@ impl Body<'_> {
         format!("~~{}", self.fresh).into()
     }
 
-    /// What the aggregate of an empty group is: nothing for min and max.
-    fn zero(&self, aggregate: Aggregate, over: Option<&Variable>, scan: &Scan) -> Option<Value> {
+    /// What the aggregate of an empty group is: a value only for count and sum.
+    fn zero(&self, measure: Measure, over: Option<&Variable>, scan: &Scan) -> Option<Value> {
         let float = Value::float(0.0).expect("zero is finite");
-        match aggregate {
-            Aggregate::Count => Some(Value::Int(0)),
-            Aggregate::Sum => match kind_of(self.typing.aggregate(aggregate, over, scan, self.relations)) {
-                Some(Kind::Float) => Some(float),
-                _ => Some(Value::Int(0)),
-            },
-            Aggregate::Min | Aggregate::Max => None,
+        match measure {
+            Measure::Of(Aggregate::Count) => Some(Value::Int(0)),
+            Measure::Of(Aggregate::Sum) => {
+                match kind_of(self.typing.aggregated(over, scan, self.relations)) {
+                    Some(Kind::Float) => Some(float),
+                    _ => Some(Value::Int(0)),
+                }
+            }
+            _ => None,
         }
     }
 
@@ -388,6 +395,31 @@ impl Body<'_> {
         let wanted = kind_of(declared_type(self.relations, &self.rule.head, &head.column));
         let found = self.typing.term(&head.term).ok().and_then(kind_of);
         wanted.filter(|_| found.is_none()).map(|kind| of_kind(column, kind)).into_iter().collect()
+    }
+}
+
+/// What an aggregate finds out about the rows of its atom: the keys, what is ranked if it is a rank, and the result.
+fn measured(
+    goal: &Goal,
+    measure: Measure,
+    keys: &[Variable],
+    rows: Expression,
+    column_of: &dyn Fn(&Variable) -> Column,
+    result: &Column,
+) -> Expression {
+    let GoalKind::Aggregate { over, by, .. } = &goal.kind else { unreachable!("only called for aggregates") };
+    let keys: Vec<_> = keys.iter().map(column_of).collect();
+    let by = by.iter().map(column_of).collect();
+    let (input, result) = (Box::new(rows), result.clone());
+    match measure {
+        Measure::Of(aggregate) => {
+            Expression::GroupBy { input, keys, aggregate, over: over.as_ref().map(column_of), by, result }
+        }
+        Measure::Rank => {
+            let kept: Vec<_> = keys.iter().cloned().chain(over.as_ref().map(column_of)).collect();
+            let ranked = Expression::Rank { input, keys, by, result: result.clone() };
+            project(ranked, kept.into_iter().chain([result]))
+        }
     }
 }
 

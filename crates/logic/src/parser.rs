@@ -6,7 +6,7 @@
 //!             | ( "input" | "output" ) name "." .
 //! clause      = atom [ ":-" literal { "," literal } ] "." .
 //! literal     = [ variable ":=" ] atom | "!" atom | term comparison term
-//!             | variable ":=" aggregate [ variable ] ":" atom .
+//!             | variable ":=" aggregate [ variable [ "by" variable { "," variable } ] ] ":" atom .
 //! atom        = name "(" [ name ":" term { "," name ":" term } ] ")" .
 //! term        = product { ( "+" | "-" ) product } .
 //! product     = factor { ( "*" | "/" | "%" ) factor } .
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use motet_algebra::{Aggregate, ColumnType, Comparison, Function};
 use motet_fact::{Cid, Kind, Value};
 
-use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Module, Name, Term, TermKind};
+use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Measure, Module, Name, Term, TermKind};
 use crate::diagnostic::{Diagnostic, Report, Span, suggest};
 use crate::lexer::{Lexeme, Token, lex};
 
@@ -124,7 +124,7 @@ impl Parser<'_> {
     fn not_yet(&mut self, what: &str, span: Span) -> Failed {
         self.report
             .error("L090", span, format!("{what} is not there yet"))
-            .remedy("this version has rules, negation, count, sum, min, max and comparisons");
+            .remedy("see docs/language.md for what there is");
         Failed
     }
 
@@ -343,35 +343,63 @@ impl Parser<'_> {
             return Ok(LiteralKind::Atom { atom: self.atom()?, cid: Some(result) });
         }
         let word = self.name("an atom or an aggregate after `:=`")?;
-        let aggregate = self.aggregate(&word)?;
+        let measure = self.measure(&word)?;
         let over = if self.is(":") { None } else { Some(self.variable("a variable to aggregate, or `:`")?) };
-        if over.is_none() && aggregate != Aggregate::Count {
+        if over.is_none() && measure != Measure::Of(Aggregate::Count) {
             let message = format!("`{}` of what?", word.text);
-            let remedy =
-                format!("name a variable of the atom, as in S := {} X : price(amount: X)", word.text);
+            let by = if measure.goes_by() { " by K" } else { "" };
+            let atom = if measure.goes_by() { "score(name: X, points: K)" } else { "price(amount: X)" };
+            let remedy = format!("name a variable of the atom, as in S := {} X{by} : {atom}", word.text);
             self.report.error("L010", word.span, message).remedy(remedy);
         }
+        let by = self.compared_by(&word, measure)?;
         self.expect(":", "before the atom that is aggregated")?;
-        Ok(LiteralKind::Aggregate { result, aggregate, over, atom: self.atom()? })
+        Ok(LiteralKind::Aggregate { result, measure, over, by, atom: self.atom()? })
     }
 
-    fn aggregate(&mut self, word: &Name) -> Parsed<Aggregate> {
-        const AGGREGATES: [&str; 4] = ["count", "sum", "min", "max"];
-        Ok(match &*word.text {
-            "count" => Aggregate::Count,
-            "sum" => Aggregate::Sum,
-            "min" => Aggregate::Min,
-            "max" => Aggregate::Max,
-            "mean" | "arg_max" | "rank" | "fold_moves" => {
-                return Err(self.not_yet(&format!("the aggregate `{}`", word.text), word.span));
+    /// `by K, L`
+    fn compared_by(&mut self, word: &Name, measure: Measure) -> Parsed<Vec<Name>> {
+        let mut by = Vec::new();
+        let span = self.span();
+        if self.is_word("by") {
+            self.advance();
+            by.push(self.variable("a variable after `by`")?);
+            while self.accept(",") {
+                by.push(self.variable("a variable after `,`")?);
             }
-            other => {
-                let remedy = suggest(other, AGGREGATES).unwrap_or_default();
-                let message = format!("there is no aggregate `{other}`");
-                self.report.error("L025", word.span, message).remedy(remedy);
-                return Err(Failed);
-            }
-        })
+        }
+        if by.is_empty() && measure.goes_by() {
+            let message = format!("`{}` by what?", word.text);
+            let remedy = format!("name what it compares: {} X by K : score(name: X, points: K)", word.text);
+            self.report.error("L010", word.span, message).remedy(remedy);
+        } else if !by.is_empty() && !measure.goes_by() {
+            let message = format!("`{}` compares nothing but what it aggregates", word.text);
+            self.report.error("L010", span, message).remedy("leave `by` out, or use arg_min or arg_max");
+        }
+        Ok(by)
+    }
+
+    fn measure(&mut self, word: &Name) -> Parsed<Measure> {
+        const MEASURES: [Measure; 8] = [
+            Measure::Of(Aggregate::Count),
+            Measure::Of(Aggregate::Sum),
+            Measure::Of(Aggregate::Min),
+            Measure::Of(Aggregate::Max),
+            Measure::Of(Aggregate::Mean),
+            Measure::Of(Aggregate::ArgMax),
+            Measure::Of(Aggregate::ArgMin),
+            Measure::Rank,
+        ];
+        if let Some(measure) = MEASURES.into_iter().find(|measure| measure.name() == &*word.text) {
+            return Ok(measure);
+        }
+        if &*word.text == "fold_moves" {
+            return Err(self.not_yet("the aggregate `fold_moves`", word.span));
+        }
+        let remedy = suggest(&word.text, MEASURES.map(Measure::name)).unwrap_or_default();
+        let message = format!("there is no aggregate `{}`", word.text);
+        self.report.error("L025", word.span, message).remedy(remedy);
+        Err(Failed)
     }
 
     fn variable(&mut self, want: &str) -> Parsed<Name> {

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::{Aggregate, Column, Comparison, Function, RelationName, Term};
+use motet_algebra::{Column, Comparison, Function, RelationName, Term};
 use motet_fact::Value;
 
-use crate::ast::{self, Atom, Clause, Literal, LiteralKind, TermKind};
+use crate::ast::{self, Atom, Clause, Literal, LiteralKind, Measure, TermKind};
 use crate::diagnostic::{Report, Span, suggest};
 use crate::relations::Relations;
 
@@ -52,7 +52,7 @@ pub(crate) enum GoalKind {
     /// No row does.
     Not(Scan),
     /// The aggregate of the rows that match.
-    Aggregate { result: Variable, aggregate: Aggregate, over: Option<Variable>, scan: Scan },
+    Aggregate { result: Variable, measure: Measure, over: Option<Variable>, by: Vec<Variable>, scan: Scan },
     /// A comparison; `variable == term` binds the variable if nothing else does.
     Compare(Comparison, Term, Term),
 }
@@ -82,6 +82,22 @@ impl Goal {
         match &self.kind {
             GoalKind::Scan(scan) | GoalKind::Not(scan) | GoalKind::Aggregate { scan, .. } => Some(scan),
             GoalKind::Compare(..) => None,
+        }
+    }
+
+    /// The variables that an aggregate ranges over: what it aggregates and what it compares by.
+    pub(crate) fn own_variables(&self) -> Vec<Variable> {
+        match &self.kind {
+            GoalKind::Aggregate { over, by, .. } => over.iter().chain(by).cloned().collect(),
+            _ => vec![],
+        }
+    }
+
+    /// The variable whose ranks are asked for: it stands beside the result.
+    pub(crate) fn ranked(&self) -> Option<&Variable> {
+        match &self.kind {
+            GoalKind::Aggregate { measure: Measure::Rank, over, .. } => over.as_ref(),
+            _ => None,
         }
     }
 
@@ -165,10 +181,11 @@ impl Resolver<'_> {
                 GoalKind::Scan(scan)
             }
             LiteralKind::Not(atom) => GoalKind::Not(self.scan(atom, draft)),
-            LiteralKind::Aggregate { result, aggregate, over, atom } => GoalKind::Aggregate {
+            LiteralKind::Aggregate { result, measure, over, by, atom } => GoalKind::Aggregate {
                 result: result.text.clone(),
-                aggregate: *aggregate,
+                measure: *measure,
                 over: over.as_ref().map(|name| name.text.clone()),
+                by: by.iter().map(|name| name.text.clone()).collect(),
                 scan: self.scan(atom, draft),
             },
             LiteralKind::Compare(comparison, left, right) => {
@@ -299,8 +316,9 @@ fn occurrences(clause: &Clause) -> BTreeMap<Variable, (Span, usize)> {
         if let LiteralKind::Atom { cid: Some(name), .. } = &literal.kind {
             note(&name.text, name.span);
         }
-        if let LiteralKind::Aggregate { result, over, .. } = &literal.kind {
-            [Some(result), over.as_ref()].into_iter().flatten().for_each(|name| note(&name.text, name.span));
+        if let LiteralKind::Aggregate { result, over, by, .. } = &literal.kind {
+            let names = std::iter::once(result).chain(over).chain(by);
+            names.for_each(|name| note(&name.text, name.span));
         }
         if let LiteralKind::Compare(_, left, right) = &literal.kind {
             [left, right].into_iter().for_each(|term| term.each_variable(&mut note));

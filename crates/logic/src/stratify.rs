@@ -52,7 +52,7 @@ fn edges_of(rule: &Rule) -> impl Iterator<Item = Edge> + '_ {
         let scan = goal.scan()?;
         let (reading, word) = match &goal.kind {
             GoalKind::Not(_) => (Reading::Strict, "!"),
-            GoalKind::Aggregate { aggregate, .. } => (Reading::Strict, aggregate.name()),
+            GoalKind::Aggregate { measure, .. } => (Reading::Strict, measure.name()),
             _ if scan.cid.is_some() => (Reading::Cid, "the CID of"),
             _ => (Reading::Plain, ""),
         };

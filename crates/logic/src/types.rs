@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use motet_algebra::{Aggregate, ColumnType, Comparison, Function, RelationName, Term};
 use motet_fact::Kind;
 
+use crate::ast::Measure;
 use crate::diagnostic::Span;
 use crate::relations::Relations;
 use crate::rule::{GoalKind, Rule, Scan, Variable};
@@ -114,8 +115,8 @@ impl Typing {
     fn bind_results(&mut self, rule: &Rule, relations: &Relations) {
         for goal in &rule.goals {
             let (variable, found) = match &goal.kind {
-                GoalKind::Aggregate { result, aggregate, over, scan } => {
-                    (result, self.aggregate(*aggregate, over.as_ref(), scan, relations))
+                GoalKind::Aggregate { result, measure, over, scan, .. } => {
+                    (result, self.aggregate(*measure, over.as_ref(), scan, relations))
                 }
                 GoalKind::Compare(Comparison::Equal, Term::Column(variable), term)
                 | GoalKind::Compare(Comparison::Equal, term, Term::Column(variable)) => {
@@ -134,14 +135,21 @@ impl Typing {
     /// The type of an aggregate's result.
     pub(crate) fn aggregate(
         &self,
-        aggregate: Aggregate,
+        measure: Measure,
         over: Option<&Variable>,
         scan: &Scan,
         relations: &Relations,
     ) -> Type {
-        if aggregate == Aggregate::Count {
-            return Some(ColumnType::Kind(Kind::Int));
+        match measure {
+            Measure::Of(Aggregate::Count) | Measure::Rank => return Some(ColumnType::Kind(Kind::Int)),
+            Measure::Of(Aggregate::Mean) => return Some(ColumnType::Kind(Kind::Float)),
+            Measure::Of(_) => {}
         }
+        self.aggregated(over, scan, relations)
+    }
+
+    /// The type of the column that is aggregated.
+    pub(crate) fn aggregated(&self, over: Option<&Variable>, scan: &Scan, relations: &Relations) -> Type {
         let (column, ..) = scan.variables.iter().find(|(_, variable, _)| Some(variable) == over)?;
         relations.get(&scan.relation)?.column_type(column)
     }

@@ -266,7 +266,7 @@ fn what_is_not_there_yet_says_so() {
     check(
         "p(x: X)@next :- q(x: X).
 event q.
-p(x: X) :- X := mean Y : q(x: Y).
+p(x: X) :- X := fold_moves Y : q(x: Y).
 forbid p(x: 1).
 output p order by x.
 p(x: X) :- type::Task(id: X).
@@ -277,42 +277,42 @@ p(x: X) :- type::Task(id: X).
               |
             1 | p(x: X)@next :- q(x: X).
               |        ^
-              = this version has rules, negation, count, sum, min, max and comparisons
+              = see docs/language.md for what there is
 
             error[L090]: `event` is not there yet
              --> test:2:1
               |
             2 | event q.
               | ^^^^^
-              = this version has rules, negation, count, sum, min, max and comparisons
+              = see docs/language.md for what there is
 
-            error[L090]: the aggregate `mean` is not there yet
+            error[L090]: the aggregate `fold_moves` is not there yet
              --> test:3:17
               |
-            3 | p(x: X) :- X := mean Y : q(x: Y).
-              |                 ^^^^
-              = this version has rules, negation, count, sum, min, max and comparisons
+            3 | p(x: X) :- X := fold_moves Y : q(x: Y).
+              |                 ^^^^^^^^^^
+              = see docs/language.md for what there is
 
             error[L090]: `forbid` is not there yet
              --> test:4:1
               |
             4 | forbid p(x: 1).
               | ^^^^^^
-              = this version has rules, negation, count, sum, min, max and comparisons
+              = see docs/language.md for what there is
 
             error[L090]: `order` is not there yet
              --> test:5:10
               |
             5 | output p order by x.
               |          ^^^^^
-              = this version has rules, negation, count, sum, min, max and comparisons
+              = see docs/language.md for what there is
 
             error[L090]: `type::` is not there yet
              --> test:6:16
               |
             6 | p(x: X) :- type::Task(id: X).
               |                ^^
-              = this version has rules, negation, count, sum, min, max and comparisons
+              = see docs/language.md for what there is
         "#]],
     );
 }

@@ -92,6 +92,42 @@ fn aggregates_range_over_distinct_full_tuples() {
 }
 
 #[test]
+fn means_best_rows_and_ranks() {
+    check(
+        r#"
+        relation score(team: text, name: text, points: int, tries: int).
+        score(team: "a", name: "ann", points: 7, tries: 2). score(team: "a", name: "bob", points: 9, tries: 3).
+        score(team: "a", name: "cid", points: 9, tries: 1). score(team: "b", name: "dan", points: 2, tries: 1).
+        team(name: "a"). team(name: "b"). team(name: "c").
+        mean(team: T, m: M) :- team(name: T), M := mean P : score(team: T, points: P).
+        all(m: M) :- M := mean P : score(points: P).
+        best(team: T, name: N) :- team(name: T), N := arg_max X by P : score(team: T, name: X, points: P).
+        least(name: N) :- N := arg_min X by P, C : score(name: X, points: P, tries: C).
+        quick(team: T, name: N) :- team(name: T), N := arg_max X by P, C : score(team: T, name: X, points: P, tries: C).
+        place(name: X, r: R) :- R := rank X by P : score(name: X, points: P).
+        within(team: T, name: X, r: R) :- team(name: T), R := rank X by P, C : score(team: T, name: X, points: P, tries: C).
+        of_some(name: X, r: R) :- some(name: X), R := rank X by P : score(name: X, points: P).
+        some(name: "bob"). some(name: "eve").
+        second(name: X) :- two(r: R), R := rank X by P : score(name: X, points: P).
+        two(r: 2).
+        output mean. output all. output best. output least. output quick. output place. output within.
+        output of_some. output second.
+        "#,
+        &expect![[r#"
+            all(m: float): [6.75]
+            best(team: text, name: text): ["a", "cid"] ["b", "dan"]
+            least(name: text): ["dan"]
+            mean(team: text, m: float): ["a", 8.333333333333334] ["b", 2.0]
+            of_some(name: text, r: int): ["bob", 3]
+            place(name: text, r: int): ["ann", 2] ["bob", 3] ["cid", 3] ["dan", 1]
+            quick(team: text, name: text): ["a", "bob"] ["b", "dan"]
+            second(name: text): ["ann"]
+            within(team: text, name: text, r: int): ["a", "ann", 1] ["a", "bob", 3] ["a", "cid", 2] ["b", "dan", 1]
+        "#]],
+    );
+}
+
+#[test]
 fn an_undefined_sum_is_neither_a_sum_nor_zero() {
     check(
         "

@@ -23,7 +23,7 @@ fn try_to_compile(text: &str) {
     drop(problems.to_string());
 }
 
-const TOKENS: [&str; 58] = [
+const TOKENS: [&str; 62] = [
     "p",
     "q",
     "r",
@@ -55,6 +55,10 @@ const TOKENS: [&str; 58] = [
     "count",
     "sum",
     "max",
+    "mean",
+    "arg_max",
+    "rank",
+    "by",
     "1",
     "2",
     "1.5",
@@ -103,6 +107,8 @@ fn clause() -> impl Strategy<Value = String> {
         1 => half.clone().prop_map(|half| format!("!{half}")),
         1 => half.clone().prop_map(|half| format!("N := count : {half}")),
         1 => atom.clone().prop_map(|atom| format!("Z := max Y : {atom}")),
+        1 => atom.clone().prop_map(|atom| format!("Z := arg_max Y by X : {atom}")),
+        1 => atom.clone().prop_map(|atom| format!("Z := rank Y by X : {atom}")),
         1 => half.prop_map(|half| format!("Z := {half}")),
         1 => Just("X < Y".to_owned()),
         1 => Just("Z == X + Y".to_owned()),
