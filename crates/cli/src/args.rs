@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use motet_algebra::Budget;
 
 /// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
 #[derive(Debug, Parser)]
@@ -181,6 +182,8 @@ pub(crate) enum Command {
         #[arg(long)]
         explain: bool,
     },
+    /// Keep a PomoLogic program running: a transaction per line on standard input, what it changes on standard output
+    Inc(IncArgs),
     /// Check a PomoLogic program; evaluates nothing
     Check {
         /// The program
@@ -291,6 +294,28 @@ pub(crate) struct RowsArgs {
     /// Types of columns: NAME=int|float|bool|text|bytes|link, for CSV; columns are text otherwise
     #[arg(long, value_name = "NAME=TYPE")]
     pub(crate) column: Vec<String>,
+}
+
+/// A program kept running.
+#[derive(Debug, Args)]
+pub(crate) struct IncArgs {
+    /// The program
+    pub(crate) program: PathBuf,
+    /// Where the first rows are: REL.csv for each `input REL.`; they and the program's facts are epoch 0
+    #[arg(long, value_name = "DIR")]
+    pub(crate) facts: Option<PathBuf>,
+    /// The evaluator
+    #[arg(long, value_name = "NAME", default_value = "cluster")]
+    pub(crate) runtime: RuntimeArg,
+    /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
+    #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
+    pub(crate) param: Vec<String>,
+    /// Refuse a transaction that derives more rows
+    #[arg(long, value_name = "N", default_value_t = Budget::default().rows)]
+    pub(crate) max_rows: u64,
+    /// Refuse a transaction for which a loop goes round more often
+    #[arg(long, value_name = "N", default_value_t = Budget::default().iterations)]
+    pub(crate) max_rounds: u64,
 }
 
 /// The demonstration.

@@ -4,6 +4,7 @@ pub(crate) mod block;
 pub(crate) mod check;
 pub(crate) mod import_git;
 pub(crate) mod import_rows;
+pub(crate) mod inc;
 pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod item;

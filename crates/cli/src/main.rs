@@ -49,6 +49,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run { program, facts, out, runtime, param, explain } => {
             commands::run::run(&program, facts.as_deref(), out.as_deref(), runtime, &param, explain, global)
         }
+        Command::Inc(args) => commands::inc::run(&args),
         Command::Check { program } => commands::check::check(&program),
         Command::Cid { file } => commands::block::cid(&file),
         Command::Decode { file } => commands::block::decode(&file, global),

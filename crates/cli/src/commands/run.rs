@@ -71,9 +71,15 @@ fn read_inputs(compiled: &Compiled, facts: Option<&Path>) -> Result<Changes, Fai
         let missing = format!("the program reads `{0}` (`input {0}.`), and --facts is not given", input.name);
         return Err(Failure::Usage(missing).help("--facts DIR says where the CSV files are"));
     }
+    stored_rows(compiled, facts)
+}
+
+/// The rows with which the inputs begin: those of the files, if there is a directory, and the facts that the program
+/// states of its inputs.
+pub(super) fn stored_rows(compiled: &Compiled, facts: Option<&Path>) -> Result<Changes, Failure> {
     let mut inputs = Changes::new();
-    for (input, directory) in compiled.inputs.iter().zip(std::iter::repeat(facts).flatten()) {
-        let mut rows = files::read(directory, input)?;
+    for input in &compiled.inputs {
+        let mut rows = facts.map_or(Ok(Vec::new()), |directory| files::read(directory, input))?;
         rows.extend(compiled.facts.get(&input.name).into_iter().flatten().cloned());
         rows.sort_unstable();
         rows.dedup();
@@ -82,16 +88,21 @@ fn read_inputs(compiled: &Compiled, facts: Option<&Path>) -> Result<Changes, Fai
     Ok(inputs)
 }
 
+/// A runtime for a program; nothing is computed yet.
+pub(super) fn start(program: &Program, runtime: RuntimeArg) -> Result<Box<dyn Runtime>, Failure> {
+    let unbuilt = |error: SchemaError| Failure::Failed(format!("the plan cannot be built: {error}"));
+    Ok(match runtime {
+        RuntimeArg::Naive => Box::new(Naive::new(program.clone()).map_err(unbuilt)?),
+        RuntimeArg::Cluster => Box::new(Cluster::new(program.clone()).map_err(unbuilt)?),
+    })
+}
+
 fn evaluate(
     program: &Program,
     runtime: RuntimeArg,
     inputs: &Changes,
 ) -> Result<BTreeMap<RelationName, Vec<Row>>, Failure> {
-    let unbuilt = |error: SchemaError| Failure::Failed(format!("the plan cannot be built: {error}"));
-    let mut runtime: Box<dyn Runtime> = match runtime {
-        RuntimeArg::Naive => Box::new(Naive::new(program.clone()).map_err(unbuilt)?),
-        RuntimeArg::Cluster => Box::new(Cluster::new(program.clone()).map_err(unbuilt)?),
-    };
+    let mut runtime = start(program, runtime)?;
     let changes =
         runtime.step(inputs, Budget::default()).map_err(|error| Failure::Failed(error.to_string()))?;
     let present = |(row, weight): (Row, i64)| {
