@@ -90,16 +90,34 @@ impl Place {
             }
         };
         std::fs::create_dir_all(&path).map_err(|error| Failure::writing(&path, &error))?;
-        Ok(Place { path, keep: keep.is_some() })
+        let place = Place { path, keep: keep.is_some() };
+        place.clear_when_interrupted()?;
+        Ok(place)
+    }
+}
+
+impl Place {
+    /// On Ctrl-C nothing stays behind. The peers end by themselves when their standard input does.
+    fn clear_when_interrupted(&self) -> Result<(), Failure> {
+        let twin = Place { path: self.path.clone(), keep: self.keep };
+        let clear = move || {
+            twin.clear();
+            std::process::exit(130);
+        };
+        ctrlc::set_handler(clear).map_err(|error| Failure::Failed(format!("no signal handler: {error}")))
+    }
+
+    fn clear(&self) {
+        if !self.keep {
+            // What can't be removed lies in the directory for temporary files.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.keep {
-            // What can't be removed lies in the directory for temporary files.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
+        self.clear();
     }
 }
 

@@ -4,6 +4,8 @@
 //! that touch nothing, modes and types that change, paths that are not UTF-8, a mailmap, clocks that run backwards;
 //! and this project's own. Without git there is nothing to compare with: the tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "in a test a panic with the place is the message")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -343,7 +345,29 @@ fn importing_again_adds_what_is_new() {
         ("1".to_owned(), field(&first, "item"))
     );
     assert_eq!(commits_per_author(&database, "cluster"), shortlog(&repository));
-    assert_eq!(motet_ok(&database, &["verify"]).lines().count() > 0, true);
+    assert!(!motet_ok(&database, &["verify"]).is_empty());
+}
+
+#[test]
+fn a_commit_that_touches_thousands_of_paths_is_split_and_whole() {
+    const PATHS: usize = 3_000;
+    if !git_is_here() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let repository = directory.path().join("wide");
+    let mut stream = "commit refs/heads/main\ncommitter Ada <a@x> 1600000000 +0000\ndata 1\nx\n".to_owned();
+    for path in 0..PATHS {
+        stream += &format!("M 100644 inline directory/{path}/{}\ndata 1\nx\n", "long".repeat(20));
+    }
+    stream += "commit refs/heads/main\ncommitter Ada <a@x> 1600000001 +0000\ndata 1\ny\n";
+    make_repository(&repository, "sha1", stream.as_bytes());
+    let database = database(directory.path());
+    motet_ok(&database, &["import", "git", repository.to_str().unwrap()]);
+    let never = ask(&database, "cluster", "never-touched", &["author=\"Nobody\"".to_owned()]);
+    assert_eq!(never.len(), PATHS);
+    let head = git_lines(&repository, &["rev-parse", "HEAD"]).remove(0);
+    assert_eq!(ask(&database, "cluster", "ancestors", &[format!("commit=0x{head}")]).len(), 2);
 }
 
 #[test]
