@@ -1,5 +1,7 @@
 //! The console of `motet serve --console`: what it answers, what it says by itself, and what it makes of nonsense.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic with the place is the message")]
+
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

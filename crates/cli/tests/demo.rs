@@ -1,5 +1,7 @@
 //! The demonstration runs to its end, and survives `kill -9`.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic with the place is the message")]
+
 use std::process::{Command, Output};
 
 fn demo(arguments: &[&str]) -> Output {

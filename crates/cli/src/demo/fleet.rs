@@ -57,9 +57,9 @@ impl Answer {
 
     /// The answer in a word or two.
     pub(crate) fn in_short(&self, question: &str) -> String {
-        let rows = self.kept.iter().filter_map(|row| serde_json::from_str::<Json>(row).ok());
+        let mut rows = self.kept.iter().filter_map(|row| serde_json::from_str::<Json>(row).ok());
         if question == FIRST_TOUCH.name {
-            let author = rows.last().and_then(|row| row[0].as_str().map(str::to_owned));
+            let author = rows.next_back().and_then(|row| row[0].as_str().map(str::to_owned));
             return author.unwrap_or_else(|| "nobody".to_owned());
         }
         if question == COMMITS_PER_AUTHOR.name {
