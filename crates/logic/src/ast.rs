@@ -44,11 +44,15 @@ impl Term {
     }
 }
 
-/// `relation(column: term, …)`
+/// `relation(column: term, …)`, or `type::name(column: term ?? default, …)`
 #[derive(Clone, Debug)]
 pub(crate) struct Atom {
     pub(crate) relation: Name,
     pub(crate) arguments: Vec<(Name, Term)>,
+    /// What stands for a column that is missing: values and parameters only.
+    pub(crate) defaults: Vec<(Arc<str>, Term)>,
+    /// Whether it is written as a type.
+    pub(crate) is_type: bool,
     pub(crate) span: Span,
 }
 

@@ -7,6 +7,7 @@
 //! | pass | gives |
 //! |---|---|
 //! | `lexer`, `parser` | a syntax tree (`ast`), with the place of every part |
+//! | `item_types` | the tree without types: they become conditions on items |
 //! | `relations` | which relations there are, with which columns |
 //! | `rule` | clauses with names resolved and arguments made simple |
 //! | `types` | the types of variables and of undeclared columns |
@@ -17,7 +18,7 @@
 //!
 //! [`literal`] reads and writes single values.
 //!
-//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`, `forbid`, `order by` and `limit`, types as relations.
+//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`, `forbid`, `order by` and `limit`.
 
 mod ast;
 mod binding;
@@ -25,6 +26,7 @@ mod catalog;
 mod check;
 pub mod diagnostic;
 mod explain;
+mod item_types;
 mod lexer;
 pub mod literal;
 mod lower;

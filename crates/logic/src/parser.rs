@@ -7,7 +7,8 @@
 //! clause      = atom [ ":-" literal { "," literal } ] "." .
 //! literal     = [ variable ":=" ] atom | "!" atom | term comparison term
 //!             | variable ":=" aggregate [ variable [ "by" variable { "," variable } ] ] ":" atom .
-//! atom        = name "(" [ name ":" term { "," name ":" term } ] ")" .
+//! atom        = [ "type" "::" ] name "(" [ argument { "," argument } ] ")" .
+//! argument    = name ":" term [ "??" ( value | "$" name ) ] .
 //! term        = product { ( "+" | "-" ) product } .
 //! product     = factor { ( "*" | "/" | "%" ) factor } .
 //! factor      = "-" factor | value | variable | "_" | "$" name | function "(" term { "," term } ")" | "(" term ")" .
@@ -28,7 +29,7 @@ use crate::lexer::{Lexeme, Token, lex};
 /// How deep terms may nest.
 const MAX_DEPTH: usize = 100;
 /// How many conditions a body may have.
-const MAX_LITERALS: usize = 200;
+pub(crate) const MAX_LITERALS: usize = 200;
 
 /// What could not be read has been reported.
 struct Failed;
@@ -47,6 +48,12 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Module {
         }
     }
     module
+}
+
+/// Reports a body of too many conditions.
+pub(crate) fn too_long(conditions: usize, span: Span, report: &mut Report) {
+    let message = format!("a body of {conditions} conditions; at most {MAX_LITERALS} are allowed");
+    report.error("L012", span, message).remedy("split it with a relation in between");
 }
 
 fn name_of(lexeme: &Lexeme) -> Option<Arc<str>> {
@@ -274,25 +281,32 @@ impl Parser<'_> {
         self.end_of("the clause")?;
         let span = self.span_from(start);
         if body.len() > MAX_LITERALS {
-            let message = format!("a body of {} conditions; at most {MAX_LITERALS} are allowed", body.len());
-            self.report.error("L012", span, message).remedy("split it with a relation in between");
+            too_long(body.len(), span, self.report);
             return Err(Failed);
         }
         Ok(Clause { head, body, span })
     }
 
     fn atom(&mut self) -> Parsed<Atom> {
-        let relation = self.name("the name of a relation")?;
-        if self.is("::") {
-            return Err(self.not_yet("`type::`", self.span()));
+        let start = self.span();
+        let is_type = self.is_word("type") && self.is_after(1, "::");
+        if is_type {
+            self.advance();
+            self.advance();
         }
+        let relation = self.name("the name of a relation")?;
         self.expect("(", &format!("after the relation `{}`", relation.text))?;
-        let arguments = self.list(")", Self::argument)?;
-        let span = self.span_from(relation.span);
-        Ok(Atom { relation, arguments, span })
+        let mut defaults = Vec::new();
+        let arguments = self.list(")", |parser| {
+            let (column, term, default) = parser.argument()?;
+            defaults.extend(default.map(|default| (column.text.clone(), default)));
+            Ok((column, term))
+        })?;
+        let span = self.span_from(start);
+        Ok(Atom { relation, arguments, defaults, is_type, span })
     }
 
-    fn argument(&mut self) -> Parsed<(Name, Term)> {
+    fn argument(&mut self) -> Parsed<(Name, Term, Option<Term>)> {
         if !self.is_after(1, ":") {
             let span = self.span();
             self.report
@@ -303,10 +317,25 @@ impl Parser<'_> {
         let column = self.name("the name of a column")?;
         self.expect(":", "after the name of a column")?;
         let term = self.term()?;
-        if self.is("??") {
-            return Err(self.not_yet("`??`", self.span()));
+        let default = if self.accept("??") { Some(self.default()?) } else { None };
+        Ok((column, term, default))
+    }
+
+    /// A value or a parameter.
+    fn default(&mut self) -> Parsed<Term> {
+        let span = self.span();
+        let kind = self.simple()?;
+        match kind {
+            Some(kind @ (TermKind::Constant(_) | TermKind::Parameter(_))) => {
+                Ok(Term { kind, span: self.span_from(span), depth: 1 })
+            }
+            _ => {
+                self.report
+                    .error("L010", span, "a default is a value or a parameter")
+                    .remedy("write it so: title: T ?? \"\"");
+                Err(Failed)
+            }
         }
-        Ok((column, term))
     }
 
     fn literal(&mut self) -> Parsed<Literal> {

@@ -12,7 +12,7 @@ use crate::lower::lower;
 use crate::relations::Relations;
 use crate::rule::{Resolver, Rule};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, parser, types};
+use crate::{Catalog, check, item_types, parser, types};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -78,10 +78,16 @@ pub fn compile(
     parameters: &BTreeMap<String, Value>,
 ) -> Result<Compiled, Diagnostics> {
     let mut report = Report::default();
-    let module = parser::parse(&source.text, &mut report);
+    let written = parser::parse(&source.text, &mut report);
+    let module = item_types::expand(&written, catalog, &mut report);
     let mut relations = Relations::of(&module, catalog, &mut report);
     let mut resolver = Resolver { relations: &relations, parameters, report: &mut report };
-    let rules: Vec<Rule> = module.clauses.iter().map(|clause| resolver.rule(clause)).collect();
+    let rules: Vec<Rule> = {
+        // What was made for types was written by nobody.
+        let made = &module.clauses[written.clauses.len()..];
+        let pairs = module.clauses.iter().zip(written.clauses.iter().chain(made));
+        pairs.map(|(clause, written)| resolver.rule(clause, written)).collect()
+    };
     types::infer(&rules, &mut relations);
     rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
     check::check_filled(&rules, &relations, &mut report);

@@ -13,6 +13,7 @@ use motet_fact::Kind;
 use crate::Catalog;
 use crate::ast::{Atom, Declaration, LiteralKind, Module, Name};
 use crate::diagnostic::{Report, suggest};
+use crate::item_types;
 
 /// What is known of a relation.
 #[derive(Clone, Debug)]
@@ -168,6 +169,11 @@ impl Relations {
         }
     }
 
+    /// The relations that stand in the program or are base relations, without those made for types.
+    fn written(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(|name| &**name).filter(|name| !name.starts_with(item_types::PREFIX))
+    }
+
     /// Reports a relation that nothing defines.
     pub(crate) fn unknown(&self, name: &Name, report: &mut Report) {
         if self.unread.contains(&name.text) {
@@ -175,7 +181,7 @@ impl Relations {
         }
         let item = report.error("L020", name.span, format!("there is no relation `{}`", name.text));
         item.label("neither declared nor derived");
-        if let Some(remedy) = suggest(&name.text, self.known.keys().map(|known| &**known)) {
+        if let Some(remedy) = suggest(&name.text, self.written()) {
             item.remedy(remedy);
         }
     }

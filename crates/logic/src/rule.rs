@@ -153,15 +153,15 @@ impl Draft {
 }
 
 impl Resolver<'_> {
-    /// Resolves a clause; what is wrong with it is reported.
-    pub(crate) fn rule(&mut self, clause: &Clause) -> Rule {
+    /// Resolves a clause; what is wrong with it is reported. `written` is the clause before types were taken out of it.
+    pub(crate) fn rule(&mut self, clause: &Clause, written: &Clause) -> Rule {
         let rule = Rule {
             head: clause.head.relation.text.clone(),
             terms: Vec::new(),
             goals: Vec::new(),
             span: clause.span,
             assumed: BTreeSet::new(),
-            occurrences: occurrences(clause),
+            occurrences: occurrences(written),
         };
         let mut draft = Draft { rule, extra: Vec::new(), fresh: 0 };
         for literal in &clause.body {

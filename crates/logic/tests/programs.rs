@@ -258,6 +258,112 @@ fn base_relations_are_deduplicated_unless_their_cid_is_asked_for() {
     assert_eq!(result.lines().next().map(|line| line.matches("bafy").count()), Some(3));
 }
 
+/// A few tasks: 1 has a title and is done, 2 has only a title, 3 has two titles, 4 nothing, 5 is deleted, 6 is a note.
+fn tasks() -> (Catalog, Changes) {
+    let (bytes, text) = (ColumnType::Kind(Kind::Bytes), ColumnType::Kind(Kind::Text));
+    let mut catalog = Catalog::default();
+    catalog.add("item", &[("id", bytes), ("type", text), ("deleted", ColumnType::Kind(Kind::Bool))], false);
+    catalog.add(
+        "attr",
+        &[("entity", bytes), ("attribute", ColumnType::Any), ("value", ColumnType::Any)],
+        false,
+    );
+    catalog.mark_convergent("item").mark_convergent("attr");
+    let id = |number: u8| Value::bytes(vec![number]);
+    let item = |(number, kind): (u8, &str)| (vec![id(number), kind.into(), (number == 5).into()], 1);
+    let items = [(1, "Task"), (2, "Task"), (3, "Task"), (4, "Task"), (5, "Task"), (6, "Note")].map(item);
+    let attr = |number: u8, name: &str, value: Value| (vec![id(number), name.into(), value], 1);
+    let attrs = [
+        attr(1, "done", true.into()),
+        attr(1, "title", "one".into()),
+        attr(2, "title", "two".into()),
+        attr(3, "title", "drei".into()),
+        attr(3, "title", "three".into()),
+        attr(5, "title", "five".into()),
+        attr(6, "title", "six".into()),
+    ];
+    (catalog, Changes::from([("item".into(), items.to_vec()), ("attr".into(), attrs.to_vec())]))
+}
+
+fn check_tasks(text: &str, expected: &Expect) {
+    let (catalog, inputs) = tasks();
+    let compiled = compiled(text, &catalog, &[("none", "-".into())]);
+    assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
+    let mut read = inputs;
+    read.retain(|name, _| compiled.bases.iter().any(|base| base.name == *name));
+    expected.assert_eq(&run(&compiled, read));
+}
+
+#[test]
+fn types_are_relations_of_items_and_their_attributes() {
+    check_tasks(
+        r#"
+        all(id: E) :- Task(id: E).
+        some() :- Task().
+        titles(title: T) :- Task(title: T).
+        titled(id: E) :- Task(id: E, title: _).
+        done(id: E) :- Task(id: E, done: true).
+        both(id: E, title: T) :- Task(id: E, title: T, done: D), D == true.
+        notes(title: T) :- type::Note(title: T).
+        lower(title: T) :- type::`note`(title: T).
+        output all. output some. output titles. output titled. output done. output both. output notes. output lower.
+        "#,
+        &expect![[r#"
+            all(id: bytes): [0x01] [0x02] [0x03] [0x04]
+            both(id: bytes, title: any): [0x01, "one"]
+            done(id: bytes): [0x01]
+            lower(title: any): 
+            notes(title: any): ["six"]
+            some(): []
+            titled(id: bytes): [0x01] [0x02] [0x03]
+            titles(title: any): ["drei"] ["one"] ["three"] ["two"]
+        "#]],
+    );
+}
+
+#[test]
+fn what_an_item_lacks_has_its_default() {
+    check_tasks(
+        r#"
+        shown(id: E, title: T, done: D) :- Task(id: E, title: T ?? $none, done: D ?? false).
+        open(id: E) :- Task(id: E, done: false ?? false).
+        bare(id: E) :- Task(id: E), !Task(id: E, title: _).
+        undone(id: E) :- Task(id: E), !Task(id: E, done: true ?? false).
+        count(n: N) :- N := count : Task(title: _).
+        many(id: E, n: N) :- Task(id: E), N := count : Task(id: E, title: _).
+        states(done: D, n: N) :- state(x: D), N := count : Task(done: D ?? false).
+        state(x: true). state(x: false).
+        output shown. output open. output bare. output undone. output count. output many. output states.
+        "#,
+        &expect![[r#"
+            bare(id: bytes): [0x04]
+            count(n: int): [4]
+            many(id: bytes, n: int): [0x01, 1] [0x02, 1] [0x03, 2] [0x04, 0]
+            open(id: bytes): [0x02] [0x03] [0x04]
+            shown(id: bytes, title: any, done: any): [0x01, "one", true] [0x02, "two", false] [0x03, "drei", false] [0x03, "three", false] [0x04, "-", false]
+            states(done: bool, n: int): [false, 3] [true, 1]
+            undone(id: bytes): [0x02] [0x03] [0x04]
+        "#]],
+    );
+}
+
+/// A relation of the program goes before a type of its name, which has to be written `type::`.
+#[test]
+fn a_type_and_a_relation_may_share_a_name() {
+    check_tasks(
+        "
+        Task(n: 1).
+        all(n: N) :- Task(n: N).
+        items(id: E) :- type::Task(id: E, done: _).
+        output all. output items.
+        ",
+        &expect![[r#"
+            all(n: int): [1]
+            items(id: bytes): [0x01]
+        "#]],
+    );
+}
+
 #[test]
 fn parameters_are_values_and_never_text() {
     let program = r#"

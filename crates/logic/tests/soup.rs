@@ -10,7 +10,11 @@ use proptest::prelude::*;
 /// Compiles, prints whatever comes out, and checks that spans are inside the text.
 fn try_to_compile(text: &str) {
     let parameters = BTreeMap::from([("p".to_owned(), Value::Int(1))]);
-    let problems = match compile(&Source::new("soup", text), &Catalog::default(), &parameters) {
+    let mut catalog = Catalog::default();
+    let any = ColumnType::Any;
+    catalog.add("item", &[("id", any), ("type", any), ("deleted", any)], false);
+    catalog.add("attr", &[("entity", any), ("attribute", any), ("value", any)], false);
+    let problems = match compile(&Source::new("soup", text), &catalog, &parameters) {
         Ok(compiled) => {
             compiled.explain();
             compiled.warnings
@@ -23,7 +27,7 @@ fn try_to_compile(text: &str) {
     drop(problems.to_string());
 }
 
-const TOKENS: [&str; 62] = [
+const TOKENS: [&str; 66] = [
     "p",
     "q",
     "r",
@@ -59,6 +63,10 @@ const TOKENS: [&str; 62] = [
     "arg_max",
     "rank",
     "by",
+    "??",
+    "type::T(id: X, y: 1)",
+    "T(y: X ?? 1)",
+    "!T(id: X, y: Y ?? $p)",
     "1",
     "2",
     "1.5",
@@ -108,6 +116,8 @@ fn clause() -> impl Strategy<Value = String> {
         1 => half.clone().prop_map(|half| format!("N := count : {half}")),
         1 => atom.clone().prop_map(|atom| format!("Z := max Y : {atom}")),
         1 => atom.clone().prop_map(|atom| format!("Z := arg_max Y by X : {atom}")),
+        1 => "[XYZ]".prop_map(|x| format!("T(id: {x}, y: Y ?? 1)")),
+        1 => "[XYZ]".prop_map(|x| format!("!T(id: {x}, y: _)")),
         1 => atom.clone().prop_map(|atom| format!("Z := rank Y by X : {atom}")),
         1 => half.prop_map(|half| format!("Z := {half}")),
         1 => Just("X < Y".to_owned()),
