@@ -188,6 +188,9 @@ pub(crate) enum Command {
     Check {
         /// The program
         program: PathBuf,
+        /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
+        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
+        param: Vec<String>,
     },
     /// Print the CID of a file's bytes, as a fact if they are one, else as raw bytes
     Cid {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use motet::item::ItemId;
-use motet::{Database, Parameters, Party};
+use motet::{Database, Party};
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -99,23 +99,6 @@ pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::
             })?;
             let value = motet_logic::parse_value(value).unwrap_or_else(|_| value.into());
             Ok((name.to_owned(), value))
-        })
-        .collect()
-}
-
-/// Reads the parameters of a query: `NAME=LITERAL`, where text stands in quotes.
-pub(crate) fn parameters(given: &[String]) -> Result<Parameters, Failure> {
-    given
-        .iter()
-        .map(|pair| {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| Failure::Usage(format!("`{pair}` is not NAME=LITERAL")))?;
-            let value = motet_logic::parse_value(value).map_err(|error| {
-                Failure::Usage(format!("the value of ${name} is no literal: {error}"))
-                    .help("text stands in quotes, as in 'who=\"Ada\"'; bytes are 0x…")
-            })?;
-            Ok((name.trim_start_matches('$').to_owned(), value))
         })
         .collect()
 }

@@ -50,7 +50,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             commands::run::run(&program, facts.as_deref(), out.as_deref(), runtime, &param, explain, global)
         }
         Command::Inc(args) => commands::inc::run(&args),
-        Command::Check { program } => commands::check::check(&program),
+        Command::Check { program, param } => commands::check::check(&program, &param),
         Command::Cid { file } => commands::block::cid(&file),
         Command::Decode { file } => commands::block::decode(&file, global),
         Command::Demo(demo) => demo::run(global, &demo),

@@ -1,6 +1,8 @@
 //! Two databases on loopback, driven by the program alone: invite, join, write on both sides, sync; and what people do
 //! wrong on the way.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic with the place is the message")]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};

@@ -1,5 +1,7 @@
 //! The golden vectors of requirements §3.7, and properties of the encoding and the storage order.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic with the place is the message")]
+
 use motet_fact::{Attribute, Cid, Codec, DecodeError, Entity, Fact, Value, order};
 use proptest::prelude::*;
 

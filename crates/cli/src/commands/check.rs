@@ -3,17 +3,16 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use motet::Parameters;
 use motet_logic::{Compiled, Monotonicity};
 
 use crate::failure::Failure;
 use crate::output;
 
-use super::run::{compile_file, warn};
+use super::run::{compile_file, parameters, warn};
 
 /// Checks the program in a file. Success is said in one line, and a line for each output.
-pub(crate) fn check(program: &Path) -> Result<(), Failure> {
-    let compiled = compile_file(program, &Parameters::new())?;
+pub(crate) fn check(program: &Path, params: &[String]) -> Result<(), Failure> {
+    let compiled = compile_file(program, &parameters(params)?)?;
     warn(&compiled)?;
     let mut out = io::stdout().lock();
     writeln!(
