@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use motet::item::ItemId;
-use motet::{Database, Party};
+use motet::{Database, Parameters, Party};
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -102,3 +102,4 @@ pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::
         })
         .collect()
 }
+

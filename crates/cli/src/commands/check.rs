@@ -5,14 +5,15 @@ use std::path::Path;
 
 use motet_logic::{Compiled, Monotonicity};
 
+use crate::context;
 use crate::failure::Failure;
 use crate::output;
 
-use super::run::{compile_file, parameters, warn};
+use super::run::{compile_file, warn};
 
 /// Checks the program in a file. Success is said in one line, and a line for each output.
 pub(crate) fn check(program: &Path, params: &[String]) -> Result<(), Failure> {
-    let compiled = compile_file(program, &parameters(params)?)?;
+    let compiled = compile_file(program, &context::parameters(params)?)?;
     warn(&compiled)?;
     let mut out = io::stdout().lock();
     writeln!(

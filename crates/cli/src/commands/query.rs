@@ -8,7 +8,7 @@ use motet::{Parameters, Party, View};
 use motet_algebra::{Budget, Changes};
 
 use crate::args::{Format, Global, RuntimeArg};
-use crate::commands::{run, serve};
+use crate::commands::serve;
 use crate::context;
 use crate::failure::Failure;
 use crate::output;
@@ -35,7 +35,7 @@ impl Query {
             }
             (None, None) => return Err(Failure::Usage("give a query, or a file with --file".into())),
         };
-        Ok(Query { name, text, parameters: run::parameters(parameters)? })
+        Ok(Query { name, text, parameters: context::parameters(parameters)? })
     }
 
     fn watch(&self, party: &Party, runtime: RuntimeArg) -> Result<View, Failure> {
