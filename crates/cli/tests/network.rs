@@ -32,7 +32,7 @@ fn bad(directory: &Path, arguments: &[&str]) -> String {
 }
 
 /// A process that ends, as with kill -9, when it is dropped; until then its output has a reader.
-struct Running(Child, BufReader<ChildStdout>);
+struct Running(Child, #[expect(dead_code, reason = "held, not read")] BufReader<ChildStdout>);
 
 impl Drop for Running {
     fn drop(&mut self) {
