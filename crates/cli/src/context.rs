@@ -105,17 +105,18 @@ pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::
 
 /// Reads the parameters of a query: `NAME=LITERAL`, where text stands in quotes.
 pub(crate) fn parameters(given: &[String]) -> Result<Parameters, Failure> {
-    given
-        .iter()
-        .map(|pair| {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| Failure::Usage(format!("`{pair}` is not NAME=LITERAL")))?;
-            let value = motet_logic::parse_value(value).map_err(|error| {
-                Failure::Usage(format!("the value of ${name} is no literal: {error}"))
-                    .help("text stands in quotes, as in 'who=\"Ada\"'; bytes are 0x…")
-            })?;
-            Ok((name.trim_start_matches('$').to_owned(), value))
-        })
-        .collect()
+    let mut parameters = Parameters::new();
+    for pair in given {
+        let usage = |why: String| Failure::Usage(format!("--param {pair}: {why}"));
+        let (name, literal) = pair.split_once('=').ok_or_else(|| usage("write NAME=LITERAL".into()))?;
+        let value = motet_logic::parse_value(literal).map_err(|error| {
+            usage(error.to_string()).help("text stands in quotes, as in 'who=\"Ada\"'; bytes are 0x…")
+        })?;
+        let name = name.trim_start_matches('$').to_owned();
+        if parameters.contains_key(&name) {
+            return Err(usage(format!("`{name}` is given twice")));
+        }
+        parameters.insert(name, value);
+    }
+    Ok(parameters)
 }
