@@ -5,6 +5,7 @@ use std::sync::Arc;
 use motet_algebra::{Aggregate, ColumnType, Comparison, Function};
 use motet_fact::Value;
 
+use crate::Direction;
 use crate::diagnostic::Span;
 
 /// A name and where it stands.
@@ -110,11 +111,13 @@ impl Measure {
     }
 }
 
-/// `head :- body.` or `head.`
+/// `head :- body.` or `head.`, or `forbid :- body.`
 #[derive(Clone, Debug)]
 pub(crate) struct Clause {
     pub(crate) head: Atom,
     pub(crate) body: Vec<Literal>,
+    /// Whether it says what must not be; its head then only has a name.
+    pub(crate) forbids: bool,
     pub(crate) span: Span,
 }
 
@@ -122,7 +125,7 @@ pub(crate) struct Clause {
 pub(crate) enum Declaration {
     Relation { name: Name, columns: Vec<(Name, ColumnType)> },
     Input(Name),
-    Output(Name),
+    Output { name: Name, order: Vec<(Name, Direction)>, limit: Option<usize> },
 }
 
 /// A whole program.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::{Compiled, Interface, Monotonicity};
+use crate::{Compiled, Direction, Interface, Monotonicity};
 
 impl Display for Monotonicity {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -37,7 +37,18 @@ impl Compiled {
         }
         text += "\noutputs\n";
         for output in &self.outputs {
-            text += &format!("  {output} {}\n", self.classes[&output.name]);
+            let keys = output.order.iter().map(|(column, direction)| match direction {
+                Direction::Ascending => column.to_string(),
+                Direction::Descending => format!("{column} desc"),
+            });
+            let keys: Vec<_> = keys.collect();
+            let order =
+                if keys.is_empty() { String::new() } else { format!(" order by {}", keys.join(", ")) };
+            let limit = output.limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
+            text += &format!("  {output}{order}{limit} {}\n", self.classes[&output.name]);
+        }
+        for violation in &self.violations {
+            text += &format!("  {}, violations of: {}\n", violation.relation, violation.rule);
         }
         text
     }

@@ -33,7 +33,7 @@ pub(crate) fn expand(module: &Module, catalog: &Catalog, report: &mut Report) ->
         heads.map(|head| &head.relation.text).chain(module.declarations.iter().filter_map(|declaration| {
             match declaration {
                 Declaration::Relation { name, .. } | Declaration::Input(name) => Some(&name.text),
-                Declaration::Output(_) => None,
+                Declaration::Output { .. } => None,
             }
         }));
     let own: BTreeSet<Arc<str>> = own.cloned().collect();
@@ -111,7 +111,7 @@ impl Sugar<'_> {
             too_long(body.len(), clause.span, self.report);
             return Clause { body: clause.body.clone(), ..clause.clone() };
         }
-        Clause { head, body, span: clause.span }
+        Clause { head, body, ..clause.clone() }
     }
 
     fn literal(&mut self, literal: &Literal) -> Vec<Literal> {
@@ -233,7 +233,7 @@ impl Sugar<'_> {
         let of_kind = || positive(item(kind, Some(id.clone()), span));
         let mut add = |value: Term, second: Literal| {
             let head = atom(&relation, vec![("id", id.clone()), ("value", value)], span);
-            self.clauses.push(Clause { head, body: vec![of_kind(), second], span });
+            self.clauses.push(Clause { head, body: vec![of_kind(), second], forbids: false, span });
         };
         add(value.clone(), positive(attr(&id, column, Some(value), span)));
         let missing = LiteralKind::Not(attr(&id, column, None, span));
@@ -270,7 +270,7 @@ impl Sugar<'_> {
         body.defaults = written.defaults.clone();
         let head = atom(&relation, arguments, span);
         let body = self.inline(&body);
-        self.clauses.push(Clause { head, body, span });
+        self.clauses.push(Clause { head, body, forbids: false, span });
         relation
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! [`literal`] reads and writes single values.
 //!
-//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`, `forbid`, `order by` and `limit`.
+//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`, `use`.
 
 mod ast;
 mod binding;
@@ -40,4 +40,4 @@ mod types;
 pub use catalog::Catalog;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
-pub use program::{Compiled, Interface, Monotonicity, Stratum, compile};
+pub use program::{Compiled, Direction, Interface, Monotonicity, Stratum, Violation, compile};

@@ -3,8 +3,10 @@
 //! ```text
 //! module      = { declaration | clause } .
 //! declaration = "relation" name "(" [ name ":" type { "," name ":" type } ] ")" "."
-//!             | ( "input" | "output" ) name "." .
-//! clause      = atom [ ":-" literal { "," literal } ] "." .
+//!             | "input" name "."
+//!             | "output" name [ "order" "by" key { "," key } ] [ "limit" int ] "." .
+//! key         = name [ "asc" | "desc" ] .
+//! clause      = "forbid" ":-" literal { "," literal } "." | atom [ ":-" literal { "," literal } ] "." .
 //! literal     = [ variable ":=" ] atom | "!" atom | term comparison term
 //!             | variable ":=" aggregate [ variable [ "by" variable { "," variable } ] ] ":" atom .
 //! atom        = [ "type" "::" ] name "(" [ argument { "," argument } ] ")" .
@@ -25,11 +27,15 @@ use motet_fact::{Cid, Kind, Value};
 use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Measure, Module, Name, Term, TermKind};
 use crate::diagnostic::{Diagnostic, Report, Span, suggest};
 use crate::lexer::{Lexeme, Token, lex};
+use crate::{Direction, item_types};
 
 /// How deep terms may nest.
 const MAX_DEPTH: usize = 100;
 /// How many conditions a body may have.
 pub(crate) const MAX_LITERALS: usize = 200;
+
+/// How the names of the relations of `forbid` rules begin.
+pub(crate) const FORBID: &str = "forbid~";
 
 /// What could not be read has been reported.
 struct Failed;
@@ -38,7 +44,7 @@ type Parsed<T> = Result<T, Failed>;
 /// Reads a program; what can't be read is reported and left out.
 pub(crate) fn parse(text: &str, report: &mut Report) -> Module {
     let lexemes = lex(text, report);
-    let mut parser = Parser { lexemes, at: 0, depth: 0, report };
+    let mut parser = Parser { lexemes, at: 0, depth: 0, forbidden: 0, report };
     let mut module = Module::default();
     while *parser.token() != Token::End {
         let start = parser.at;
@@ -71,6 +77,8 @@ struct Parser<'a> {
     lexemes: Vec<Lexeme>,
     at: usize,
     depth: usize,
+    /// How many `forbid` rules there were.
+    forbidden: usize,
     report: &'a mut Report,
 }
 
@@ -165,8 +173,9 @@ impl Parser<'_> {
                 Declaration::Relation { name, columns: self.column_list()? }
             }
             "input" => Declaration::Input(self.name("the name of a relation")?),
-            "output" => Declaration::Output(self.name("the name of a relation")?),
-            "event" | "forbid" | "use" | "order" | "limit" => {
+            "output" => self.output()?,
+            "forbid" => return Err(self.unexpected("`:-` and a body after `forbid`")),
+            "event" | "use" => {
                 return Err(self.not_yet(&format!("`{word}`"), span));
             }
             _ => {
@@ -177,13 +186,53 @@ impl Parser<'_> {
                 return Err(Failed);
             }
         };
-        for word in ["order", "limit"] {
-            if self.is_word(word) {
-                return Err(self.not_yet(&format!("`{word}`"), self.span()));
-            }
-        }
         self.end_of("the declaration")?;
         Ok(declaration)
+    }
+
+    fn output(&mut self) -> Parsed<Declaration> {
+        let name = self.name("the name of a relation")?;
+        let mut order = Vec::new();
+        if self.accept_word("order") {
+            if !self.accept_word("by") {
+                return Err(self.unexpected("`by` after `order`"));
+            }
+            order.push(self.key()?);
+            while self.accept(",") {
+                order.push(self.key()?);
+            }
+        }
+        let limit = if self.accept_word("limit") { Some(self.limit()?) } else { None };
+        Ok(Declaration::Output { name, order, limit })
+    }
+
+    /// A column, and which way it orders.
+    fn key(&mut self) -> Parsed<(Name, Direction)> {
+        let column = self.name("the name of a column")?;
+        let descending = self.accept_word("desc");
+        if !descending {
+            self.accept_word("asc");
+        }
+        Ok((column, if descending { Direction::Descending } else { Direction::Ascending }))
+    }
+
+    fn limit(&mut self) -> Parsed<usize> {
+        if let Token::Int(count) = *self.token()
+            && let Ok(count) = usize::try_from(count)
+        {
+            self.advance();
+            return Ok(count);
+        }
+        Err(self.unexpected("a number of rows after `limit`"))
+    }
+
+    /// Moves past a word, if it is next.
+    fn accept_word(&mut self, word: &str) -> bool {
+        let found = self.is_word(word);
+        if found {
+            self.advance();
+        }
+        found
     }
 
     fn end_of(&mut self, what: &str) -> Parsed<()> {
@@ -204,6 +253,11 @@ impl Parser<'_> {
     fn name(&mut self, want: &str) -> Parsed<Name> {
         let span = self.span();
         match self.token().clone() {
+            Token::Quoted(text) if text.starts_with(FORBID) || text.starts_with(item_types::PREFIX) => {
+                let message = format!("names like `{text}` are made by the compiler");
+                self.report.error("L010", span, message).remedy("take another name");
+                Err(Failed)
+            }
             Token::Name(text) | Token::Quoted(text) => {
                 self.advance();
                 Ok(Name { text, span })
@@ -263,7 +317,8 @@ impl Parser<'_> {
 
     fn clause(&mut self) -> Parsed<Clause> {
         let start = self.span();
-        let head = self.atom()?;
+        let forbids = self.is_word("forbid") && self.is_after(1, ":-");
+        let head = if forbids { self.forbidden() } else { self.atom()? };
         if self.is("@") {
             return Err(self.not_yet("`@next`", self.span()));
         }
@@ -284,7 +339,16 @@ impl Parser<'_> {
             too_long(body.len(), span, self.report);
             return Err(Failed);
         }
-        Ok(Clause { head, body, span })
+        Ok(Clause { head, body, forbids, span })
+    }
+
+    /// The name of the relation that holds what breaks the rule.
+    fn forbidden(&mut self) -> Atom {
+        let span = self.span();
+        self.advance();
+        self.forbidden += 1;
+        let relation = Name { text: format!("{FORBID}{}", self.forbidden).into(), span };
+        Atom { relation, arguments: Vec::new(), defaults: Vec::new(), is_type: false, span }
     }
 
     fn atom(&mut self) -> Parsed<Atom> {

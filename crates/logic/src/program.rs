@@ -1,13 +1,15 @@
 //! From text to a program that a runtime can run: the passes in order.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{
     CID_COLUMN, Column, ColumnType, Expression, Program, Relation, RelationName, Row, Statement, Term,
+    query_order,
 };
 use motet_fact::{Kind, Value};
 
-use crate::diagnostic::{Diagnostics, Report, Source};
+use crate::diagnostic::{Diagnostics, Report, Source, Span};
 use crate::lower::lower;
 use crate::relations::Relations;
 use crate::rule::{Resolver, Rule};
@@ -23,6 +25,8 @@ pub struct Compiled {
     pub strata: Vec<Stratum>,
     /// The relations of `output R.` declarations, in the order of their names.
     pub outputs: Vec<Interface>,
+    /// The rules of what must not be. A runtime reports their relations' rows as it does those of outputs.
+    pub violations: Vec<Violation>,
     /// The relations of `input R.` declarations, in the order of their names.
     pub inputs: Vec<Interface>,
     /// The base relations that the outputs depend on.
@@ -46,6 +50,55 @@ pub struct Interface {
     pub columns: Vec<(Column, ColumnType)>,
     /// Whether rows end with a further value, their CID.
     pub has_cid: bool,
+    /// Of an output: the columns that its rows are shown in the order of, the first first.
+    pub order: Vec<(Column, Direction)>,
+    /// Of an output: how many rows are shown at most.
+    pub limit: Option<usize>,
+}
+
+impl Interface {
+    /// The rows of an output as they are to be shown: in its order, and no more than its limit. Columns compare as `<`
+    /// does; rows that the order does not tell apart are in value order.
+    ///
+    /// # Panics
+    /// If a row has fewer values than there are columns.
+    pub fn arrange(&self, mut rows: Vec<Row>) -> Vec<Row> {
+        let place = |column: &Column| self.columns.iter().position(|(name, _)| name == column);
+        let keys = self.order.iter().map(|(column, direction)| {
+            (place(column).expect("the order was checked against the columns"), *direction)
+        });
+        let keys: Vec<_> = keys.collect();
+        let compare = |left: &Row, right: &Row| {
+            let by_key = keys.iter().map(|(place, direction)| {
+                let order = query_order(&left[*place], &right[*place]);
+                if *direction == Direction::Descending { order.reverse() } else { order }
+            });
+            by_key.fold(Ordering::Equal, Ordering::then).then_with(|| left.cmp(right))
+        };
+        rows.sort_by(compare);
+        rows.truncate(self.limit.unwrap_or(usize::MAX));
+        rows
+    }
+}
+
+/// Which way a column orders rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// The least first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
+/// A rule of what must not be: `forbid :- body.`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The relation of what breaks it: one row for each way, with a column for each variable that the body binds.
+    pub relation: Interface,
+    /// The text of the rule.
+    pub rule: String,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// Relations that are computed together.
@@ -82,12 +135,16 @@ pub fn compile(
     let module = item_types::expand(&written, catalog, &mut report);
     let mut relations = Relations::of(&module, catalog, &mut report);
     let mut resolver = Resolver { relations: &relations, parameters, report: &mut report };
-    let rules: Vec<Rule> = {
+    let mut rules: Vec<Rule> = {
         // What was made for types was written by nobody.
         let made = &module.clauses[written.clauses.len()..];
         let pairs = module.clauses.iter().zip(written.clauses.iter().chain(made));
         pairs.map(|(clause, written)| resolver.rule(clause, written)).collect()
     };
+    for (rule, _) in rules.iter_mut().zip(&module.clauses).filter(|(_, clause)| clause.forbids) {
+        rule.show_all();
+        relations.forbid(&rule.head, rule.terms.iter().map(|head| head.column.clone()));
+    }
     types::infer(&rules, &mut relations);
     rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
     check::check_filled(&rules, &relations, &mut report);
@@ -127,6 +184,7 @@ impl Compiler<'_> {
             program,
             strata,
             outputs: self.interfaces(|known| known.output),
+            violations: self.violations(),
             inputs: self.interfaces(|known| known.input),
             bases: self
                 .interfaces(|known| known.base.is_some())
@@ -143,7 +201,9 @@ impl Compiler<'_> {
     fn needed(&self) -> BTreeSet<RelationName> {
         let known = &self.relations.known;
         let has_output = known.values().any(|known| known.output);
-        let wanted = known.iter().filter(|(_, known)| known.output || (!has_output && known.base.is_none()));
+        let wanted = known
+            .iter()
+            .filter(|(_, known)| known.output || known.forbidden || (!has_output && known.base.is_none()));
         self.reachable(wanted.map(|(name, _)| name.clone()))
     }
 
@@ -166,7 +226,11 @@ impl Compiler<'_> {
         if known.base.is_some_and(|base| base.has_cid) {
             columns.push((CID_COLUMN.into(), ColumnType::Kind(Kind::Link)));
         }
-        Relation { columns, input: known.input || known.base.is_some(), output: known.output }
+        Relation {
+            columns,
+            input: known.input || known.base.is_some(),
+            output: known.output || known.forbidden,
+        }
     }
 
     fn interfaces(&self, wanted: impl Fn(&crate::relations::Known) -> bool) -> Vec<Interface> {
@@ -175,8 +239,23 @@ impl Compiler<'_> {
             name: name.clone(),
             columns: known.typed_columns(),
             has_cid: known.base.is_some_and(|base| base.has_cid),
+            order: known.order.clone(),
+            limit: known.limit,
         };
         wanted.map(interface).collect()
+    }
+
+    /// In the order of the text.
+    fn violations(&self) -> Vec<Violation> {
+        let relations = self.interfaces(|known| known.forbidden).into_iter();
+        let of = |relation: Interface| {
+            let rule = self.rules.iter().find(|rule| rule.head == relation.name);
+            let span = rule.expect("each of these relations has its rule").span;
+            Violation { relation, rule: self.source.excerpt(span).to_owned(), span }
+        };
+        let mut violations: Vec<_> = relations.map(of).collect();
+        violations.sort_by_key(|violation| violation.span);
+        violations
     }
 
     fn stratum(&self, component: &Component) -> Option<Stratum> {

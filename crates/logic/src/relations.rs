@@ -13,7 +13,8 @@ use motet_fact::Kind;
 use crate::Catalog;
 use crate::ast::{Atom, Declaration, LiteralKind, Module, Name};
 use crate::diagnostic::{Report, suggest};
-use crate::item_types;
+use crate::parser::FORBID;
+use crate::{Direction, item_types};
 
 /// What is known of a relation.
 #[derive(Clone, Debug)]
@@ -26,6 +27,11 @@ pub(crate) struct Known {
     pub(crate) base: Option<BaseTraits>,
     pub(crate) input: bool,
     pub(crate) output: bool,
+    /// How an output is shown.
+    pub(crate) order: Vec<(Column, Direction)>,
+    pub(crate) limit: Option<usize>,
+    /// Whether it holds what breaks a `forbid` rule.
+    pub(crate) forbidden: bool,
     /// Whether a rule or a fact has it in its head.
     pub(crate) defined: bool,
 }
@@ -38,7 +44,17 @@ pub(crate) struct BaseTraits {
 
 impl Known {
     fn new(columns: Vec<(Column, Option<ColumnType>)>, declared: bool) -> Self {
-        Known { columns, declared, base: None, input: false, output: false, defined: false }
+        Known {
+            columns,
+            declared,
+            base: None,
+            input: false,
+            output: false,
+            order: Vec::new(),
+            limit: None,
+            forbidden: false,
+            defined: false,
+        }
     }
 
     pub(crate) fn column_type(&self, column: &str) -> Option<ColumnType> {
@@ -89,7 +105,10 @@ impl Relations {
             match declaration {
                 Declaration::Relation { .. } => {}
                 Declaration::Input(name) => relations.mark_input(name, module, report),
-                Declaration::Output(name) => relations.mark_output(name, report),
+                Declaration::Output { name, order, limit } => {
+                    relations.mark_output(name, report);
+                    relations.show(name, order, *limit, report);
+                }
             }
         }
         relations
@@ -169,9 +188,36 @@ impl Relations {
         }
     }
 
+    /// Notes how an output is shown.
+    fn show(&mut self, name: &Name, order: &[(Name, Direction)], limit: Option<usize>, report: &mut Report) {
+        let Some(known) = self.known.get_mut(&name.text) else { return };
+        for (column, direction) in order {
+            if known.has_column(&column.text) {
+                known.order.push((column.text.clone(), *direction));
+                continue;
+            }
+            let message = format!("`{}` has no column `{}`", name.text, column.text);
+            let item = report.error("L021", column.span, message);
+            if let Some(remedy) = suggest(&column.text, known.column_names()) {
+                item.remedy(remedy);
+            }
+        }
+        known.limit = limit.or(known.limit);
+    }
+
+    /// Gives the relation of a `forbid` rule its columns.
+    pub(crate) fn forbid(&mut self, name: &RelationName, columns: impl Iterator<Item = Column>) {
+        let known = self.known.get_mut(name).expect("every head is defined");
+        known.forbidden = true;
+        known.columns = columns.map(|column| (column, None)).collect();
+    }
+
     /// The relations that stand in the program or are base relations, without those made for types.
     fn written(&self) -> impl Iterator<Item = &str> {
-        self.known.keys().map(|name| &**name).filter(|name| !name.starts_with(item_types::PREFIX))
+        self.known
+            .keys()
+            .map(|name| &**name)
+            .filter(|name| !name.starts_with(item_types::PREFIX) && !name.starts_with(FORBID))
     }
 
     /// Reports a relation that nothing defines.

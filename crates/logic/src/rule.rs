@@ -123,6 +123,23 @@ pub(crate) fn term_variables(term: &Term) -> BTreeSet<Variable> {
     variables
 }
 
+impl Rule {
+    /// Gives the head of a `forbid` rule the variables that the body binds, as columns in the order of the text. One that
+    /// begins with `_` is of no interest.
+    pub(crate) fn show_all(&mut self) {
+        let bound = crate::binding::bindable(self);
+        let shown = |variable: &Variable| bound.contains(variable) && !variable.starts_with('_');
+        let mut written: Vec<_> = self.occurrences.iter().filter(|(variable, _)| shown(variable)).collect();
+        written.sort_by_key(|(_, (span, _))| *span);
+        let term = |(variable, (span, _)): (&Variable, &(Span, usize))| HeadTerm {
+            column: variable.clone(),
+            term: Term::Column(variable.clone()),
+            span: *span,
+        };
+        self.terms = written.into_iter().map(term).collect();
+    }
+}
+
 /// Resolves clauses.
 pub(crate) struct Resolver<'a> {
     pub(crate) relations: &'a Relations,

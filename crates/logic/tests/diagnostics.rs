@@ -3,17 +3,12 @@
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
-use motet_algebra::ColumnType;
 use motet_fact::Value;
 use motet_logic::{Catalog, Source, compile};
 
 fn check(text: &str, expected: &Expect) {
-    check_with(text, &Catalog::default(), expected);
-}
-
-fn check_with(text: &str, catalog: &Catalog, expected: &Expect) {
     let parameters = BTreeMap::from([("who".to_owned(), Value::text("x"))]);
-    let problems = match compile(&Source::new("test", text), catalog, &parameters) {
+    let problems = match compile(&Source::new("test", text), &Catalog::default(), &parameters) {
         Ok(compiled) => compiled.warnings,
         Err(problems) => problems,
     };
@@ -272,8 +267,6 @@ fn what_is_not_there_yet_says_so() {
         "p(x: X)@next :- q(x: X).
 event q.
 p(x: X) :- X := fold_moves Y : q(x: Y).
-forbid p(x: 1).
-output p order by x.
 ",
         &expect![[r#"
             error[L090]: `@next` is not there yet
@@ -295,20 +288,6 @@ output p order by x.
               |
             3 | p(x: X) :- X := fold_moves Y : q(x: Y).
               |                 ^^^^^^^^^^
-              = see docs/language.md for what there is
-
-            error[L090]: `forbid` is not there yet
-             --> test:4:1
-              |
-            4 | forbid p(x: 1).
-              | ^^^^^^
-              = see docs/language.md for what there is
-
-            error[L090]: `order` is not there yet
-             --> test:5:10
-              |
-            5 | output p order by x.
-              |          ^^^^^
               = see docs/language.md for what there is
         "#]],
     );
@@ -657,107 +636,69 @@ fn relations_that_nothing_fills() {
 }
 
 #[test]
-fn types_of_items() {
-    let mut catalog = Catalog::default();
-    let any = ColumnType::Any;
-    catalog.add("item", &[("id", any), ("type", any), ("deleted", any)], false);
-    catalog.add("attr", &[("entity", any), ("attribute", any), ("value", any)], false);
-    check_with(
-        "Reach(x: X) :- Reahc(x: X).
-type::Task(id: X) :- Reach(x: X).
-p(c: C) :- C := Task(title: \"a\").
-q(x: X) :- Reach(x: X ?? 1).
-r(x: X) :- Task(id: X ?? 0x00, title: _, title: _).
-s(x: X) :- Task(id: X), !Task(id: X, title: Y).
-u(x: X) :- Task(id: X, title: T ?? $none).
-",
-        &catalog,
-        &expect![[r#"
-            warning[L075]: no relation is called `Reahc`, so it is taken for a type
-             --> test:1:16
-              |
-            1 | Reach(x: X) :- Reahc(x: X).
-              |                ^^^^^
-              = did you mean `Reach`? If not, write `type::Reahc`
-
-            error[L033]: `Task` is a type: no rule may define it
-             --> test:2:1
-              |
-            2 | type::Task(id: X) :- Reach(x: X).
-              | ^^^^^^^^^^^^^^^^^
-              = leave `type::` out, or write items
-
-            error[L036]: `Task` is a type, and has no CID
-             --> test:3:12
-              |
-            3 | p(c: C) :- C := Task(title: "a").
-              |            ^
-              = ask for the CID of one of its facts: C := fact(entity: E)
-
-            error[L035]: `??` is for types, and `Reach` is a relation, whose columns all have values
-             --> test:4:26
-              |
-            4 | q(x: X) :- Reach(x: X ?? 1).
-              |                          ^
-              = if the type is meant, write type::Reach(…)
-
-            error[L035]: every item has an id
-             --> test:5:26
-              |
-            5 | r(x: X) :- Task(id: X ?? 0x00, title: _, title: _).
-              |                          ^^^^
-              = leave the default out
-
-            error[L031]: the column `title` is named twice
-             --> test:5:42
-              |
-            5 | r(x: X) :- Task(id: X ?? 0x00, title: _, title: _).
-              |                                          ^^^^^
-              = to say two things of a column, use a variable and ==
-
-            error[L051]: nothing binds `Y`
-             --> test:6:45
-              |
-            6 | s(x: X) :- Task(id: X), !Task(id: X, title: Y).
-              |                                             ^ a negation binds no variable
-              = leave the column out, or write `_`, to say that no value does
-
-            warning[L070]: `T` is used only once
-             --> test:7:31
-              |
-            7 | u(x: X) :- Task(id: X, title: T ?? $none).
-              |                               ^
-              = leave the column out, or write `_` or `_T`
-
-            error[L024]: there is no parameter `$none`
-             --> test:7:36
-              |
-            7 | u(x: X) :- Task(id: X, title: T ?? $none).
-              |                                    ^^^^^
-              = there are: who
-        "#]],
-    );
-    check_with(
-        "t(x: X) :- Task(id: X ?? X).",
-        &catalog,
-        &expect![[r#"
-        error[L010]: a default is a value or a parameter
-         --> test:1:26
-          |
-        1 | t(x: X) :- Task(id: X ?? X).
-          |                          ^
-          = write it so: title: T ?? ""
-    "#]],
-    );
+fn outputs_and_what_must_not_be() {
     check(
-        "p(x: X) :- Task(id: X). q(x: X) :- type::Task(id: X).",
+        "p(x: 1, size: 2).
+output p order by sise desc, x limit many.
+output p order x.
+output p order by sise.
+output p limit -1.
+forbid p(x: 1).
+forbid.
+forbid :- p(x: X), Y > 1.
+`forbid~1`(x: X) :- p(x: X).
+",
         &expect![[r#"
-            error[L020]: there is no type `Task`: there are no items here
-             --> test:1:42
+            error[L010]: wanted a number of rows after `limit`, found `many`
+             --> test:2:38
               |
-            1 | p(x: X) :- Task(id: X). q(x: X) :- type::Task(id: X).
-              |                                          ^^^^
-              = types are for queries of a party
+            2 | output p order by sise desc, x limit many.
+              |                                      ^^^^ not expected here
+
+            error[L010]: wanted `by` after `order`, found `x`
+             --> test:3:16
+              |
+            3 | output p order x.
+              |                ^ not expected here
+
+            error[L021]: `p` has no column `sise`
+             --> test:4:19
+              |
+            4 | output p order by sise.
+              |                   ^^^^
+              = did you mean `size`?
+
+            error[L010]: wanted a number of rows after `limit`, found `-`
+             --> test:5:16
+              |
+            5 | output p limit -1.
+              |                ^ not expected here
+
+            error[L010]: wanted `:-` and a body after `forbid`, found `p`
+             --> test:6:8
+              |
+            6 | forbid p(x: 1).
+              |        ^ not expected here
+
+            error[L010]: wanted `(` after the relation `forbid`, found `.`
+             --> test:7:7
+              |
+            7 | forbid.
+              |       ^ not expected here
+
+            error[L050]: nothing binds `Y`
+             --> test:8:20
+              |
+            8 | forbid :- p(x: X), Y > 1.
+              |                    ^^^^^ its value is needed here
+              = name it in an atom of the body that is not negated, or give it a value: X == …
+
+            error[L010]: names like `forbid~1` are made by the compiler
+             --> test:9:1
+              |
+            9 | `forbid~1`(x: X) :- p(x: X).
+              | ^^^^^^^^^^
+              = take another name
         "#]],
     );
 }

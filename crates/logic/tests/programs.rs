@@ -22,8 +22,10 @@ fn run(compiled: &Compiled, inputs: Changes) -> String {
     }
     runtime.step(&all, Budget::default()).expect("the inputs fit");
     let mut text = String::new();
-    for output in &compiled.outputs {
-        let rows: Vec<_> = runtime.output(&output.name).map(|row| format!("{row:?}")).collect();
+    let broken = compiled.violations.iter().map(|violation| &violation.relation);
+    for output in compiled.outputs.iter().chain(broken) {
+        let rows = output.arrange(runtime.output(&output.name).cloned().collect());
+        let rows: Vec<_> = rows.iter().map(|row| format!("{row:?}")).collect();
         writeln!(text, "{output}: {}", rows.join(" ")).expect("a string takes everything");
     }
     text
@@ -125,6 +127,54 @@ fn means_best_rows_and_ranks() {
             within(team: text, name: text, r: int): ["a", "ann", 1] ["a", "bob", 3] ["a", "cid", 2] ["b", "dan", 1]
         "#]],
     );
+}
+
+#[test]
+fn outputs_have_an_order_and_a_limit() {
+    check(
+        r#"
+        relation score(name: text, points: any).
+        score(name: "ann", points: 7). score(name: "bob", points: 7.5). score(name: "cid", points: 9).
+        score(name: "dan", points: 7). score(name: "eve", points: 7.0).
+        best(name: N, points: P) :- score(name: N, points: P).
+        first(name: N) :- score(name: N).
+        last(name: N) :- score(name: N).
+        none(name: N) :- score(name: N).
+        output best order by points desc, name asc. output first limit 2. output last order by name desc limit 2.
+        output none limit 0.
+        "#,
+        &expect![[r#"
+            best(name: text, points: any): ["cid", 9] ["bob", 7.5] ["eve", 7.0] ["ann", 7] ["dan", 7]
+            first(name: text): ["ann"] ["bob"]
+            last(name: text): ["eve"] ["dan"]
+            none(name: text): 
+        "#]],
+    );
+}
+
+#[test]
+fn what_must_not_be_is_reported_beside_the_outputs() {
+    let program = r#"
+        p(x: 1, y: 2). p(x: 2, y: 2). p(x: 3, y: 9).
+        all(x: X) :- p(x: X).
+        forbid :- p(x: X, y: Y), X == Y.
+        forbid :- p(x: X, y: _Y), !p(y: X), N := count : p(x: X), N > 0.
+        forbid :- p(x: 4).
+        output all.
+        "#;
+    check(
+        program,
+        &expect![[r#"
+        all(x: int): [1] [2] [3]
+        forbid~1(X: int, Y: int): [2, 2]
+        forbid~2(X: int, N: int): [1, 1] [3, 1]
+        forbid~3(): 
+    "#]],
+    );
+    let compiled = compiled(program, &Catalog::default(), &[]);
+    assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
+    assert_eq!(compiled.violations[2].rule, "forbid :- p(x: 4).");
+    assert_eq!(compiled.outputs.len(), 1, "a violation is no output");
 }
 
 #[test]

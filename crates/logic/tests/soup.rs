@@ -27,7 +27,7 @@ fn try_to_compile(text: &str) {
     drop(problems.to_string());
 }
 
-const TOKENS: [&str; 66] = [
+const TOKENS: [&str; 70] = [
     "p",
     "q",
     "r",
@@ -64,6 +64,10 @@ const TOKENS: [&str; 66] = [
     "rank",
     "by",
     "??",
+    "forbid :-",
+    "order by",
+    "limit 3",
+    "output p order by x desc.",
     "type::T(id: X, y: 1)",
     "T(y: X ?? 1)",
     "!T(id: X, y: Y ?? $p)",
