@@ -283,7 +283,7 @@ fn values_come_back_as_they_went_in() {
     let want = format!(r#"{{"epoch":1,"changes":{{"P":[[[],1]],"R":[{}]}}}}"#, come.join(","));
     let bench = Bench::new(KINDS);
     for runtime in RUNTIMES {
-        assert_eq!(bench.answers(&["--runtime", runtime], &line), [want.clone()]);
+        assert_eq!(bench.answers(&["--runtime", runtime], &line), std::slice::from_ref(&want));
     }
     let refused = bench.answers(&[], &line.replace("1.0", "1"));
     assert!(refused[0].contains("column `f` takes float, and 1 is int: write 1.0"), "{refused:?}");
@@ -387,7 +387,7 @@ impl Twin {
 
     /// The changes since the last time.
     fn changes(&mut self) -> Json {
-        let after = self.from_scratch();
+        let after = self.whole_results();
         let names: BTreeSet<&String> = after.keys().chain(self.before.keys()).collect();
         let mut changes = json!({});
         for name in names {
@@ -407,7 +407,7 @@ impl Twin {
         changes
     }
 
-    fn from_scratch(&self) -> Contents {
+    fn whole_results(&self) -> Contents {
         let whole = |rows: &BTreeSet<Row>| rows.iter().map(|row| (row.clone(), 1)).collect();
         let inputs: Changes =
             self.stored.iter().map(|(name, rows)| (name.as_str().into(), whole(rows))).collect();
