@@ -16,13 +16,14 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{Peer, assert_sound, everything, linked, scatter, send};
+use common::{Peer, assert_sound, everything, linked, rows, scatter, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Entity, Fact, PublicKey, Value};
 use motet::item::{BaseRelation, Facts, ItemId, Object, PartBody, label};
 use motet::{Database, Error, Parameters, RuntimeKind, Transaction, View};
 use motet_algebra::{Budget, Changes};
 use motet_feed::{Entry, EntryKind};
+use motet_store::Table;
 use motet_store::testing::Chance;
 
 const QUERIES: [&str; 6] = [
@@ -320,6 +321,7 @@ impl Story {
             let status = handle.status();
             assert_eq!(linked(&peer.database, &party), ids, "all have the same entries");
             assert!(status.waiting.is_empty(), "nothing waits: {:?}", status.waiting);
+            assert_eq!(rows(&*peer.store, Table("pending")), 0, "what waits no more is no longer on disk");
             assert!(status.refused.is_empty(), "nothing is refused: {:?}", status.refused);
             assert!(status.unauthorised.is_empty(), "all was allowed: {:?}", status.unauthorised);
             assert!(status.unreadable.is_empty(), "all can be read: {:?}", status.unreadable);

@@ -12,6 +12,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use motet::authority::Role;
@@ -20,7 +21,7 @@ use motet::fact::{Cid, PublicKey, SecretKey};
 use motet::world::SeededWorld;
 use motet::{Database, Party, World};
 use motet_store::testing::Chance;
-use motet_store::{MemoryStore, Store};
+use motet_store::{MemoryStore, ScanRange, Store, Table};
 use motet_sync::{Bundle, Replica as _};
 
 /// What ties a request to its connection, where there is none.
@@ -143,6 +144,17 @@ pub fn linked(database: &Database, party: &PublicKey) -> BTreeSet<Cid> {
     let heads = database.heads(party);
     let wanted = [heads.control, heads.data].concat();
     database.difference(party, &wanted, &[], false).into_iter().collect()
+}
+
+/// How many rows a table has.
+pub fn rows(store: &dyn Store, table: Table) -> usize {
+    let mut count = 0;
+    let mut visit = |_: &[u8], _: &[u8]| {
+        count += 1;
+        ControlFlow::Continue(())
+    };
+    store.scan(table, ScanRange::all(), &mut visit).unwrap();
+    count
 }
 
 /// Everything read again and folded from scratch is what the running database has.
