@@ -290,6 +290,16 @@ fn values_come_back_as_they_went_in() {
 }
 
 #[test]
+fn only_outputs_are_reported_and_whole() {
+    let program = "relation P(x: int). input P. output P order by x desc limit 1. forbid :- P(x: 1).";
+    let bench = Bench::new(program);
+    for runtime in RUNTIMES {
+        let answers = bench.answers(&["--runtime", runtime], r#"{"insert": {"P": [[2], [1]]}}"#);
+        assert_eq!(answers, [r#"{"epoch":1,"changes":{"P":[[[1],1],[[2],1]]}}"#]);
+    }
+}
+
+#[test]
 fn a_program_or_a_file_with_an_error_ends_it_before_the_first_line() {
     let bench = Bench::new("relation P(x: int). output P. P(x: Y) :- Q(x: X).");
     let output = bench.inc(&[], "{}\n");

@@ -18,6 +18,8 @@ pub(super) struct Session {
     runtime: Box<dyn Runtime>,
     budget: Budget,
     reader: Reader,
+    /// What is reported; a runtime also reports what breaks `forbid` rules.
+    outputs: BTreeSet<RelationName>,
     stored: Rows,
     /// The last epoch that succeeded.
     epoch: u64,
@@ -27,7 +29,8 @@ impl Session {
     /// A session without stored rows, before its first epoch.
     pub(super) fn new(compiled: &Compiled, runtime: Box<dyn Runtime>, budget: Budget) -> Self {
         let reader = Reader::new(compiled);
-        Session { runtime, budget, reader, stored: BTreeMap::new(), epoch: 0 }
+        let outputs = compiled.outputs.iter().map(|output| output.name.clone()).collect();
+        Session { runtime, budget, reader, outputs, stored: BTreeMap::new(), epoch: 0 }
     }
 
     /// Epoch 0: the rows there are from the start, each with +1.
@@ -45,7 +48,8 @@ impl Session {
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<Changes, RuntimeError> {
-        let outputs = self.runtime.step(changes, self.budget)?;
+        let mut outputs = self.runtime.step(changes, self.budget)?;
+        outputs.retain(|name, _| self.outputs.contains(name));
         for (name, rows) in changes {
             let stored = self.stored.entry(name.clone()).or_default();
             for (row, weight) in rows {
