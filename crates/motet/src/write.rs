@@ -113,9 +113,6 @@ impl Party {
     ///
     /// # Errors
     /// As [`Transaction::commit`], of the first that fails; those before it are written.
-    ///
-    /// # Panics
-    /// If [`Transaction::after_earlier`] names a place that is not earlier.
     pub fn commit_all(&self, transactions: Vec<Transaction>) -> Result<Vec<Receipt>, Error> {
         let mut prepared = Vec::new();
         for transaction in transactions {
@@ -145,7 +142,13 @@ impl Party {
                 let parts = parts_of(written_at, &bodies)?;
                 let mut after = transaction.after;
                 if let After::These(entries) = &mut after {
-                    entries.extend(transaction.earlier.iter().map(|place| receipts[*place].entry));
+                    for place in &transaction.earlier {
+                        let why = || format!("it is to come after transaction {place}, which is not earlier");
+                        let receipt = receipts.get(*place);
+                        let receipt =
+                            receipt.ok_or_else(|| Error::NotAllowed { party: state.party, why: why() })?;
+                        entries.push(receipt.entry);
+                    }
                 }
                 let arrival = draft(state, &keys[&feed], EntryKind::Data, &after, parts)?;
                 let header = arrival.entry.header();

@@ -8,7 +8,7 @@ use motet::{Parameters, Party, View};
 use motet_algebra::{Budget, Changes};
 
 use crate::args::{Format, Global, RuntimeArg};
-use crate::commands::serve;
+use crate::commands::{run, serve};
 use crate::context;
 use crate::failure::Failure;
 use crate::output;
@@ -66,15 +66,17 @@ pub(crate) fn run(
         let _node = serve::dial(party.database(), peers)?;
         follow(&mut out, global.format, &mut view)?;
     }
-    Ok(())
+    run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
 }
 
 fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<(), Failure> {
-    let outputs = &view.compiled().outputs;
-    let relations = outputs
+    let relations = view
+        .compiled()
+        .outputs
         .iter()
         .map(|output| {
-            (output.name.as_ref(), output.columns.as_slice(), view.rows(&output.name).map(Vec::as_slice))
+            let rows = output.arrange(view.rows(&output.name).cloned().collect());
+            (output.name.as_ref(), output.columns.as_slice(), rows)
         })
         .collect();
     output::print_relations(out, format, relations)

@@ -38,12 +38,34 @@ pub(crate) fn run(
         files::check_outputs(directory, &compiled.outputs)?;
     }
     let inputs = read_inputs(&compiled, facts)?;
-    let outputs = evaluate(&compiled.program, runtime, &inputs)?;
+    let mut outputs = evaluate(&compiled.program, runtime, &inputs)?;
     drop(inputs);
-    match out {
-        Some(directory) => write_outputs(&compiled.outputs, &outputs, directory),
-        None => print_outputs(&compiled.outputs, &outputs, global),
+    for output in &compiled.outputs {
+        if let Some(rows) = outputs.get_mut(&output.name) {
+            *rows = output.arrange(std::mem::take(rows));
+        }
     }
+    match out {
+        Some(directory) => write_outputs(&compiled.outputs, &outputs, directory)?,
+        None => print_outputs(&compiled.outputs, &outputs, global)?,
+    }
+    violations(&compiled, |relation| rows_of(&outputs, relation).to_vec())
+}
+
+/// Fails, with each rule of what must not be and the rows that break it, if there are any.
+pub(crate) fn violations(compiled: &Compiled, rows: impl Fn(&Interface) -> Vec<Row>) -> Result<(), Failure> {
+    let mut broken = Vec::new();
+    for violation in &compiled.violations {
+        let names = || violation.relation.columns.iter().map(|(name, _)| name);
+        for row in rows(&violation.relation) {
+            let cells: Vec<String> =
+                names().zip(&row).map(|(name, value)| format!("{name} = {value}")).collect();
+            broken.push(
+                format!("forbidden: {} {}", violation.rule.trim(), cells.join(", ")).trim_end().to_owned(),
+            );
+        }
+    }
+    if broken.is_empty() { Ok(()) } else { Err(Failure::Faults(broken.join("\n"))) }
 }
 
 /// Compiles the program in a file, over no relations but its own.
