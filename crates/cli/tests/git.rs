@@ -4,7 +4,11 @@
 //! that touch nothing, modes and types that change, paths that are not UTF-8, a mailmap, clocks that run backwards;
 //! and this project's own. Without git there is nothing to compare with: the tests say so and pass.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "in a test a panic with the place is the message")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "in a test a panic with the place is the message"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
