@@ -16,7 +16,7 @@ use crate::dictionary::{Dictionary, SharedDictionary};
 use crate::epoch::{Batches, Running};
 use crate::plan::Plan;
 use crate::planner::plan;
-use crate::row::{MIDDLE, MiddleRow, NARROW, NarrowRow, PackedRow, WideRow};
+use crate::row::{NARROW, NarrowRow, PackedRow, WideRow};
 
 /// A program kept running on differential dataflow, by one worker in the calling thread.
 ///
@@ -43,7 +43,6 @@ impl Cluster {
         let plan = plan(&program, &mut dictionary.borrow_mut())?;
         let engine: Box<dyn Engine> = match plan.width {
             width if width <= NARROW => Box::new(Held::<NarrowRow>::new(program, plan, dictionary)),
-            width if width <= MIDDLE => Box::new(Held::<MiddleRow>::new(program, plan, dictionary)),
             _ => Box::new(Held::<WideRow>::new(program, plan, dictionary)),
         };
         Ok(Cluster { engine })

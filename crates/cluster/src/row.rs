@@ -2,8 +2,8 @@
 //!
 //! A dataflow is built for one row type, chosen by the widest row that any of its operators makes. A row of a packed
 //! width is an array without a heap: copying it copies a few words, and comparing it follows no pointer. What a narrow
-//! relation does not use is zero. Each width is compiled apart, and that is slow to compile, so there are three: four
-//! columns hold most programs, eight the wide joins, and rows of any width follow with one length each.
+//! relation does not use is zero. Each width is compiled apart, and that is most of the build, so there are two: four
+//! columns hold most programs, and rows of any width carry a length each.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -26,13 +26,9 @@ pub(crate) trait PackedRow: Ord + Hash + Clone + Debug + 'static {
 
 /// The widest row of the narrow type.
 pub(crate) const NARROW: usize = 4;
-/// The widest row of the middle type.
-pub(crate) const MIDDLE: usize = 8;
 
 /// A row of up to [`NARROW`] columns.
 pub(crate) type NarrowRow = [Id; NARROW];
-/// A row of up to [`MIDDLE`] columns.
-pub(crate) type MiddleRow = [Id; MIDDLE];
 /// A row of any width; up to sixteen columns without a heap.
 pub(crate) type WideRow = SmallVec<[Id; 16]>;
 
@@ -80,7 +76,6 @@ mod tests {
     #[test]
     fn every_width_picks_alike() {
         pick_reorders::<NarrowRow>();
-        pick_reorders::<MiddleRow>();
         pick_reorders::<WideRow>();
     }
 }
