@@ -15,6 +15,7 @@
 //! | [`aggregate`], [`exact`] | count, sum, min, max, mean, arg_max, arg_min, ranks; sums without rounding |
 //! | [`naive`] | the evaluator that defines the semantics |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
+//! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
 pub mod aggregate;
 mod display;
@@ -25,6 +26,7 @@ pub mod program;
 pub mod runtime;
 pub mod schema;
 pub mod term;
+pub mod text;
 
 pub use aggregate::Aggregate;
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};

@@ -6,7 +6,7 @@
 //!
 //! | pass | gives |
 //! |---|---|
-//! | `lexer`, `parser` | a syntax tree (`ast`), with the place of every part |
+//! | `parser` | from the tokens of `motet_algebra::text` a syntax tree (`ast`), with the place of every part |
 //! | `item_types` | the tree without types: they become conditions on items |
 //! | `relations` | which relations there are, with which columns |
 //! | `rule` | clauses with names resolved and arguments made simple |
@@ -24,10 +24,8 @@ mod ast;
 mod binding;
 mod catalog;
 mod check;
-pub mod diagnostic;
 mod explain;
 mod item_types;
-mod lexer;
 pub mod literal;
 mod lower;
 mod parser;
@@ -38,6 +36,7 @@ mod stratify;
 mod types;
 
 pub use catalog::Catalog;
-pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
+pub use motet_algebra::text::diagnostic;
+pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use program::{Compiled, Direction, Interface, Monotonicity, Stratum, Violation, compile};

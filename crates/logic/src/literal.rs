@@ -7,7 +7,7 @@ use motet_algebra::ColumnType;
 use motet_fact::{Cid, Kind, Value};
 
 use crate::diagnostic::Report;
-use crate::lexer::{Lexeme, Token, lex, parse_hex};
+use motet_algebra::text::lexer::{Lexeme, Token, lex, parse_hex};
 
 /// Why a text is not a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -26,8 +26,8 @@ use motet_fact::{Cid, Kind, Value};
 
 use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Measure, Module, Name, Term, TermKind};
 use crate::diagnostic::{Diagnostic, Report, Span, suggest};
-use crate::lexer::{Lexeme, Token, lex};
 use crate::{Direction, item_types};
+use motet_algebra::text::lexer::{Lexeme, Token, lex};
 
 /// How deep terms may nest.
 const MAX_DEPTH: usize = 100;

@@ -100,7 +100,7 @@ fn characters_and_literals() {
               |
             2 | p(x: "a\qb").
               |        ^^
-              = there are \" \\ \n \r \t \0 and \u{hex}
+              = there are \" \` \\ \n \r \t \0 and \u{hex}
 
             error[L004]: these are not bytes
              --> test:3:6

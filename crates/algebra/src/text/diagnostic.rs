@@ -46,7 +46,7 @@ pub struct Span {
 
 impl Span {
     /// From the start of this to the end of another.
-    pub(crate) fn to(self, end: Span) -> Span {
+    pub fn to(self, end: Span) -> Span {
         Span { start: self.start, end: end.end.max(self.start) }
     }
 }
@@ -78,12 +78,14 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn label(&mut self, label: impl Into<String>) -> &mut Self {
+    /// Adds the words under the place.
+    pub fn label(&mut self, label: impl Into<String>) -> &mut Self {
         self.label = label.into();
         self
     }
 
-    pub(crate) fn remedy(&mut self, remedy: impl Into<String>) -> &mut Self {
+    /// Adds what to do.
+    pub fn remedy(&mut self, remedy: impl Into<String>) -> &mut Self {
         self.remedy = Some(remedy.into());
         self
     }
@@ -161,26 +163,18 @@ fn caret_count(source: &Source, span: Span, column: usize, line: &str) -> usize 
 
 /// Where a compilation writes its problems down.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub struct Report {
     items: Vec<Diagnostic>,
 }
 
 impl Report {
-    pub(crate) fn error(
-        &mut self,
-        code: &'static str,
-        span: Span,
-        message: impl Into<String>,
-    ) -> &mut Diagnostic {
+    /// Notes what stops the program.
+    pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.add(Severity::Error, code, span, message.into())
     }
 
-    pub(crate) fn warning(
-        &mut self,
-        code: &'static str,
-        span: Span,
-        message: impl Into<String>,
-    ) -> &mut Diagnostic {
+    /// Notes what is likely not meant.
+    pub fn warning(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.add(Severity::Warning, code, span, message.into())
     }
 
@@ -196,20 +190,23 @@ impl Report {
         self.items.last_mut().expect("one was just pushed")
     }
 
-    pub(crate) fn last(&mut self) -> Option<&mut Diagnostic> {
+    /// What was noted last.
+    pub fn last(&mut self) -> Option<&mut Diagnostic> {
         self.items.last_mut()
     }
 
-    pub(crate) fn count(&self) -> usize {
+    /// How much was noted.
+    pub fn count(&self) -> usize {
         self.items.len()
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
+    /// Whether anything stops the program.
+    pub fn has_errors(&self) -> bool {
         self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
     /// All of them, in the order of the text; what was said twice is said once.
-    pub(crate) fn finish(mut self, source: &Source) -> Diagnostics {
+    pub fn finish(mut self, source: &Source) -> Diagnostics {
         self.items.sort_by_key(|item| (item.span, item.severity, item.code));
         self.items.dedup();
         Diagnostics { source: source.clone(), items: self.items }
@@ -217,7 +214,7 @@ impl Report {
 }
 
 /// The name most like one that is not known, if any is like it.
-pub(crate) fn most_like<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn most_like<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A name of one letter is like none but itself.
     let limit = name.chars().count().saturating_sub(1).min(name.chars().count().div_ceil(3)).min(3);
     let distance = |one: &&str| edit_distance(&name.to_lowercase(), &one.to_lowercase());
@@ -225,7 +222,7 @@ pub(crate) fn most_like<'a>(name: &str, known: impl IntoIterator<Item = &'a str>
 }
 
 /// `did you mean …`, or what there is to choose from.
-pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<_> = known.into_iter().collect();
     if let Some(like) = most_like(name, known.iter().copied()) {
         return Some(format!("did you mean `{like}`?"));

@@ -1,9 +1,9 @@
-//! Characters to tokens (Q1).
+//! Characters to tokens (Q1), for PomoLogic and for the text form of PomoRA.
 //!
 //! `//` starts a comment anywhere outside a text. `%` starts one only as the first non-blank of a line or after the `.`
 //! that ends a clause; elsewhere it is the remainder. Names are kept as written: whether one is a variable (upper-case
-//! or `_` first), a relation or a column is seen from where it stands. Odd names stand in backticks. A link is written
-//! `link"bafy…"`, and a parameter `$name`.
+//! or `_` first), a relation or a column is seen from where it stands. Odd names stand in backticks, in which a
+//! backslash means what it means in a text. A link is written `link"bafy…"`, and a parameter `$name`.
 //!
 //! Lexing never stops: what is wrong is reported and skipped.
 
@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use motet_fact::Cid;
 
-use crate::diagnostic::{Report, Span};
+use super::diagnostic::{Report, Span};
 
 /// The smallest piece of a program.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Token {
+pub enum Token {
     /// A name as written: relation, column, variable, keyword.
     Name(Arc<str>),
     /// A name in backticks: never a variable or a keyword.
@@ -40,9 +40,11 @@ pub(crate) enum Token {
 
 /// A token and where it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Lexeme {
-    pub(crate) token: Token,
-    pub(crate) span: Span,
+pub struct Lexeme {
+    /// The token.
+    pub token: Token,
+    /// Its place.
+    pub span: Span,
 }
 
 /// Longer signs before their prefixes.
@@ -52,7 +54,7 @@ const SIGNS: [&str; 26] = [
 ];
 
 /// All tokens of a text; the last is [`Token::End`].
-pub(crate) fn lex(text: &str, report: &mut Report) -> Vec<Lexeme> {
+pub fn lex(text: &str, report: &mut Report) -> Vec<Lexeme> {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), line_is_blank: true, report };
     while lexer.at < text.len() {
         lexer.step();
@@ -155,18 +157,16 @@ impl Lexer<'_> {
     fn quoted_name(&mut self) {
         let start = self.at;
         self.at += 1;
-        let name: Arc<str> = self.take_while(|c| c != '`' && c != '\n').into();
-        if self.rest().starts_with('`') {
-            self.at += 1;
-        } else {
+        let name = self.quoted('`').unwrap_or_else(|name| {
             self.report
                 .error("L002", self.span_from(start), "a name in backticks does not end on its line")
                 .remedy("end it with a backtick");
-        }
+            name
+        });
         if name.is_empty() {
             self.report.error("L001", self.span_from(start), "an empty name");
         }
-        self.push(Token::Quoted(name), start);
+        self.push(Token::Quoted(name.into()), start);
     }
 
     fn number(&mut self) {
@@ -226,25 +226,30 @@ impl Lexer<'_> {
     /// A text that began at `start`; the opening quote is next.
     fn text_literal(&mut self, start: usize) {
         self.at += 1;
+        let text = self.quoted('"').unwrap_or_else(|text| {
+            self.report
+                .error("L002", self.span_from(start), "a text does not end on its line")
+                .label("it starts here")
+                .remedy("end it with \"; a line end in a text is written \\n");
+            text
+        });
+        self.push(Token::Text(text.into()), start);
+    }
+
+    /// What stands up to a quote; if the line ends first, what stood there.
+    fn quoted(&mut self, quote: char) -> Result<String, String> {
         let mut text = String::new();
         loop {
-            text.push_str(self.take_while(|c| c != '"' && c != '\\' && c != '\n'));
+            text.push_str(self.take_while(|c| c != quote && c != '\\' && c != '\n'));
             match self.rest().chars().next() {
-                Some('"') => {
+                Some(c) if c == quote => {
                     self.at += 1;
-                    break;
+                    return Ok(text);
                 }
                 Some('\\') => text.extend(self.escape()),
-                _ => {
-                    self.report
-                        .error("L002", self.span_from(start), "a text does not end on its line")
-                        .label("it starts here")
-                        .remedy("end it with \"; a line end in a text is written \\n");
-                    break;
-                }
+                _ => return Err(text),
             }
         }
-        self.push(Token::Text(text.into()), start);
     }
 
     /// The character that a backslash and what follows stand for.
@@ -260,13 +265,14 @@ impl Lexer<'_> {
             Some('0') => Some('\0'),
             Some('\\') => Some('\\'),
             Some('"') => Some('"'),
+            Some('`') => Some('`'),
             Some('u') => self.unicode_escape(),
             _ => None,
         };
         if character.is_none() {
             self.report
                 .error("L002", self.span_from(start), "an escape that means nothing")
-                .remedy("there are \\\" \\\\ \\n \\r \\t \\0 and \\u{hex}");
+                .remedy("there are \\\" \\` \\\\ \\n \\r \\t \\0 and \\u{hex}");
         }
         character
     }
@@ -291,11 +297,13 @@ impl Lexer<'_> {
     }
 }
 
-pub(crate) fn is_name_start(c: char) -> bool {
+/// Whether a name may begin so.
+pub fn is_name_start(c: char) -> bool {
     c.is_alphabetic() || c == '_'
 }
 
-pub(crate) fn is_name_part(c: char) -> bool {
+/// Whether a name may go on so.
+pub fn is_name_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
@@ -307,7 +315,8 @@ fn exponent_length(rest: &str) -> Option<usize> {
     (count > 0).then_some(rest.len() - digits.len() + count)
 }
 
-pub(crate) fn parse_hex(digits: &str) -> Option<Vec<u8>> {
+/// The bytes that pairs of hexadecimal digits stand for.
+pub fn parse_hex(digits: &str) -> Option<Vec<u8>> {
     let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
     pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
