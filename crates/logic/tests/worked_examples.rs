@@ -1,8 +1,8 @@
 //! The worked examples of the published PomoLogic specification (v0.1.0), in its order.
 //!
-//! Each test says its section. The specification's slips are read as requirements §1.3 reads them: variables begin with
-//! an upper-case letter (PL-2), and the missing quotes, colons and dots are there (PL-36). Its relations are written as it
-//! writes them; where it gives derived tuples, they are given here.
+//! Each test says its section. The specification's slips are read as requirements §1.3 reads them: variables begin
+//! with an upper-case letter (PL-2), and the missing quotes, colons and dots are there (PL-36). Its relations are
+//! written as it writes them; where it gives derived tuples, they are given here.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,8 @@ fn refused(text: &str, expected: &Expect) {
     expected.assert_eq(&first.join("\n"));
 }
 
-const POINTS: &str = "point(x: 3, y: 7). point(x: 0, y: 7). point(x: 3, y: 0). point(x: 0, y: 0). point(x: 3, y: 9).";
+const POINTS: &str =
+    "point(x: 3, y: 7). point(x: 0, y: 7). point(x: 3, y: 0). point(x: 0, y: 0). point(x: 3, y: 9).";
 
 /// §1.1, Atoms: `point(x: 3, y: 7)` is a ground atom: a row of its relation.
 #[test]
@@ -159,7 +160,8 @@ fn meals_are_suggested_that_the_other_does_not_dislike() {
 }
 
 const PRODUCTS: &str = r#"
-    product(name: "pear", category: "fruit", quantity: 5). product(name: "fig", category: "fruit", quantity: 5).
+    product(name: "pear", category: "fruit", quantity: 5).
+    product(name: "fig", category: "fruit", quantity: 5).
     product(name: "leek", category: "vegetable", quantity: 3).
 "#;
 
