@@ -3,15 +3,17 @@
 //! No result depends on the order of the values, so that two machines, or one machine twice, agree to the last bit.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use motet_fact::Value;
 
+use crate::UserAggregate;
 use crate::exact::FloatSum;
 use crate::runtime::Row;
 use crate::term::query_order;
 
 /// What is computed over a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Aggregate {
     /// The number of distinct rows, or of distinct values of a column.
     Count,
@@ -30,11 +32,24 @@ pub enum Aggregate {
     ArgMax,
     /// The value of a column in the row that is least by other columns; of several such rows the least value.
     ArgMin,
+    /// One that the application registered.
+    User(Arc<UserAggregate>),
 }
 
 impl Aggregate {
+    /// Every aggregate that is built in.
+    pub const ALL: [Aggregate; 7] = [
+        Aggregate::Count,
+        Aggregate::Sum,
+        Aggregate::Min,
+        Aggregate::Max,
+        Aggregate::Mean,
+        Aggregate::ArgMax,
+        Aggregate::ArgMin,
+    ];
+
     /// The word for it in programs.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Aggregate::Count => "count",
             Aggregate::Sum => "sum",
@@ -43,17 +58,23 @@ impl Aggregate {
             Aggregate::Mean => "mean",
             Aggregate::ArgMax => "arg_max",
             Aggregate::ArgMin => "arg_min",
+            Aggregate::User(aggregate) => aggregate.name(),
         }
     }
 
+    /// Whether rows with the same value count as often as there are; otherwise each value counts once.
+    pub fn counts_rows(&self) -> bool {
+        matches!(self, Aggregate::Sum | Aggregate::Mean | Aggregate::User(_))
+    }
+
     /// Whether it compares rows by further columns: these have to be named.
-    pub fn goes_by_columns(self) -> bool {
+    pub fn goes_by_columns(&self) -> bool {
         matches!(self, Aggregate::ArgMax | Aggregate::ArgMin)
     }
 
     /// The aggregate of some rows, in any order: each the columns it is compared by, and then the column it is computed
     /// over, if there is one. Otherwise as [`Aggregate::fold`].
-    pub fn fold_rows(self, rows: &mut dyn Iterator<Item = Row>) -> Option<Value> {
+    pub fn fold_rows(&self, rows: &mut dyn Iterator<Item = Row>) -> Option<Value> {
         let best = match self {
             Aggregate::ArgMax => rows.max_by(|left, right| row_order(left, right))?,
             Aggregate::ArgMin => rows.min_by(|left, right| row_order(left, right))?,
@@ -67,7 +88,7 @@ impl Aggregate {
     /// sum of nothing, a sum that no value of its kind holds, and a sum or mean of other kinds than int or float, or of
     /// both. The sum of nothing is the int 0. Rows of a single value are all alike to `arg_max` and `arg_min`, so these
     /// give the greatest and the least.
-    pub fn fold(self, values: &mut dyn Iterator<Item = Value>) -> Option<Value> {
+    pub fn fold(&self, values: &mut dyn Iterator<Item = Value>) -> Option<Value> {
         match self {
             Aggregate::Count => i64::try_from(values.count()).ok().map(Value::Int),
             Aggregate::Sum => sum(values),
@@ -75,6 +96,7 @@ impl Aggregate {
             Aggregate::Min | Aggregate::ArgMin => values.min_by(query_order),
             Aggregate::Max | Aggregate::ArgMax => values.max_by(query_order),
             Aggregate::Mean => mean(values),
+            Aggregate::User(aggregate) => aggregate.fold(values.collect()),
         }
     }
 }

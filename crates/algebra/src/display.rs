@@ -173,7 +173,7 @@ impl Display for Term {
             Term::Column(column) => f.write_str(column),
             Term::Constant(value) => write!(f, "{value}"),
             Term::Apply(Function::Negate, terms) if terms.len() == 1 => write!(f, "-({})", terms[0]),
-            Term::Apply(function, terms) if is_operator(*function) && terms.len() == 2 => {
+            Term::Apply(function, terms) if is_operator(function) && terms.len() == 2 => {
                 write!(f, "({} {} {})", terms[0], function.name(), terms[1])
             }
             Term::Apply(function, terms) => {
@@ -185,7 +185,7 @@ impl Display for Term {
     }
 }
 
-fn is_operator(function: Function) -> bool {
+fn is_operator(function: &Function) -> bool {
     matches!(
         function,
         Function::Add | Function::Subtract | Function::Multiply | Function::Divide | Function::Remainder

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use motet_fact::Value;
 
-use crate::Aggregate;
 use crate::program::RelationName;
+use crate::{Aggregate, UserFunction};
 
 /// The name of a column.
 pub type Column = Arc<str>;
@@ -166,9 +166,9 @@ pub enum Term {
     Apply(Function, Vec<Term>),
 }
 
-/// A built-in function. All are pure. Arithmetic never mixes kinds (Q2); overflow, division by zero and results that
-/// are not finite are undefined (Q3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A function. All are pure. Arithmetic never mixes kinds (Q2); overflow, division by zero and results that are not
+/// finite are undefined (Q3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Function {
     /// `a + b`
     Add,
@@ -202,4 +202,6 @@ pub enum Function {
     StartsWith,
     /// `lower(text)`
     Lower,
+    /// One that the application registered.
+    User(Arc<UserFunction>),
 }

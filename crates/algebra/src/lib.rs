@@ -12,6 +12,7 @@
 //! | [`program`] | statements, relations with their columns and types, the text form |
 //! | [`schema`] | which columns an expression has, and whether it may be built at all |
 //! | [`term`] | evaluation of terms and comparisons (Q2, Q3) |
+//! | [`registry`] | functions and aggregates that an application brings along |
 //! | [`aggregate`], [`exact`] | count, sum, min, max, mean, arg_max, arg_min, ranks; sums without rounding |
 //! | [`naive`] | the evaluator that defines the semantics |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
@@ -23,6 +24,7 @@ pub mod exact;
 pub mod expression;
 pub mod naive;
 pub mod program;
+pub mod registry;
 pub mod runtime;
 pub mod schema;
 pub mod term;
@@ -32,6 +34,7 @@ pub use aggregate::Aggregate;
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;
 pub use program::{CID_COLUMN, ColumnType, Program, Relation, RelationName, Statement};
+pub use registry::{Law, Registry, UserAggregate, UserFunction};
 pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError};
 pub use schema::SchemaError;
 pub use term::{BoundFormula, BoundTerm, query_order};

@@ -331,7 +331,7 @@ impl Evaluation<'_> {
             (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
             (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),
             (Expression::GroupBy { keys, aggregate, over, by, .. }, [input]) => {
-                group(input, keys, *aggregate, by.iter().chain(over))
+                group(input, keys, aggregate, by.iter().chain(over))
             }
             (Expression::Rank { keys, by, .. }, [input]) => rank(input, keys, by),
             _ => unreachable!("every operator is given as many inputs as it has"),
@@ -422,13 +422,13 @@ fn project(table: &Table, columns: &[Column]) -> Rows {
 fn group<'a>(
     table: &Table,
     keys: &[Column],
-    aggregate: Aggregate,
+    aggregate: &Aggregate,
     over: impl Iterator<Item = &'a Column>,
 ) -> Rows {
     let over = places(table, over);
     let finish = |(mut key, rows): (Row, Vec<&Row>)| {
         let mut values: Vec<Row> = rows.into_iter().map(|row| pick(row, &over)).collect();
-        if aggregate == Aggregate::Count && !over.is_empty() {
+        if *aggregate == Aggregate::Count && !over.is_empty() {
             values.sort_unstable();
             values.dedup();
         }

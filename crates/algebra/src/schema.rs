@@ -43,7 +43,7 @@ pub enum SchemaError {
     #[error("`{function}` takes {want} arguments and gets {got}")]
     Arguments {
         /// The function.
-        function: &'static str,
+        function: String,
         /// Arguments it takes.
         want: usize,
         /// Arguments given.
@@ -62,10 +62,10 @@ pub enum SchemaError {
     EmptyUnion,
     /// A sum, min or max of no column.
     #[error("`{0}` needs a column to range over")]
-    AggregateOfNothing(&'static str),
+    AggregateOfNothing(String),
     /// An arg_max, arg_min or rank by no column, or another aggregate by some.
     #[error("`{0}` goes by columns if it is arg_max, arg_min or rank, and only then")]
-    AggregateBy(&'static str),
+    AggregateBy(String),
     /// `$cid` elsewhere than last, or in a relation that rules derive.
     #[error("`{0}` may have the column `$cid` only as its last, and only if its rows all come from outside")]
     ControlColumn(RelationName),
@@ -184,17 +184,17 @@ impl Program {
             (Expression::SemiJoin(..) | Expression::AntiJoin(..), [left, _]) => Ok(left.clone()),
             (Expression::GroupBy { keys, aggregate, over, by, result, .. }, [input]) => {
                 if over.is_none() && *aggregate != Aggregate::Count {
-                    return Err(SchemaError::AggregateOfNothing(aggregate.name()));
+                    return Err(SchemaError::AggregateOfNothing(aggregate.name().into()));
                 }
                 if by.is_empty() == aggregate.goes_by_columns() {
-                    return Err(SchemaError::AggregateBy(aggregate.name()));
+                    return Err(SchemaError::AggregateBy(aggregate.name().into()));
                 }
                 keys.iter().chain(over).chain(by).try_for_each(|column| position(input, column).map(drop))?;
                 distinct(keys.iter().chain([result]).cloned().collect())
             }
             (Expression::Rank { keys, by, result, .. }, [input]) => {
                 if by.is_empty() {
-                    return Err(SchemaError::AggregateBy("rank"));
+                    return Err(SchemaError::AggregateBy("rank".into()));
                 }
                 keys.iter().chain(by).try_for_each(|column| position(input, column).map(drop))?;
                 distinct(input.iter().chain([result]).cloned().collect())

@@ -70,7 +70,7 @@ impl Comparison {
 }
 
 impl Function {
-    /// Every function.
+    /// Every function that is built in.
     pub const ALL: [Function; 16] = [
         Function::Add,
         Function::Subtract,
@@ -91,7 +91,7 @@ impl Function {
     ];
 
     /// How many arguments it takes.
-    pub fn arity(self) -> usize {
+    pub fn arity(&self) -> usize {
         match self {
             Function::Negate
             | Function::ToFloat
@@ -109,11 +109,12 @@ impl Function {
             | Function::Concat
             | Function::Contains
             | Function::StartsWith => 2,
+            Function::User(function) => function.parameters().len(),
         }
     }
 
     /// Its name in programs, or the sign of an operator.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Function::Add => "+",
             Function::Subtract | Function::Negate => "-",
@@ -130,6 +131,7 @@ impl Function {
             Function::Contains => "contains",
             Function::StartsWith => "starts_with",
             Function::Lower => "lower",
+            Function::User(function) => function.name(),
         }
     }
 
@@ -137,15 +139,16 @@ impl Function {
     ///
     /// # Panics
     /// If the number of arguments is not [`Function::arity`]: binding checks it.
-    pub fn apply(self, arguments: &[Value]) -> Option<Value> {
+    pub fn apply(&self, arguments: &[Value]) -> Option<Value> {
         match arguments {
+            _ if let Function::User(function) = self => function.apply(arguments),
             [only] => self.apply_to_one(only),
             [left, right] => self.apply_to_two(left, right),
             _ => panic!("{self:?} applied to {} arguments", arguments.len()),
         }
     }
 
-    fn apply_to_one(self, value: &Value) -> Option<Value> {
+    fn apply_to_one(&self, value: &Value) -> Option<Value> {
         match (self, value) {
             (Function::Negate, Value::Int(int)) => int.checked_neg().map(Value::Int),
             (Function::Negate, Value::Float(float)) => Value::float(-float.get()).ok(),
@@ -161,7 +164,7 @@ impl Function {
         }
     }
 
-    fn apply_to_two(self, left: &Value, right: &Value) -> Option<Value> {
+    fn apply_to_two(&self, left: &Value, right: &Value) -> Option<Value> {
         match (self, left, right) {
             (Function::Min2, ..) => Some(if query_order(left, right).is_le() { left } else { right }.clone()),
             (Function::Max2, ..) => Some(if query_order(left, right).is_ge() { left } else { right }.clone()),
@@ -172,7 +175,7 @@ impl Function {
         }
     }
 
-    fn of_ints(self, left: i64, right: i64) -> Option<i64> {
+    fn of_ints(&self, left: i64, right: i64) -> Option<i64> {
         match self {
             Function::Add => left.checked_add(right),
             Function::Subtract => left.checked_sub(right),
@@ -185,7 +188,7 @@ impl Function {
         }
     }
 
-    fn of_floats(self, left: f64, right: f64) -> Option<Value> {
+    fn of_floats(&self, left: f64, right: f64) -> Option<Value> {
         let result = match self {
             Function::Add => left + right,
             Function::Subtract => left - right,
@@ -197,7 +200,7 @@ impl Function {
         Value::float(result).ok()
     }
 
-    fn of_texts(self, left: &str, right: &str) -> Option<Value> {
+    fn of_texts(&self, left: &str, right: &str) -> Option<Value> {
         match self {
             Function::Concat => Some(Value::text([left, right].concat())),
             Function::Contains => Some(left.contains(right).into()),
@@ -245,14 +248,14 @@ impl Term {
             Term::Constant(value) => BoundTerm::Constant(value.clone()),
             Term::Apply(function, terms) if terms.len() != function.arity() => {
                 return Err(SchemaError::Arguments {
-                    function: function.name(),
+                    function: function.name().into(),
                     want: function.arity(),
                     got: terms.len(),
                 });
             }
             Term::Apply(function, terms) => {
                 let bound = terms.iter().map(|term| term.bind(columns)).collect::<Result<_, _>>()?;
-                BoundTerm::Apply(*function, bound)
+                BoundTerm::Apply(function.clone(), bound)
             }
         })
     }

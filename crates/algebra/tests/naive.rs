@@ -126,7 +126,7 @@ fn groups_range_over_distinct_full_rows() {
     assert!(results(&["n"], group(&[], Aggregate::Count, None, Box::new(none))).is_empty());
     assert_eq!(
         over_two_inputs(&["n"], group(&[], Aggregate::Sum, None, read("a"))).err(),
-        Some(SchemaError::AggregateOfNothing("sum"))
+        Some(SchemaError::AggregateOfNothing("sum".into()))
     );
 }
 
@@ -145,11 +145,11 @@ fn the_best_of_a_group_and_the_place_in_it() {
     assert_eq!(results(&["y", "n"], best(Aggregate::ArgMin, &["y", "z"])), [[2, 7], [3, 9]]);
     assert_eq!(
         over_two_inputs(&["y", "n"], best(Aggregate::ArgMax, &[])).err(),
-        Some(SchemaError::AggregateBy("arg_max"))
+        Some(SchemaError::AggregateBy("arg_max".into()))
     );
     assert_eq!(
         over_two_inputs(&["y", "n"], best(Aggregate::Max, &["z"])).err(),
-        Some(SchemaError::AggregateBy("max"))
+        Some(SchemaError::AggregateBy("max".into()))
     );
     let rank = |keys: &[&str], by: &[&str]| Expression::Rank {
         input: read("a"),
@@ -160,7 +160,7 @@ fn the_best_of_a_group_and_the_place_in_it() {
     assert_eq!(results(&["x", "y", "n"], rank(&[], &["y"])), [[1, 1, 1], [1, 2, 2], [2, 2, 2]]);
     assert_eq!(results(&["x", "y", "n"], rank(&["x"], &["y"])), [[1, 1, 1], [1, 2, 2], [2, 2, 1]]);
     assert_eq!(results(&["x", "y", "n"], rank(&[], &["x", "y"])), [[1, 1, 1], [1, 2, 2], [2, 2, 3]]);
-    assert_eq!(over_two_inputs(&["x"], rank(&[], &[])).err(), Some(SchemaError::AggregateBy("rank")));
+    assert_eq!(over_two_inputs(&["x"], rank(&[], &[])).err(), Some(SchemaError::AggregateBy("rank".into())));
 }
 
 /// Transitive closure, with what it is not closed over.

@@ -129,7 +129,7 @@ impl Planner<'_> {
             Expression::AntiJoin(left, right) => self.semi(left, right, known, true)?,
             Expression::GroupBy { input, keys, aggregate, over, by, result } => {
                 let input = self.group_input(input, keys, known)?;
-                group(input, keys, *aggregate, &[by.as_slice(), over.as_slice()].concat(), result)?
+                group(input, keys, aggregate, &[by.as_slice(), over.as_slice()].concat(), result)?
             }
             Expression::Rank { input, keys, by, result } => {
                 rank(self.group_input(input, keys, known)?, keys, by, result)?
@@ -394,13 +394,13 @@ fn emission(
 fn group(
     input: Planned,
     keys: &[Column],
-    aggregate: Aggregate,
+    aggregate: &Aggregate,
     over: &[Column],
     result: &Column,
 ) -> Result<Planned, SchemaError> {
     let over = positions(&input.columns, over)?;
-    let node =
-        Node::Group { keys: positions(&input.columns, keys)?, input: Box::new(input.node), aggregate, over };
+    let (keys_at, aggregate) = (positions(&input.columns, keys)?, aggregate.clone());
+    let node = Node::Group { keys: keys_at, input: Box::new(input.node), aggregate, over };
     Ok(Planned { node, columns: keys.iter().chain([result]).cloned().collect() })
 }
 

@@ -103,7 +103,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
             Node::Union(inputs) => self.union(inputs),
             Node::Join { left, right, emit } => self.join(left, right, emit),
             Node::Semi { left, right, emit, anti } => self.semi(left, right, emit, *anti),
-            Node::Group { input, keys, aggregate, over } => self.group(input, keys, *aggregate, over),
+            Node::Group { input, keys, aggregate, over } => self.group(input, keys, aggregate, over),
             Node::Rank { input, keys, by, width } => self.rank(input, keys, by, *width),
         }
     }
@@ -179,10 +179,10 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         Flow { rows: all.concat(found.negate()), degree }
     }
 
-    fn group(&mut self, input: &Node, keys: &[usize], aggregate: Aggregate, over: &[usize]) -> Flow<'s, W> {
+    fn group(&mut self, input: &Node, keys: &[usize], aggregate: &Aggregate, over: &[usize]) -> Flow<'s, W> {
         let flow = self.node(input);
-        // Sums, means and a count of rows take each row once; the others take each value once, and reduce sees it so.
-        let per_row = matches!(aggregate, Aggregate::Sum | Aggregate::Mean) || over.is_empty();
+        // A sum, say, and a count of rows take each row once; others take each value once, and reduce sees it so.
+        let (aggregate, per_row) = (aggregate.clone(), aggregate.counts_rows() || over.is_empty());
         let rows = if per_row { self.set(flow) } else { flow.rows };
         let (places, width) = (keys.to_vec(), keys.len());
         let (over, compared) = (over.to_vec(), over.len());
@@ -192,7 +192,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
             .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
                 "Group",
                 move |_key, input, output| {
-                    if let Some(id) = fold(aggregate, per_row, compared, input, &dictionary) {
+                    if let Some(id) = fold(&aggregate, per_row, compared, input, &dictionary) {
                         output.push((W::collect([id].into_iter()), 1));
                     }
                 },
@@ -296,7 +296,7 @@ fn assert_there<W: PackedRow>(input: &[(&W, i64)]) {
 /// The aggregate of a group: its values, each with the number of rows that have it, and each with so many columns. A
 /// count of rows has one value for all, the empty row.
 fn fold<W: PackedRow>(
-    aggregate: Aggregate,
+    aggregate: &Aggregate,
     per_row: bool,
     columns: usize,
     input: &[(&W, i64)],
@@ -304,7 +304,7 @@ fn fold<W: PackedRow>(
 ) -> Option<Id> {
     assert_there(input);
     let times = |weight: i64| if per_row { weight } else { 1 };
-    let value = if aggregate == Aggregate::Count {
+    let value = if *aggregate == Aggregate::Count {
         Value::Int(input.iter().map(|(_, weight)| times(*weight)).sum())
     } else {
         let dictionary = dictionary.borrow();

@@ -85,7 +85,7 @@ pub(crate) enum LiteralKind {
 }
 
 /// What is found out about the rows of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
     /// One value for the group.
     Of(Aggregate),
@@ -95,7 +95,7 @@ pub(crate) enum Measure {
 
 impl Measure {
     /// The word for it in programs.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Measure::Of(aggregate) => aggregate.name(),
             Measure::Rank => "rank",
@@ -103,7 +103,7 @@ impl Measure {
     }
 
     /// Whether rows are compared by variables that stand after `by`.
-    pub(crate) fn goes_by(self) -> bool {
+    pub(crate) fn goes_by(&self) -> bool {
         match self {
             Measure::Of(aggregate) => aggregate.goes_by_columns(),
             Measure::Rank => true,

@@ -1,13 +1,14 @@
-//! The relations a program may read without defining them.
+//! The relations a program may read without defining them, and the functions that an application brings along.
 
 use std::collections::BTreeMap;
 
-use motet_algebra::{Column, ColumnType, RelationName};
+use motet_algebra::{Column, ColumnType, Registry, RelationName};
 
-/// The base relations: those that the database itself fills (Q5).
+/// The base relations, which the database itself fills (Q5), and the functions and aggregates that are not built in.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     pub(crate) relations: BTreeMap<RelationName, Base>,
+    pub(crate) registry: Registry,
 }
 
 /// A base relation.
@@ -25,6 +26,12 @@ impl Catalog {
     pub fn add(&mut self, name: &str, columns: &[(&str, ColumnType)], has_cid: bool) -> &mut Self {
         let columns = columns.iter().map(|(name, column_type)| (Column::from(*name), *column_type)).collect();
         self.relations.insert(name.into(), Base { columns, has_cid, monotone: true });
+        self
+    }
+
+    /// Lets programs use the functions and aggregates of a registry, and no others but those that are built in (PL-22).
+    pub fn register(&mut self, registry: &Registry) -> &mut Self {
+        self.registry = registry.clone();
         self
     }
 

@@ -65,12 +65,10 @@ impl Check<'_> {
                 GoalKind::Compare(comparison, left, right) => {
                     self.comparison(*comparison, left, right, goal.span);
                 }
-                GoalKind::Aggregate { measure, over, scan, .. }
-                    if matches!(measure, Measure::Of(Aggregate::Sum | Aggregate::Mean)) =>
-                {
-                    let summed = self.typing.aggregated(over.as_ref(), scan, self.relations);
-                    if let Some(kind) = kind_of(summed).filter(|kind| !is_number(ColumnType::Kind(*kind))) {
-                        let message = format!("`{}` of {}", measure.name(), kind.name());
+                GoalKind::Aggregate { measure: Measure::Of(aggregate), over, scan, .. } => {
+                    let of = self.typing.aggregated(over.as_ref(), scan, self.relations);
+                    if let Some(kind) = kind_of(of).filter(|kind| !takes(aggregate, *kind)) {
+                        let message = format!("`{}` of {}", aggregate.name(), kind.name());
                         self.report.error("L042", goal.span, message);
                     }
                 }
@@ -279,6 +277,17 @@ impl Check<'_> {
                     .remedy(format!("leave the column out, or write `_` or `_{variable}`"));
             }
         }
+    }
+}
+
+/// Whether an aggregate may have a value over a column of this kind.
+fn takes(aggregate: &Aggregate, kind: Kind) -> bool {
+    match aggregate {
+        Aggregate::Sum | Aggregate::Mean => is_number(ColumnType::Kind(kind)),
+        Aggregate::User(aggregate) => {
+            [ColumnType::Any, ColumnType::Kind(kind)].contains(&aggregate.parameter())
+        }
+        Aggregate::Count | Aggregate::Min | Aggregate::Max | Aggregate::ArgMax | Aggregate::ArgMin => true,
     }
 }
 

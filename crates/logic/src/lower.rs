@@ -151,7 +151,7 @@ impl Body<'_> {
                 self.table = Some(Expression::AntiJoin(Box::new(left), Box::new(right)));
             }
             GoalKind::Aggregate { result, measure, over, scan, .. } => {
-                self.aggregate(goal, result, *measure, over.as_ref(), scan);
+                self.aggregate(goal, result, measure, over.as_ref(), scan);
             }
             GoalKind::Compare(comparison, left, right) => self.compare(goal, *comparison, left, right),
         }
@@ -286,7 +286,7 @@ impl Body<'_> {
         &mut self,
         goal: &Goal,
         result: &Variable,
-        measure: Measure,
+        measure: &Measure,
         over: Option<&Variable>,
         scan: &Scan,
     ) {
@@ -341,7 +341,7 @@ impl Body<'_> {
     }
 
     /// What the aggregate of an empty group is: a value only for count and sum.
-    fn zero(&self, measure: Measure, over: Option<&Variable>, scan: &Scan) -> Option<Value> {
+    fn zero(&self, measure: &Measure, over: Option<&Variable>, scan: &Scan) -> Option<Value> {
         let float = Value::float(0.0).expect("zero is finite");
         match measure {
             Measure::Of(Aggregate::Count) => Some(Value::Int(0)),
@@ -401,7 +401,7 @@ impl Body<'_> {
 /// What an aggregate finds out about the rows of its atom: the keys, what is ranked if it is a rank, and the result.
 fn measured(
     goal: &Goal,
-    measure: Measure,
+    measure: &Measure,
     keys: &[Variable],
     rows: Expression,
     column_of: &dyn Fn(&Variable) -> Column,
@@ -413,6 +413,7 @@ fn measured(
     let (input, result) = (Box::new(rows), result.clone());
     match measure {
         Measure::Of(aggregate) => {
+            let aggregate = aggregate.clone();
             Expression::GroupBy { input, keys, aggregate, over: over.as_ref().map(column_of), by, result }
         }
         Measure::Rank => {

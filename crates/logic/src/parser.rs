@@ -21,7 +21,7 @@
 
 use std::sync::Arc;
 
-use motet_algebra::{Aggregate, ColumnType, Comparison, Function};
+use motet_algebra::{Aggregate, ColumnType, Comparison, Function, Registry};
 use motet_fact::{Cid, Kind, Value};
 
 use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Measure, Module, Name, Term, TermKind};
@@ -42,9 +42,9 @@ struct Failed;
 type Parsed<T> = Result<T, Failed>;
 
 /// Reads a program; what can't be read is reported and left out.
-pub(crate) fn parse(text: &str, report: &mut Report) -> Module {
+pub(crate) fn parse(text: &str, registry: &Registry, report: &mut Report) -> Module {
     let lexemes = lex(text, report);
-    let mut parser = Parser { lexemes, at: 0, depth: 0, forbidden: 0, report };
+    let mut parser = Parser { lexemes, at: 0, depth: 0, forbidden: 0, registry, report };
     let mut module = Module::default();
     while *parser.token() != Token::End {
         let start = parser.at;
@@ -79,6 +79,7 @@ struct Parser<'a> {
     depth: usize,
     /// How many `forbid` rules there were.
     forbidden: usize,
+    registry: &'a Registry,
     report: &'a mut Report,
 }
 
@@ -422,7 +423,7 @@ impl Parser<'_> {
             (Token::Quoted(_), _) | (Token::Name(_), Token::Sign("::")) => true,
             (Token::Name(name), Token::Sign("(")) => {
                 let named = self.is_after(2, ")") || self.is_after(3, ":");
-                named || function(name).is_none()
+                named || self.function(name).is_none()
             }
             _ => false,
         }
@@ -445,13 +446,13 @@ impl Parser<'_> {
             let remedy = format!("name a variable of the atom, as in S := {} X{by} : {atom}", word.text);
             self.report.error("L010", word.span, message).remedy(remedy);
         }
-        let by = self.compared_by(&word, measure)?;
+        let by = self.compared_by(&word, &measure)?;
         self.expect(":", "before the atom that is aggregated")?;
         Ok(LiteralKind::Aggregate { result, measure, over, by, atom: self.atom()? })
     }
 
     /// `by K, L`
-    fn compared_by(&mut self, word: &Name, measure: Measure) -> Parsed<Vec<Name>> {
+    fn compared_by(&mut self, word: &Name, measure: &Measure) -> Parsed<Vec<Name>> {
         let mut by = Vec::new();
         let span = self.span();
         if self.is_word("by") {
@@ -473,23 +474,17 @@ impl Parser<'_> {
     }
 
     fn measure(&mut self, word: &Name) -> Parsed<Measure> {
-        const MEASURES: [Measure; 8] = [
-            Measure::Of(Aggregate::Count),
-            Measure::Of(Aggregate::Sum),
-            Measure::Of(Aggregate::Min),
-            Measure::Of(Aggregate::Max),
-            Measure::Of(Aggregate::Mean),
-            Measure::Of(Aggregate::ArgMax),
-            Measure::Of(Aggregate::ArgMin),
-            Measure::Rank,
-        ];
-        if let Some(measure) = MEASURES.into_iter().find(|measure| measure.name() == &*word.text) {
+        let built_in = || Aggregate::ALL.into_iter().map(Measure::Of).chain([Measure::Rank]);
+        let registered = || self.registry.aggregate(&word.text).map(Measure::Of);
+        if let Some(measure) = built_in().find(|measure| measure.name() == &*word.text).or_else(registered) {
             return Ok(measure);
         }
         if &*word.text == "fold_moves" {
             return Err(self.not_yet("the aggregate `fold_moves`", word.span));
         }
-        let remedy = suggest(&word.text, MEASURES.map(Measure::name)).unwrap_or_default();
+        let built_in: Vec<_> = built_in().collect();
+        let known = built_in.iter().map(Measure::name).chain(self.registry.aggregate_names());
+        let remedy = suggest(&word.text, known).unwrap_or_default();
         let message = format!("there is no aggregate `{}`", word.text);
         self.report.error("L025", word.span, message).remedy(remedy);
         Err(Failed)
@@ -564,7 +559,7 @@ impl Parser<'_> {
         while let Some((_, function)) = signs.iter().find(|(sign, _)| self.is(sign)) {
             self.advance();
             let right = operand(self)?;
-            left = self.apply(*function, vec![left, right])?;
+            left = self.apply(function.clone(), vec![left, right])?;
         }
         Ok(left)
     }
@@ -665,8 +660,10 @@ impl Parser<'_> {
         let name = self.name("the name of a function")?;
         self.expect("(", "before the arguments")?;
         let terms = self.list(")", Self::term)?;
-        let Some(function) = function(&name.text) else {
-            let remedy = suggest(&name.text, named_functions().map(Function::name)).unwrap_or_default();
+        let Some(function) = self.function(&name.text) else {
+            let built_in: Vec<_> = named_functions().collect();
+            let known = built_in.iter().map(Function::name).chain(self.registry.function_names());
+            let remedy = suggest(&name.text, known).unwrap_or_default();
             let message = format!("there is no function `{}`", name.text);
             self.report.error("L023", name.span, message).remedy(remedy);
             return Err(Failed);
@@ -679,14 +676,15 @@ impl Parser<'_> {
         }
         self.apply(function, terms)
     }
+
+    fn function(&self, name: &str) -> Option<Function> {
+        let built_in = named_functions().find(|function| function.name() == name);
+        built_in.or_else(|| self.registry.function(name))
+    }
 }
 
 fn named_functions() -> impl Iterator<Item = Function> {
     Function::ALL.into_iter().filter(|function| function.name().starts_with(|c: char| c.is_alphabetic()))
-}
-
-fn function(name: &str) -> Option<Function> {
-    named_functions().find(|function| function.name() == name)
 }
 
 fn describe(token: &Token) -> String {

@@ -131,7 +131,7 @@ pub fn compile(
     parameters: &BTreeMap<String, Value>,
 ) -> Result<Compiled, Diagnostics> {
     let mut report = Report::default();
-    let written = parser::parse(&source.text, &mut report);
+    let written = parser::parse(&source.text, &catalog.registry, &mut report);
     let module = item_types::expand(&written, catalog, &mut report);
     let mut relations = Relations::of(&module, catalog, &mut report);
     let mut resolver = Resolver { relations: &relations, parameters, report: &mut report };

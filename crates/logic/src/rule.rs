@@ -200,7 +200,7 @@ impl Resolver<'_> {
             LiteralKind::Not(atom) => GoalKind::Not(self.scan(atom, draft)),
             LiteralKind::Aggregate { result, measure, over, by, atom } => GoalKind::Aggregate {
                 result: result.text.clone(),
-                measure: *measure,
+                measure: measure.clone(),
                 over: over.as_ref().map(|name| name.text.clone()),
                 by: by.iter().map(|name| name.text.clone()).collect(),
                 scan: self.scan(atom, draft),
@@ -290,7 +290,7 @@ impl Resolver<'_> {
             }
             TermKind::Apply(function, terms) => {
                 let terms = terms.iter().map(|term| self.term(term, draft)).collect();
-                self.fold(*function, terms, term.span)
+                self.fold(function.clone(), terms, term.span)
             }
         }
     }

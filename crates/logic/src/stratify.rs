@@ -38,7 +38,7 @@ pub(crate) struct Edge {
     pub(crate) to: RelationName,
     pub(crate) reading: Reading,
     /// `!` or the aggregate's name, for messages.
-    word: &'static str,
+    word: String,
     span: Span,
 }
 
@@ -57,7 +57,7 @@ fn edges_of(rule: &Rule) -> impl Iterator<Item = Edge> + '_ {
             _ => (Reading::Plain, ""),
         };
         let (from, to) = (rule.head.clone(), scan.relation.clone());
-        Some(Edge { from, to, reading, word, span: goal.span })
+        Some(Edge { from, to, reading, word: word.into(), span: goal.span })
     })
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use motet_algebra::{Aggregate, ColumnType, Comparison, Function, RelationName, Term};
+use motet_algebra::{Aggregate, ColumnType, Comparison, Function, RelationName, Term, UserFunction};
 use motet_fact::Kind;
 
 use crate::ast::Measure;
@@ -116,7 +116,7 @@ impl Typing {
         for goal in &rule.goals {
             let (variable, found) = match &goal.kind {
                 GoalKind::Aggregate { result, measure, over, scan, .. } => {
-                    (result, self.aggregate(*measure, over.as_ref(), scan, relations))
+                    (result, self.aggregate(measure, over.as_ref(), scan, relations))
                 }
                 GoalKind::Compare(Comparison::Equal, Term::Column(variable), term)
                 | GoalKind::Compare(Comparison::Equal, term, Term::Column(variable)) => {
@@ -135,7 +135,7 @@ impl Typing {
     /// The type of an aggregate's result.
     pub(crate) fn aggregate(
         &self,
-        measure: Measure,
+        measure: &Measure,
         over: Option<&Variable>,
         scan: &Scan,
         relations: &Relations,
@@ -143,6 +143,7 @@ impl Typing {
         match measure {
             Measure::Of(Aggregate::Count) | Measure::Rank => return Some(ColumnType::Kind(Kind::Int)),
             Measure::Of(Aggregate::Mean) => return Some(ColumnType::Kind(Kind::Float)),
+            Measure::Of(Aggregate::User(aggregate)) => return Some(aggregate.result()),
             Measure::Of(_) => {}
         }
         self.aggregated(over, scan, relations)
@@ -163,10 +164,10 @@ impl Typing {
                 let types = terms.iter().map(|term| self.term(term)).collect::<Result<Vec<_>, _>>()?;
                 let kinds: Vec<_> = types.iter().map(|known| kind_of(*known)).collect();
                 let unknown = types.contains(&None);
-                match result_kind(*function, &kinds) {
+                match result_kind(function, &kinds) {
                     Ok(Some(kind)) => Ok(Some(ColumnType::Kind(kind))),
                     Ok(None) => Ok(if unknown { None } else { Some(ColumnType::Any) }),
-                    Err(Undefined) => Err(KindError { function: *function, kinds }),
+                    Err(Undefined) => Err(KindError { function: function.clone(), kinds }),
                 }
             }
         }
@@ -191,7 +192,7 @@ pub(crate) fn kind_of(known: Type) -> Option<Kind> {
 struct Undefined;
 
 /// The kind a function gives for arguments of known kinds; nothing if that depends.
-fn result_kind(function: Function, arguments: &[Option<Kind>]) -> Result<Option<Kind>, Undefined> {
+fn result_kind(function: &Function, arguments: &[Option<Kind>]) -> Result<Option<Kind>, Undefined> {
     use Function as F;
     match (function, arguments) {
         (F::Add | F::Subtract | F::Multiply | F::Divide | F::Remainder, [left, right]) => {
@@ -207,8 +208,17 @@ fn result_kind(function: Function, arguments: &[Option<Kind>]) -> Result<Option<
         (F::Length, [only]) => one_of(&[*only], &[Kind::Text, Kind::Bytes], Kind::Int),
         (F::Lower | F::Concat, texts) => one_of(texts, &[Kind::Text], Kind::Text),
         (F::Contains | F::StartsWith, texts) => one_of(texts, &[Kind::Text], Kind::Bool),
+        (F::User(function), arguments) => of_user(function, arguments),
         _ => unreachable!("the parser counts arguments"),
     }
+}
+
+fn of_user(function: &UserFunction, arguments: &[Option<Kind>]) -> Result<Option<Kind>, Undefined> {
+    let takes = |(wanted, kind): (&ColumnType, &Option<Kind>)| {
+        kind.is_none_or(|kind| [ColumnType::Any, ColumnType::Kind(kind)].contains(wanted))
+    };
+    let fits = function.parameters().iter().zip(arguments).all(takes);
+    if fits { Ok(kind_of(Some(function.result()))) } else { Err(Undefined) }
 }
 
 fn number(kind: Option<Kind>) -> Result<Option<Kind>, Undefined> {

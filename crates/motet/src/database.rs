@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     device: SecretKey,
     pub(crate) parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     listeners: Mutex<Vec<Sender<()>>>,
+    /// What queries may use beyond what is built in.
+    functions: Mutex<motet_algebra::Registry>,
 }
 
 /// A database. Cheap to clone: all clones are the same database.
@@ -227,10 +229,47 @@ impl Database {
         let seed = keys.get(&*store, &secret_label(&profile.device))?;
         let device = read_secret(seed.as_deref().map(Vec::as_slice))?
             .ok_or_else(|| Error::unreadable("the device's secret", "it is missing"))?;
-        let (parties, listeners) = (Mutex::new(parties), Mutex::default());
-        Ok(Database {
-            inner: Arc::new(Inner { store, keys, world, registry, profile, device, parties, listeners }),
-        })
+        let (parties, listeners, functions) = (Mutex::new(parties), Mutex::default(), Mutex::default());
+        let inner = Inner { store, keys, world, registry, profile, device, parties, listeners, functions };
+        Ok(Database { inner: Arc::new(inner) })
+    }
+
+    /// Lets queries use functions and aggregates of the application's own, from now on and in place of those that were
+    /// given before; views that are open keep what they have. Nothing of them is stored: an application gives them
+    /// whenever it opens the database.
+    ///
+    /// ```
+    /// use motet::algebra::{ColumnType, Registry};
+    /// use motet::fact::{Kind, Value};
+    /// use motet::{Database, Parameters};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let database = Database::in_memory("Ada")?;
+    /// let text = ColumnType::Kind(Kind::Text);
+    /// let mut functions = Registry::default();
+    /// functions.add_function("initial", &[text], text, |arguments| {
+    ///     Some(Value::text(arguments[0].as_text()?.chars().next()?.to_string()))
+    /// })?;
+    /// database.set_functions(&functions);
+    ///
+    /// let party = database.create_party("Home")?;
+    /// let note = party.create_item("object", Some("note"), None)?;
+    /// party.set(note, "title", "Milk, eggs")?;
+    /// let query = r#"output Initial. Initial(is: initial(T)) :- attr(attribute: "title", value: T)."#;
+    /// let initials = party.watch(query, &Parameters::new())?;
+    /// assert_eq!(initials.rows("Initial").next(), Some(&vec![Value::text("M")]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If a thread panicked while it did the same.
+    pub fn set_functions(&self, functions: &motet_algebra::Registry) {
+        *self.inner.functions.lock().expect("nobody panics with the functions") = functions.clone();
+    }
+
+    pub(crate) fn functions(&self) -> motet_algebra::Registry {
+        self.inner.functions.lock().expect("nobody panics with the functions").clone()
     }
 
     /// Whose database this is.

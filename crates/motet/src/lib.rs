@@ -67,6 +67,7 @@ pub use verify::Verification;
 pub use view::{RuntimeKind, View};
 pub use world::World;
 
+pub use motet_algebra as algebra;
 pub use motet_fact as fact;
 pub use motet_item as item;
 pub use motet_party as authority;

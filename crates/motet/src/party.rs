@@ -219,7 +219,8 @@ impl Party {
         runtime: RuntimeKind,
         budget: Budget,
     ) -> Result<View, Error> {
-        let mut view = View::new(View::compile(name, text, parameters)?, runtime, budget)?;
+        let compiled = View::compile(name, text, parameters, &self.database.functions())?;
+        let mut view = View::new(compiled, runtime, budget)?;
         let store = self.database.store();
         let rows = self.with(|state| {
             let mut net = crate::relations::Net::default();

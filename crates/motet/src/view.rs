@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{Budget, Changes, Naive, RelationName, Row, Runtime, RuntimeError};
+use motet_algebra::{Budget, Changes, Naive, Registry, RelationName, Row, Runtime, RuntimeError};
 use motet_cluster::Cluster;
 use motet_fact::Value;
 use motet_logic::{Compiled, Source};
@@ -117,9 +117,16 @@ pub struct View {
 
 impl View {
     /// Compiles a query over the base relations.
-    pub(crate) fn compile(name: &str, text: &str, parameters: &Parameters) -> Result<Compiled, Error> {
+    pub(crate) fn compile(
+        name: &str,
+        text: &str,
+        parameters: &Parameters,
+        functions: &Registry,
+    ) -> Result<Compiled, Error> {
         let source = Source { name: name.to_owned(), text: text.to_owned() };
-        motet_logic::compile(&source, &relations::catalog(), parameters).map_err(Error::Query)
+        let mut catalog = relations::catalog();
+        catalog.register(functions);
+        motet_logic::compile(&source, &catalog, parameters).map_err(Error::Query)
     }
 
     pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Result<Self, Error> {
