@@ -123,9 +123,18 @@ pub(crate) struct Clause {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Declaration {
-    Relation { name: Name, columns: Vec<(Name, ColumnType)> },
+    Relation {
+        name: Name,
+        columns: Vec<(Name, ColumnType)>,
+    },
     Input(Name),
-    Output { name: Name, order: Vec<(Name, Direction)>, limit: Option<usize> },
+    Output {
+        name: Name,
+        order: Vec<(Name, Direction)>,
+        limit: Option<usize>,
+    },
+    /// Brings in saved rules.
+    Use(Name),
 }
 
 /// A whole program.

@@ -1,14 +1,19 @@
-//! The relations a program may read without defining them, and the functions that an application brings along.
+//! What a program may read without saying it: base relations, the functions that an application brings along, and
+//! saved rules.
 
 use std::collections::BTreeMap;
 
 use motet_algebra::{Column, ColumnType, Registry, RelationName};
 
-/// The base relations, which the database itself fills (Q5), and the functions and aggregates that are not built in.
+use crate::Source;
+
+/// The base relations, which the database itself fills (Q5); the functions and aggregates that are not built in; and
+/// the modules: rules that were saved under a name, for `use name.` (Q21).
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     pub(crate) relations: BTreeMap<RelationName, Base>,
     pub(crate) registry: Registry,
+    pub(crate) modules: BTreeMap<String, Source>,
 }
 
 /// A base relation.
@@ -42,6 +47,12 @@ impl Catalog {
     /// If no such relation was added.
     pub fn mark_convergent(&mut self, name: &str) -> &mut Self {
         self.relations.get_mut(name).expect("the relation was added before it is marked").monotone = false;
+        self
+    }
+
+    /// Adds saved rules under a name. Their text is read when a program uses them. Adding a name again replaces it.
+    pub fn add_module(&mut self, name: &str, source: Source) -> &mut Self {
+        self.modules.insert(name.to_owned(), source);
         self
     }
 }

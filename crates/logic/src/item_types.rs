@@ -33,7 +33,7 @@ pub(crate) fn expand(module: &Module, catalog: &Catalog, report: &mut Report) ->
         heads.map(|head| &head.relation.text).chain(module.declarations.iter().filter_map(|declaration| {
             match declaration {
                 Declaration::Relation { name, .. } | Declaration::Input(name) => Some(&name.text),
-                Declaration::Output { .. } => None,
+                Declaration::Output { .. } | Declaration::Use(_) => None,
             }
         }));
     let own: BTreeSet<Arc<str>> = own.cloned().collect();

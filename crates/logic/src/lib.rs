@@ -7,6 +7,7 @@
 //! | pass | gives |
 //! |---|---|
 //! | `parser` | from the tokens of `motet_algebra::text` a syntax tree (`ast`), with the place of every part |
+//! | `modules` | the tree with the saved rules that it uses |
 //! | `item_types` | the tree without types: they become conditions on items |
 //! | `relations` | which relations there are, with which columns |
 //! | `rule` | clauses with names resolved and arguments made simple |
@@ -18,7 +19,7 @@
 //!
 //! [`literal`] reads and writes single values.
 //!
-//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`, `use`.
+//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`.
 
 mod ast;
 mod binding;
@@ -28,6 +29,7 @@ mod explain;
 mod item_types;
 pub mod literal;
 mod lower;
+mod modules;
 mod parser;
 mod program;
 mod relations;
@@ -37,6 +39,7 @@ mod types;
 
 pub use catalog::Catalog;
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
+pub use modules::check_syntax;
 pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use program::{Compiled, Direction, Interface, Monotonicity, Stratum, Violation, compile};

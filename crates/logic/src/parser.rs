@@ -1,9 +1,9 @@
 //! Tokens to a syntax tree.
 //!
 //! ```text
-//! module      = { declaration | clause } .
+//! program     = { declaration | clause } .
 //! declaration = "relation" name "(" [ name ":" type { "," name ":" type } ] ")" "."
-//!             | "input" name "."
+//!             | "input" name "." | "use" name "."
 //!             | "output" name [ "order" "by" key { "," key } ] [ "limit" int ] "." .
 //! key         = name [ "asc" | "desc" ] .
 //! clause      = "forbid" ":-" literal { "," literal } "." | atom [ ":-" literal { "," literal } ] "." .
@@ -41,10 +41,20 @@ pub(crate) const FORBID: &str = "forbid~";
 struct Failed;
 type Parsed<T> = Result<T, Failed>;
 
-/// Reads a program; what can't be read is reported and left out.
-pub(crate) fn parse(text: &str, registry: &Registry, report: &mut Report) -> Module {
-    let lexemes = lex(text, report);
-    let mut parser = Parser { lexemes, at: 0, depth: 0, forbidden: 0, registry, report };
+/// Reads a program; what can't be read is reported and left out. Its text begins at a place behind others, and there
+/// were so many `forbid` rules before.
+pub(crate) fn parse(
+    text: &str,
+    begin: usize,
+    forbidden: usize,
+    registry: &Registry,
+    report: &mut Report,
+) -> Module {
+    let reported = report.count();
+    let mut lexemes = lex(text, report);
+    report.shift(reported, begin);
+    lexemes.iter_mut().for_each(|lexeme| lexeme.span = lexeme.span.shifted(begin));
+    let mut parser = Parser { lexemes, at: 0, depth: 0, forbidden, registry, report };
     let mut module = Module::default();
     while *parser.token() != Token::End {
         let start = parser.at;
@@ -176,11 +186,12 @@ impl Parser<'_> {
             "input" => Declaration::Input(self.name("the name of a relation")?),
             "output" => self.output()?,
             "forbid" => return Err(self.unexpected("`:-` and a body after `forbid`")),
-            "event" | "use" => {
+            "use" => Declaration::Use(self.name("the name of saved rules")?),
+            "event" => {
                 return Err(self.not_yet(&format!("`{word}`"), span));
             }
             _ => {
-                let known = ["relation", "input", "output"];
+                let known = ["relation", "input", "output", "use"];
                 let remedy = suggest(&word, known).unwrap_or_default();
                 let message = format!("`{word}` does not begin a declaration");
                 self.report.error("L010", span, message).remedy(remedy);

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use motet_algebra::text::sources::Sources;
 use motet_algebra::{
     CID_COLUMN, Column, ColumnType, Expression, Program, Relation, RelationName, Row, Statement, Term,
     query_order,
@@ -14,7 +15,7 @@ use crate::lower::lower;
 use crate::relations::Relations;
 use crate::rule::{Resolver, Rule};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, item_types, parser, types};
+use crate::{Catalog, check, item_types, modules, types};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -131,7 +132,7 @@ pub fn compile(
     parameters: &BTreeMap<String, Value>,
 ) -> Result<Compiled, Diagnostics> {
     let mut report = Report::default();
-    let written = parser::parse(&source.text, &catalog.registry, &mut report);
+    let (written, sources) = modules::assemble(source, catalog, &mut report);
     let module = item_types::expand(&written, catalog, &mut report);
     let mut relations = Relations::of(&module, catalog, &mut report);
     let mut resolver = Resolver { relations: &relations, parameters, report: &mut report };
@@ -151,14 +152,14 @@ pub fn compile(
     let edges = stratify::edges(&rules);
     let components = stratify::stratify(&edges, &relations, &mut report);
     if report.has_errors() {
-        return Err(report.finish(source));
+        return Err(report.finish(sources));
     }
-    let compiler = Compiler { source, relations: &relations, rules: &rules, edges: &edges };
+    let compiler = Compiler { sources: &sources, relations: &relations, rules: &rules, edges: &edges };
     Ok(compiler.assemble(&components, report))
 }
 
 struct Compiler<'a> {
-    source: &'a Source,
+    sources: &'a Sources,
     relations: &'a Relations,
     rules: &'a [Rule],
     edges: &'a [Edge],
@@ -193,7 +194,7 @@ impl Compiler<'_> {
                 .collect(),
             classes: self.classes(),
             facts: self.input_facts(),
-            warnings: report.finish(self.source),
+            warnings: report.finish(self.sources.clone()),
         }
     }
 
@@ -251,7 +252,7 @@ impl Compiler<'_> {
         let of = |relation: Interface| {
             let rule = self.rules.iter().find(|rule| rule.head == relation.name);
             let span = rule.expect("each of these relations has its rule").span;
-            Violation { relation, rule: self.source.excerpt(span).to_owned(), span }
+            Violation { relation, rule: self.sources.excerpt(span).to_owned(), span }
         };
         let mut violations: Vec<_> = relations.map(of).collect();
         violations.sort_by_key(|violation| violation.span);
@@ -263,7 +264,7 @@ impl Compiler<'_> {
             .rules
             .iter()
             .filter(|rule| component.relations.contains(&rule.head))
-            .map(|rule| self.source.excerpt(rule.span).to_owned())
+            .map(|rule| self.sources.excerpt(rule.span).to_owned())
             .collect();
         let relations = component.relations.iter().cloned().collect();
         (!rules.is_empty()).then_some(Stratum { relations, recursive: component.recursive, rules })

@@ -103,7 +103,7 @@ impl Relations {
         }
         for declaration in &module.declarations {
             match declaration {
-                Declaration::Relation { .. } => {}
+                Declaration::Relation { .. } | Declaration::Use(_) => {}
                 Declaration::Input(name) => relations.mark_input(name, module, report),
                 Declaration::Output { name, order, limit } => {
                     relations.mark_output(name, report);

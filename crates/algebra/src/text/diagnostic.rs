@@ -7,6 +7,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::text::sources::Sources;
+
 /// A program and what to call it in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -48,6 +50,12 @@ impl Span {
     /// From the start of this to the end of another.
     pub fn to(self, end: Span) -> Span {
         Span { start: self.start, end: end.end.max(self.start) }
+    }
+
+    /// The same piece of a text that begins at a place behind others.
+    #[must_use]
+    pub fn shifted(self, begin: usize) -> Span {
+        Span { start: self.start + begin, end: self.end + begin }
     }
 }
 
@@ -94,7 +102,7 @@ impl Diagnostic {
 /// All problems of a program, in the order of its text. Prints them with the lines they are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
-    source: Source,
+    sources: Sources,
     items: Vec<Diagnostic>,
 }
 
@@ -111,7 +119,12 @@ impl Diagnostics {
 
     /// The program they are about.
     pub fn source(&self) -> &Source {
-        &self.source
+        self.sources.program()
+    }
+
+    /// The text that one of them is about, which may be one that the program brought in, and where in it.
+    pub fn locate(&self, span: Span) -> (&Source, Span) {
+        self.sources.locate(span)
     }
 }
 
@@ -123,14 +136,15 @@ impl Display for Diagnostics {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write_item(f, &self.source, item)?;
+            let (source, span) = self.locate(item.span);
+            write_item(f, source, span, item)?;
         }
         Ok(())
     }
 }
 
-fn write_item(f: &mut Formatter<'_>, source: &Source, item: &Diagnostic) -> fmt::Result {
-    let (line, column) = source.place(item.span.start);
+fn write_item(f: &mut Formatter<'_>, source: &Source, span: Span, item: &Diagnostic) -> fmt::Result {
+    let (line, column) = source.place(span.start);
     let severity = match item.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -142,7 +156,7 @@ fn write_item(f: &mut Formatter<'_>, source: &Source, item: &Diagnostic) -> fmt:
     let text: String =
         line_text(source, line).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     writeln!(f, "{margin} |\n{number} | {text}")?;
-    let carets = "^".repeat(caret_count(source, item.span, column, &text));
+    let carets = "^".repeat(caret_count(source, span, column, &text));
     let under = format!("{margin} | {}{carets} {}", " ".repeat(column - 1), item.label);
     writeln!(f, "{}", under.trim_end())?;
     match &item.remedy {
@@ -205,11 +219,16 @@ impl Report {
         self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
+    /// Says that all but the first so many are about a text that begins at a place behind others ([`Sources`]).
+    pub fn shift(&mut self, first: usize, begin: usize) {
+        self.items[first..].iter_mut().for_each(|item| item.span = item.span.shifted(begin));
+    }
+
     /// All of them, in the order of the text; what was said twice is said once.
-    pub fn finish(mut self, source: &Source) -> Diagnostics {
+    pub fn finish(mut self, sources: impl Into<Sources>) -> Diagnostics {
         self.items.sort_by_key(|item| (item.span, item.severity, item.code));
         self.items.dedup();
-        Diagnostics { source: source.clone(), items: self.items }
+        Diagnostics { sources: sources.into(), items: self.items }
     }
 }
 

@@ -53,23 +53,31 @@ pub(crate) struct Example {
     parameters: Parameters,
     epochs: Vec<Epoch>,
     diagnostics: Vec<String>,
+    catalog: Catalog,
 }
 
 impl Example {
-    /// The examples among the blocks of a page.
+    /// The examples among the blocks of a page. They may use its modules.
     pub(crate) fn of(blocks: &[Block]) -> Vec<Example> {
+        let mut catalog = motet::relations::catalog();
+        for block in blocks {
+            if let Some(name) = block.tag.strip_prefix("pomo module=") {
+                catalog.add_module(name, Source::new(name, &*block.text));
+            }
+        }
         let programs = blocks.iter().filter(|block| block.tag == "pomo");
-        programs.map(|block| Example::read(block.line, &block.text)).collect()
+        programs.map(|block| Example::read(block.line, &block.text, catalog.clone())).collect()
     }
 
     /// One example.
     pub(crate) fn written(text: &str) -> Example {
-        Example::read(0, text)
+        Example::read(0, text, motet::relations::catalog())
     }
 
-    fn read(line: usize, text: &str) -> Example {
+    fn read(line: usize, text: &str, catalog: Catalog) -> Example {
         let mut example = Example {
             line,
+            catalog,
             program: text.to_owned(),
             parameters: Parameters::new(),
             epochs: vec![Epoch::default()],
@@ -101,7 +109,7 @@ impl Example {
     /// Compiles and runs it, and compares.
     pub(crate) fn hold(&self) {
         let source = Source::new(format!("docs/language.md, block at line {},", self.line), &*self.program);
-        let compiled = match motet_logic::compile(&source, &motet::relations::catalog(), &self.parameters) {
+        let compiled = match motet_logic::compile(&source, &self.catalog, &self.parameters) {
             Ok(compiled) => compiled,
             Err(diagnostics) => return self.compare_diagnostics(&diagnostics),
         };
