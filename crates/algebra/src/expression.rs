@@ -121,6 +121,24 @@ impl Expression {
             | Expression::AntiJoin(left, right) => vec![left, right],
         }
     }
+
+    /// The same, to be changed.
+    pub fn inputs_mut(&mut self) -> Vec<&mut Expression> {
+        match self {
+            Expression::Relation { .. } | Expression::Constant { .. } => vec![],
+            Expression::Select { input, .. }
+            | Expression::Project { input, .. }
+            | Expression::Rename { input, .. }
+            | Expression::Extend { input, .. }
+            | Expression::GroupBy { input, .. }
+            | Expression::Rank { input, .. } => vec![input],
+            Expression::Union(inputs) => inputs.iter_mut().collect(),
+            Expression::Difference(left, right)
+            | Expression::Join(left, right)
+            | Expression::SemiJoin(left, right)
+            | Expression::AntiJoin(left, right) => vec![left, right],
+        }
+    }
 }
 
 /// A condition on one row.

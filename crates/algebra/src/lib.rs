@@ -15,6 +15,7 @@
 //! | [`registry`] | functions and aggregates that an application brings along |
 //! | [`aggregate`], [`exact`] | count, sum, min, max, mean, arg_max, arg_min, ranks; sums without rounding |
 //! | [`naive`] | the evaluator that defines the semantics |
+//! | [`optimiser`], [`stats`] | programs that mean the same and cost less; what they go by |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
@@ -23,18 +24,22 @@ mod display;
 pub mod exact;
 pub mod expression;
 pub mod naive;
+pub mod optimiser;
 pub mod program;
 pub mod registry;
 pub mod runtime;
 pub mod schema;
+pub mod stats;
 pub mod term;
 pub mod text;
 
 pub use aggregate::Aggregate;
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;
+pub use optimiser::optimise;
 pub use program::{CID_COLUMN, ColumnType, Program, Relation, RelationName, Statement};
 pub use registry::{Law, Registry, UserAggregate, UserFunction};
 pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError};
 pub use schema::SchemaError;
+pub use stats::{Counted, Stats, Unknown};
 pub use term::{BoundFormula, BoundTerm, query_order};
