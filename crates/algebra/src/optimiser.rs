@@ -1,8 +1,8 @@
 //! The optimiser: programs to programs that mean the same and cost less (PL-15, PL-27).
 //!
-//! [`optimise`] rewrites each expression on its own, and then lets equal ones share. What it makes is a program like any
-//! other: every runtime takes it, and [`crate::naive`] gives the same for it as for the one it was made from. Only
-//! what happens where a budget runs out may differ.
+//! [`optimise`] rewrites each expression on its own, and then lets equal ones share. What it makes is a program like
+//! any other: every runtime takes it, and [`crate::naive`] gives the same for it as for the one it was made from.
+//! Only what happens where a budget runs out may differ.
 //!
 //! | part | what it does |
 //! |---|---|
@@ -30,7 +30,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Aggregate, Column, Expression, Formula, Program, Statement, Stats};
+use crate::{Column, Expression, Formula, Program, Statement, Stats};
 use conjunction::{Atom, Conjunction, Variable};
 use estimate::Estimator;
 use table::{Operand, Table};
@@ -134,13 +134,14 @@ impl Optimiser<'_> {
             Expression::GroupBy { input, keys, aggregate, over, by, result } => {
                 let (below, above) = split(filters, keys);
                 let read = keys.iter().chain(by).chain(over);
-                let wanted = needs_whole_rows(*aggregate, over.as_ref())
-                    .then(|| self.columns(input))
-                    .unwrap_or_else(|| once(read));
+                // An aggregate may tell rows apart by columns that it does not read: it takes each distinct row once.
+                let whole_rows = aggregate.counts_rows() || over.is_none();
+                let wanted = if whole_rows { self.columns(input) } else { once(read) };
                 let input = Box::new(self.cut(input, below, &wanted));
                 let (keys, by) = (keys.clone(), by.clone());
                 let (over, result) = (over.clone(), result.clone());
-                let grouped = Expression::GroupBy { input, keys, aggregate: *aggregate, over, by, result };
+                let grouped =
+                    Expression::GroupBy { input, keys, aggregate: aggregate.clone(), over, by, result };
                 self.selected(grouped, above, columns)
             }
             Expression::Rank { input, keys, by, result } => {
@@ -232,13 +233,4 @@ fn split(filters: Vec<Formula>, columns: &[Column]) -> (Vec<Formula>, Vec<Formul
 fn once<'a>(columns: impl Iterator<Item = &'a Column>) -> Vec<Column> {
     let mut seen = BTreeSet::new();
     columns.filter(|column| seen.insert(*column)).cloned().collect()
-}
-
-/// Whether an aggregate tells rows apart by columns that it does not read: it takes each distinct row once (Q9).
-fn needs_whole_rows(aggregate: Aggregate, over: Option<&Column>) -> bool {
-    match aggregate {
-        Aggregate::Sum | Aggregate::Mean => true,
-        Aggregate::Count => over.is_none(),
-        Aggregate::Min | Aggregate::Max | Aggregate::ArgMin | Aggregate::ArgMax => false,
-    }
 }

@@ -83,7 +83,10 @@ fn joins_begin_where_few_rows_are() {
         let way = join(join(read("a", "x", "p"), read("b", "p", "q")), read("c", "q", "y"));
         vec![("out", &["x", "y"][..], project(way, &["x", "y"]))]
     };
-    check(chain(), &Unknown, &expect![[r#"
+    check(
+        chain(),
+        &Unknown,
+        &expect![[r#"
         out :=
           project x, y
             join
@@ -95,9 +98,13 @@ fn joins_begin_where_few_rows_are() {
                     b
               rename x to q
                 c
-    "#]]);
+    "#]],
+    );
     let sizes = Sizes([("a", (100_000, 500)), ("b", (10_000, 300)), ("c", (3, 3))].into());
-    check(chain(), &sizes, &expect![[r#"
+    check(
+        chain(),
+        &sizes,
+        &expect![[r#"
         out :=
           project y, x
             join
@@ -109,7 +116,8 @@ fn joins_begin_where_few_rows_are() {
                     c
               rename y to p
                 a
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -118,7 +126,10 @@ fn conditions_go_to_what_they_speak_of() {
     let same = Formula::Compare(Comparison::Equal, column("p"), column("q"));
     let late = Formula::Compare(Comparison::Less, column("x"), column("y"));
     let all = select(pairs, Formula::And(vec![is("y", 7), late, same]));
-    check(vec![("out", &["x", "p"], project(all, &["x", "p"]))], &Unknown, &expect![[r#"
+    check(
+        vec![("out", &["x", "p"], project(all, &["x", "p"]))],
+        &Unknown,
+        &expect![[r#"
         out :=
           project x, p
             select x < y
@@ -133,13 +144,17 @@ fn conditions_go_to_what_they_speak_of() {
                     rename x to q
                       select y == 7
                         c
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_adds_no_column_is_a_semijoin() {
     let both = join(read("a", "x", "y"), project(join(read("b", "y", "z"), read("c", "z", "w")), &["y"]));
-    check(vec![("out", &["x", "y"], both)], &Unknown, &expect![[r#"
+    check(
+        vec![("out", &["x", "y"], both)],
+        &Unknown,
+        &expect![[r#"
         out :=
           semijoin
             a
@@ -150,7 +165,8 @@ fn what_adds_no_column_is_a_semijoin() {
                 rename x to z
                   project x
                     c
-    "#]]);
+    "#]],
+    );
 }
 
 /// Two rows of `a` may differ in `x` alone: a sum takes both.
@@ -168,7 +184,10 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
         by: vec![],
         result: "r".into(),
     };
-    check(vec![("out", &["y", "r"], group(Aggregate::Max))], &Unknown, &expect![[r#"
+    check(
+        vec![("out", &["y", "r"], group(Aggregate::Max))],
+        &Unknown,
+        &expect![[r#"
         out :=
           group by y: r = max d
             project y, d
@@ -178,8 +197,12 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
                     b
                   project y
                     a
-    "#]]);
-    check(vec![("out", &["y", "r"], group(Aggregate::Sum))], &Unknown, &expect![[r#"
+    "#]],
+    );
+    check(
+        vec![("out", &["y", "r"], group(Aggregate::Sum))],
+        &Unknown,
+        &expect![[r#"
         out :=
           group by y: r = sum d
             extend d = (z + 1)
@@ -187,7 +210,8 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
                 a
                 rename x to y, y to z
                   b
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -198,7 +222,23 @@ fn what_is_computed_twice_becomes_a_relation() {
         ("p", &["x", "y", "z"][..], two("x", "y", "z")),
         ("q", &["u", "v", "w"], select(two("u", "v", "w"), less)),
     ];
-    check(outputs, &Unknown, &expect![""]);
+    check(
+        outputs,
+        &Unknown,
+        &expect![[r#"
+        shared~1 :=
+          join
+            a
+            rename x to y, y to z
+              b
+        p :=
+          shared~1
+        q :=
+          select u < w
+            rename x to u, y to v, z to w
+              shared~1
+    "#]],
+    );
 }
 
 /// A term may be undefined, and then drops its row, whether the column is shown or not.
@@ -206,12 +246,16 @@ fn what_is_computed_twice_becomes_a_relation() {
 fn computed_columns_stay() {
     let term = Term::Apply(Function::Divide, vec![column("x"), column("y")]);
     let computed = Expression::Extend { input: Box::new(read("a", "x", "y")), column: "d".into(), term };
-    check(vec![("out", &["x"], project(computed, &["x"]))], &Unknown, &expect![[r#"
+    check(
+        vec![("out", &["x"], project(computed, &["x"]))],
+        &Unknown,
+        &expect![[r#"
         out :=
           project x
             extend d = (x / y)
               a
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -52,6 +52,11 @@ impl Cluster {
     pub fn rows_held(&self, input: &str) -> usize {
         self.engine.rows_held(input)
     }
+
+    /// How many operators the dataflow has; none before the first epoch.
+    pub fn operators(&self) -> usize {
+        self.engine.operators()
+    }
 }
 
 impl Runtime for Cluster {
@@ -64,6 +69,7 @@ impl Runtime for Cluster {
 trait Engine {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError>;
     fn rows_held(&self, input: &str) -> usize;
+    fn operators(&self) -> usize;
 }
 
 /// A [`Cluster`] for one row type.
@@ -91,6 +97,10 @@ impl<W: PackedRow> Engine for Held<W> {
 
     fn rows_held(&self, input: &str) -> usize {
         self.contents.get(input).map_or(0, BTreeSet::len)
+    }
+
+    fn operators(&self) -> usize {
+        self.running.as_ref().map_or(0, Running::operators)
     }
 }
 

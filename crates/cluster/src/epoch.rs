@@ -42,6 +42,11 @@ impl<W: PackedRow> Running<W> {
         Running { ends, worker, meter, epoch: 0 }
     }
 
+    /// How many operators there are.
+    pub(crate) fn operators(&self) -> usize {
+        self.worker.peek_identifier()
+    }
+
     /// Whether no further epoch can be counted. A dataflow this old is built anew.
     pub(crate) fn is_old(&self) -> bool {
         self.epoch == Epoch::MAX

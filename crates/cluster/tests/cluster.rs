@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use motet_algebra::{
     Budget, Changes, Column, ColumnType, Comparison, Expression, Formula, Function, Program, Relation, Row,
-    Runtime, RuntimeError, Statement, Term,
+    Runtime, RuntimeError, Statement, Term, Unknown, optimise,
 };
 use motet_cluster::{Cluster, Dictionary};
 use motet_fact::{Kind, Value};
@@ -336,4 +336,38 @@ fn rules_of_one_relation_may_stand_apart() {
     let mut changes = of("a", &[([1], 1)]);
     changes.extend(of("b", &[([2], 1)]));
     assert_eq!(step(&mut cluster, &changes), of("t", &[([1], 1), ([2], 1)]));
+}
+
+/// `>way(x, y)` by a rule of so many atoms that all read `way`.
+fn ways(atoms: usize) -> Program {
+    let place = |number: usize| match number {
+        0 => "x".to_owned(),
+        last if last == atoms => "y".to_owned(),
+        between => format!("p{between}"),
+    };
+    let atom = |number: usize| rename(read("way"), &[("x", &place(number)), ("y", &place(number + 1))]);
+    let body = (1..atoms).fold(atom(0), |all, number| join(all, atom(number)));
+    let rule = project(body, &["x", "y"]);
+    let rules = vec![assign("way", read("edge")), assign("way", rule)];
+    program(&[("<edge", &["x", "y"]), (">way", &["x", "y"])], vec![repeat(rules)])
+}
+
+/// A change of a relation comes to a rule by each of the rule's atoms: n ways for n atoms, each of one price, and not
+/// one for each set of atoms (B3).
+#[test]
+fn a_recursive_rule_costs_as_many_variants_as_it_has_atoms() {
+    let operators = |atoms: usize| {
+        let mut cluster = Cluster::new(optimise(&ways(atoms), &Unknown)).unwrap();
+        let got = step(&mut cluster, &of("edge", &[([1, 2], 1), ([2, 3], 1), ([3, 4], 1)]));
+        let ways = match atoms {
+            2 => 6,
+            3 => 4,
+            _ => 3,
+        };
+        assert_eq!(got["way"].len(), ways, "{atoms} atoms");
+        cluster.operators()
+    };
+    let counts: Vec<usize> = (2..=6).map(operators).collect();
+    let steps: Vec<usize> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(steps.windows(2).all(|pair| pair[0] == pair[1]), "{counts:?}");
 }

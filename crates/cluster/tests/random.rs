@@ -384,7 +384,7 @@ struct Guesses(usize);
 impl Guesses {
     fn of(&self, name: &str) -> Option<u64> {
         let sum = name.bytes().map(usize::from).sum::<usize>() + self.0;
-        Some([0, 1, 7, 1000][sum * 7 % 4]).filter(|_| sum % 5 > 0)
+        [Some(0), Some(1), Some(7), Some(1000), None][sum % 5]
     }
 }
 

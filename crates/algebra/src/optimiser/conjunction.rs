@@ -6,9 +6,9 @@
 //! own. So the tree becomes a list of *goals* over *variables*, like the body of a rule, and any order in which every
 //! goal comes after what it needs means the same.
 //!
-//! It means the same also where terms are undefined (Q3). A computed column with an undefined term drops the row, and so
-//! does a condition that is not true; both look at one row only, so it is dropped sooner or later but always. That is
-//! why a computed column stays a goal even where nobody reads the column.
+//! It means the same also where terms are undefined (Q3). A computed column with an undefined term drops the row, and
+//! so does a condition that is not true; both look at one row only, so it is dropped sooner or later but always. That
+//! is why a computed column stays a goal even where nobody reads the column.
 //!
 //! Whatever is no such operator (a relation, rows, a union, groups, ranks) is an atom.
 

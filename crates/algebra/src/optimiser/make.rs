@@ -37,7 +37,8 @@ pub(crate) fn project(input: Expression, columns: Vec<Column>) -> Expression {
     Expression::Project { input, columns }
 }
 
-/// An expression with these columns, cut to those of the pairs and under their new names. No column stands in two pairs.
+/// An expression with these columns, cut to those of the pairs and under their new names. No column stands in two
+/// pairs.
 pub(crate) fn named(input: Expression, columns: &[Column], pairs: &[(Column, Column)]) -> Expression {
     let kept: Vec<_> =
         columns.iter().filter(|column| pairs.iter().any(|(old, _)| old == *column)).cloned().collect();
@@ -71,7 +72,7 @@ impl Term {
             Term::Column(column) => Term::Column(of(column)),
             Term::Constant(value) => Term::Constant(value.clone()),
             Term::Apply(function, terms) => {
-                Term::Apply(*function, terms.iter().map(|term| term.renamed(of)).collect())
+                Term::Apply(function.clone(), terms.iter().map(|term| term.renamed(of)).collect())
             }
         }
     }
