@@ -103,7 +103,10 @@ impl Conjunction {
 
     /// What is said twice is said once; the row without columns says nothing.
     fn drop_needless(&mut self) {
-        let unit = |expression: &Expression| matches!(expression, Expression::Constant { columns, rows } if columns.is_empty() && !rows.is_empty());
+        let unit = |expression: &Expression| {
+            let Expression::Constant { columns, rows } = expression else { return false };
+            columns.is_empty() && !rows.is_empty()
+        };
         self.atoms.retain(|atom| !unit(&atom.expression));
         once(&mut self.atoms);
         once(&mut self.negations);
