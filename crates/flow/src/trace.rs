@@ -159,7 +159,8 @@ mod tests {
             for (tick, changes) in ticks.into_iter().enumerate() {
                 let time = Time::new(tick as u64 / 3, tick as u64 % 3);
                 trace.append(changes.iter().map(|(key, value, weight)| ((*key, *value), *weight)), time);
-                list.extend(changes.into_iter().map(|(key, value, weight)| Change { key, value, time, weight }));
+                let change = |(key, value, weight)| Change { key, value, time, weight };
+                list.extend(changes.into_iter().map(change));
             }
             let expected = sorted(list);
             prop_assert_eq!(trace.changes(), expected.clone());

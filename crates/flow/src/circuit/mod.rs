@@ -4,10 +4,11 @@
 //! those it reads; the order of building is such an order, since a stream must exist before it can be read. A stream is
 //! a cell that holds what its node put out in this tick (PF-10).
 //!
-//! The kinds of nodes are those of the specification (§2.8): *sources* take changes in from outside, *sinks* give them to
-//! a callback, *operators* compute; a *child* is a subcircuit, ticked until it has come to its fixed point (PF-9, PF-13);
-//! an *import* brings a parent's stream in, at the first iteration; a *feedback* gives at each iteration what its input
-//! was at the one before, so the graph has no cycle (PF-14). A subcircuit has no subcircuits of its own (PF-29).
+//! The kinds of nodes are those of the specification (§2.8): *sources* take changes in from outside, *sinks* give them
+//! to a callback, *operators* compute; a *child* is a subcircuit, ticked until it has come to its fixed point (PF-9,
+//! PF-13); an *import* brings a parent's stream in, at the first iteration; a *feedback* gives at each iteration what
+//! its input was at the one before, so the graph has no cycle (PF-14). A subcircuit has no subcircuits of its own
+//! (PF-29).
 //!
 //! A step is one epoch. It runs on [`Fuel`]; if that runs out, every node goes back to what it was before the epoch.
 
@@ -26,7 +27,8 @@ use crate::time::Time;
 use crate::zset::ZSet;
 use node::Node;
 
-/// The id of a node: the place of each node that holds it among its siblings, outermost first, and then its own (PF-12).
+/// The id of a node: the place of each node that holds it among its siblings, outermost first, and then its own
+/// (PF-12).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(Vec<usize>);
 

@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 use crate::trace::Trace;
 use crate::zset::{IndexedZSet, Weight};
 
-/// One pair for each key. The function gets the values of a key that have positive weight, in ascending order; if it gives
-/// nothing, the key has no aggregate.
+/// One pair for each key. The function gets the values of a key that have positive weight, in ascending order; if it
+/// gives nothing, the key has no aggregate.
 pub fn aggregate<K: Ord + Clone, V: Ord + Clone, A: Ord>(
     function: impl Fn(&K, &[(V, Weight)]) -> Option<A>,
     input: &IndexedZSet<K, V>,

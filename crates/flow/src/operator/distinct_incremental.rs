@@ -1,7 +1,7 @@
 //! Distinct incremental: the changes of a set, outside of subcircuits.
 //!
-//! **Law.** For a change δ of a Z-set that was s: distinct(s + δ) − distinct(s). Only elements of δ can change. One that
-//! was not there and now is gives +1; one that was there and now is not gives −1 (the crossing rule, PF-26: the
+//! **Law.** For a change δ of a Z-set that was s: distinct(s + δ) − distinct(s). Only elements of δ can change. One
+//! that was not there and now is gives +1; one that was there and now is not gives −1 (the crossing rule, PF-26: the
 //! specification's "opposite sign" is wrong where its examples are right).
 //!
 //! Reference: PomoFlow §2.9.18; DBSP, proposition 4.7.

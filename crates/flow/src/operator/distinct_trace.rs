@@ -1,8 +1,8 @@
 //! Distinct trace: the changes of a set inside a subcircuit, where times are pairs.
 //!
-//! **Law.** Let I(s) be the sum of an element's weights at times ≤ s in the product order, and D = 1 where I > 0, else 0.
-//! At (e, i) the output is D(e, i) − D(e−1, i) − D(e, i−1) + D(e−1, i−1): the change, over epochs, of the change over
-//! iterations (PF-25; the specification's prose has slips where its routine and examples are right).
+//! **Law.** Let I(s) be the sum of an element's weights at times ≤ s in the product order, and D = 1 where I > 0, else
+//! 0. At (e, i) the output is D(e, i) − D(e−1, i) − D(e, i−1) + D(e−1, i−1): the change, over epochs, of the change
+//! over iterations (PF-25; the specification's prose has slips where its routine and examples are right).
 //!
 //! An element can change at an iteration without being in the input there: it changed in this epoch at an earlier
 //! iteration, and in an earlier epoch at this one. [`distinct_trace`] finds such elements by looking through the whole

@@ -1,7 +1,7 @@
 //! Join stream: pairs of one tick that agree on their key.
 //!
-//! **Law.** Bilinear: the weight of a pair is the product of the two weights (PF-19), so joining distributes over plus on
-//! either side. Not its own incremental form: a change also meets what was there before ([`super::join_trace`]).
+//! **Law.** Bilinear: the weight of a pair is the product of the two weights (PF-19), so joining distributes over plus
+//! on either side. Not its own incremental form: a change also meets what was there before ([`super::join_trace`]).
 //!
 //! Reference: PomoFlow §2.9.12; DBSP, section 4.2.
 

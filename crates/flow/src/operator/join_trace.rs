@@ -4,10 +4,11 @@
 //! a ⋈ b + a ⋈ B + A ⋈ b (PF-20), which is a ⋈ (B + b) + A ⋈ b. Weights multiply; the result carries no time.
 //!
 //! Inside a subcircuit the pair of a change at (e, i) and one of the trace at t belongs to the *join* of the two times.
-//! If t is of an earlier epoch and a later iteration, that lies ahead: [`JoinTrace`] keeps the pair until then. Outside of
-//! subcircuits nothing lies ahead, and both forms are the same.
+//! If t is of an earlier epoch and a later iteration, that lies ahead: [`JoinTrace`] keeps the pair until then.
+//! Outside of subcircuits nothing lies ahead, and both forms are the same.
 //!
-//! Reference: PomoFlow §2.9.13; DBSP, sections 4.2 and 5 (requirement PF-20; the flattened rows of the example are PF-27).
+//! Reference: PomoFlow §2.9.13; DBSP, sections 4.2 and 5 (requirement PF-20; the flattened rows of the example are
+//! PF-27).
 
 use std::collections::BTreeMap;
 

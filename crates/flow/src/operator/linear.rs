@@ -1,7 +1,8 @@
 //! Map, filter, negate, inspect, plus and minus.
 //!
 //! **Law.** Each is linear: applied to a sum it gives the sum of what it gives for the parts. So each is its own
-//! incremental form: fed with changes it gives changes (DBSP, theorem 3.3). The functions passed in must be pure (PF-18).
+//! incremental form: fed with changes it gives changes (DBSP, theorem 3.3). The functions passed in must be pure
+//! (PF-18).
 //!
 //! Reference: PomoFlow §2.9.4, §2.9.6 – §2.9.8, §2.9.14, §2.9.15 (requirements PF-18, PF-21, PF-23).
 

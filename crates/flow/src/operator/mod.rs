@@ -2,7 +2,8 @@
 //!
 //! | operator | law | incremental form |
 //! |---|---|---|
-//! | [`map`], [`filter`], [`negate`], [`inspect`], [`index_with`], [`consolidate`] | linear: Q(a + b) = Q(a) + Q(b) | itself |
+//! | [`map`], [`filter`], [`negate`], [`inspect`] | linear: Q(a + b) = Q(a) + Q(b) | itself |
+//! | [`index_with`], [`consolidate`] | linear | itself |
 //! | [`plus`], [`minus`] | linear in both inputs together | itself |
 //! | [`join_stream`] | bilinear: (a + b) ⋈ c = a ⋈ c + b ⋈ c | [`join_trace`] |
 //! | [`aggregate`] | none in general | [`aggregate_incremental`] |
