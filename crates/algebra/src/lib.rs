@@ -20,7 +20,6 @@
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
 pub mod aggregate;
-mod display;
 pub mod exact;
 pub mod expression;
 pub mod naive;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use motet_fact::Value;
 
-use crate::{Aggregate, ColumnType, Function};
+use crate::{Aggregate, ColumnType, Function, text};
 
 /// What a function or an aggregate does with some values; nothing where it is undefined.
 type Definition = dyn Fn(&[Value]) -> Option<Value> + Send + Sync;
@@ -314,9 +314,9 @@ impl Registry {
         if !begins || !letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
             return Err(RegistryError::Name(name.into()));
         }
-        let known = Function::ALL.iter().any(|function| function.name() == name)
+        let known = text::is_function_word(name)
             || Aggregate::ALL.iter().any(|aggregate| aggregate.name() == name)
-            || ["rank", "fold_moves", "true", "false"].contains(&name)
+            || ["rank", "fold_moves"].contains(&name)
             || self.functions.contains_key(name)
             || self.aggregates.contains_key(name);
         if known { Err(RegistryError::Taken(name.into())) } else { Ok(name.into()) }

@@ -101,6 +101,15 @@ pub enum SchemaError {
     },
 }
 
+/// A part of a program that may be at fault.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'a> {
+    /// What is declared of a relation.
+    Relation(&'a RelationName),
+    /// One of the program's statements.
+    Statement(usize),
+}
+
 /// Where a column stands.
 pub(crate) fn position(columns: &[Column], column: &Column) -> Result<usize, SchemaError> {
     columns
@@ -218,20 +227,31 @@ impl Program {
     /// # Errors
     /// The first [`SchemaError`] there is.
     pub fn check(&self) -> Result<(), SchemaError> {
+        self.check_parts().map_err(|(_, error)| error)
+    }
+
+    /// [`Program::check`], with the part of the program that the error is in.
+    pub(crate) fn check_parts(&self) -> Result<(), (Part<'_>, SchemaError)> {
         for (name, relation) in &self.relations {
-            distinct(relation.names().cloned().collect())?;
-            let carrying = relation.names().filter(|column| &***column == CID_COLUMN).count();
-            let last = relation.carries_cid() && relation.input && !self.assigns(&self.statements, name);
-            if carrying > usize::from(last) {
-                return Err(SchemaError::ControlColumn(name.clone()));
-            }
+            self.check_relation(name, relation).map_err(|error| (Part::Relation(name), error))?;
         }
         let mut hidden = BTreeSet::new();
         for (index, statement) in self.statements.iter().enumerate() {
-            self.check_statement(statement, &self.statements[index + 1..], &hidden)?;
+            self.check_statement(statement, &self.statements[index + 1..], &hidden)
+                .map_err(|error| (Part::Statement(index), error))?;
             if let Statement::Loop { exports, .. } = statement {
                 hidden.extend(assigned(statement).filter(|name| !exports.contains(name)).cloned());
             }
+        }
+        Ok(())
+    }
+
+    fn check_relation(&self, name: &RelationName, relation: &Relation) -> Result<(), SchemaError> {
+        distinct(relation.names().cloned().collect())?;
+        let carrying = relation.names().filter(|column| &***column == CID_COLUMN).count();
+        let last = relation.carries_cid() && relation.input && !self.assigns(&self.statements, name);
+        if carrying > usize::from(last) {
+            return Err(SchemaError::ControlColumn(name.clone()));
         }
         Ok(())
     }
@@ -294,7 +314,11 @@ impl Program {
         })
     }
 
-    fn check_assign(&self, relation: &RelationName, expression: &Expression) -> Result<(), SchemaError> {
+    pub(crate) fn check_assign(
+        &self,
+        relation: &RelationName,
+        expression: &Expression,
+    ) -> Result<(), SchemaError> {
         let want: Vec<_> = self.relation(relation)?.names().cloned().collect();
         same_columns(&format!("`{relation}`"), &want, &self.columns(expression)?)
     }

@@ -293,31 +293,14 @@ fn programs_have_a_text_form() {
     let select = Expression::Select { input: read("edge"), formula };
     program.statements.push(assign("path", select));
     expect_test::expect![[r#"
-        relation apart(x: int, y: int) output
-        relation edge(x: int, y: int) input
-        relation path(x: int, y: int) output
-        loop for path
-          path :=
-            union
-              edge
-              project x, y
-                join
-                  rename y to m
-                    path
-                  rename x to m
-                    edge
-        apart :=
-          antijoin
-            join
-              project x
-                edge
-              rename x to y
-                project x
-                  edge
-            path
-        path :=
-          select x < 3
-            edge
+        relation apart(x: int, y: int) output;
+        relation edge(x: int, y: int) input;
+        relation path(x: int, y: int) output;
+        while change do
+          path :- union(edge, projection([x, y], natural_join(rename([y: m], path), rename([x: m], edge))));
+        end exports [path];
+        apart :- antijoin(natural_join(projection([x], edge), rename([x: y], projection([x], edge))), path);
+        path :- selection(x < 3, edge);
     "#]]
     .assert_eq(&program.to_string());
 }

@@ -87,36 +87,24 @@ fn joins_begin_where_few_rows_are() {
         chain(),
         &Unknown,
         &expect![[r#"
-        out :=
-          project x, y
-            join
-              project x, q
-                join
-                  rename y to p
-                    a
-                  rename x to p, y to q
-                    b
-              rename x to q
-                c
-    "#]],
+            out :- projection([x, y],
+              natural_join(
+                projection([x, q], natural_join(rename([y: p], a), rename([x: p, y: q], b))),
+                rename([x: q], c)
+              )
+            );"#]],
     );
     let sizes = Sizes([("a", (100_000, 500)), ("b", (10_000, 300)), ("c", (3, 3))].into());
     check(
         chain(),
         &sizes,
         &expect![[r#"
-        out :=
-          project y, x
-            join
-              project p, y
-                join
-                  rename x to p, y to q
-                    b
-                  rename x to q
-                    c
-              rename y to p
-                a
-    "#]],
+            out :- projection([y, x],
+              natural_join(
+                projection([p, y], natural_join(rename([x: p, y: q], b), rename([x: q], c))),
+                rename([y: p], a)
+              )
+            );"#]],
     );
 }
 
@@ -130,21 +118,16 @@ fn conditions_go_to_what_they_speak_of() {
         vec![("out", &["x", "p"], project(all, &["x", "p"]))],
         &Unknown,
         &expect![[r#"
-        out :=
-          project x, p
-            select x < y
-              join
-                rename y to p
-                  a
-                rename q to p
-                  union
-                    rename x to q
-                      select y == 7
-                        b
-                    rename x to q
-                      select y == 7
-                        c
-    "#]],
+            out :- projection([x, p],
+              selection(x < y,
+                natural_join(
+                  rename([y: p], a),
+                  rename([q: p],
+                    union(rename([x: q], selection(y = 7, b)), rename([x: q], selection(y = 7, c)))
+                  )
+                )
+              )
+            );"#]],
     );
 }
 
@@ -155,17 +138,10 @@ fn what_adds_no_column_is_a_semijoin() {
         vec![("out", &["x", "y"], both)],
         &Unknown,
         &expect![[r#"
-        out :=
-          semijoin
-            a
-            project y
-              semijoin
-                rename x to y, y to z
-                  b
-                rename x to z
-                  project x
-                    c
-    "#]],
+            out :- semijoin(
+              a,
+              projection([y], semijoin(rename([x: y, y: z], b), rename([x: z], projection([x], c))))
+            );"#]],
     );
 }
 
@@ -188,29 +164,14 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
         vec![("out", &["y", "r"], group(Aggregate::Max))],
         &Unknown,
         &expect![[r#"
-        out :=
-          group by y: r = max d
-            project y, d
-              extend d = (z + 1)
-                semijoin
-                  rename x to y, y to z
-                    b
-                  project y
-                    a
-    "#]],
+            out :- group_by([y], r, max(d),
+              projection([y, d], extend(d := z + 1, semijoin(rename([x: y, y: z], b), projection([y], a))))
+            );"#]],
     );
     check(
         vec![("out", &["y", "r"], group(Aggregate::Sum))],
         &Unknown,
-        &expect![[r#"
-        out :=
-          group by y: r = sum d
-            extend d = (z + 1)
-              join
-                a
-                rename x to y, y to z
-                  b
-    "#]],
+        &expect!["out :- group_by([y], r, sum(d), extend(d := z + 1, natural_join(a, rename([x: y, y: z], b))));"],
     );
 }
 
@@ -225,19 +186,7 @@ fn what_is_computed_twice_becomes_a_relation() {
     check(
         outputs,
         &Unknown,
-        &expect![[r#"
-        shared~1 :=
-          join
-            a
-            rename x to y, y to z
-              b
-        p :=
-          shared~1
-        q :=
-          select u < w
-            rename x to u, y to v, z to w
-              shared~1
-    "#]],
+        &expect!["`shared~1` :- natural_join(a, rename([x: y, y: z], b));p :- `shared~1`;q :- selection(u < w, rename([x: u, y: v, z: w], `shared~1`));"],
     );
 }
 
@@ -249,12 +198,7 @@ fn computed_columns_stay() {
     check(
         vec![("out", &["x"], project(computed, &["x"]))],
         &Unknown,
-        &expect![[r#"
-        out :=
-          project x
-            extend d = (x / y)
-              a
-    "#]],
+        &expect!["out :- projection([x], extend(d := x / y, a));"],
     );
 }
 

@@ -140,7 +140,7 @@ impl Parser<'_> {
     }
 
     fn unexpected(&mut self, want: &str) -> Failed {
-        let got = describe(self.token());
+        let got = self.token().describe();
         let span = self.span();
         let item = self.report.error("L010", span, format!("wanted {want}, found {got}"));
         item.label("not expected here");
@@ -252,7 +252,7 @@ impl Parser<'_> {
             return Ok(());
         }
         let last = self.lexemes[self.at.saturating_sub(1)].span;
-        let got = describe(self.token());
+        let got = self.token().describe();
         self.report
             .error("L010", last, format!("wanted `.` at the end of {what}, found {got}"))
             .label("after this")
@@ -696,18 +696,4 @@ impl Parser<'_> {
 
 fn named_functions() -> impl Iterator<Item = Function> {
     Function::ALL.into_iter().filter(|function| function.name().starts_with(|c: char| c.is_alphabetic()))
-}
-
-fn describe(token: &Token) -> String {
-    match token {
-        Token::Name(name) => format!("`{name}`"),
-        Token::Quoted(name) => format!("`{name}` in backticks"),
-        Token::Parameter(name) => format!("`${name}`"),
-        Token::Sign(sign) => format!("`{sign}`"),
-        Token::Int(_) | Token::Float(_) => "a number".into(),
-        Token::Text(_) => "a text".into(),
-        Token::Bytes(_) => "bytes".into(),
-        Token::Link(_) => "a link".into(),
-        Token::End => "the end of the program".into(),
-    }
 }

@@ -491,36 +491,19 @@ fn plans_can_be_read() {
     let explained = compiled(program, &Catalog::default(), &[]).explain();
     let plan = explained.split("\nplan\n").nth(1).unwrap_or_default();
     expect![[r#"
-          path :=
-            edge
-          loop for path
-            path :=
-              rename X to x, Z to y
-                project X, Z
-                  join
-                    rename x to X, y to Y
-                      path
-                    rename x to Y, y to Z
-                      edge
-          from~2~1 :=
-            rename x to X
-              project x
-                select y == 3
-                  path
-          from :=
-            rename X to x, N to n
-              union
-                join
-                  from~2~1
-                  rename x to X, ~result to N
-                    group by x: ~result = count
-                      path
-                extend N = 0
-                  antijoin
-                    from~2~1
-                    rename x to X
-                      project x
-                        path
+          path :- edge;
+          while change do
+            path :- rename([X: x, Z: y],
+              projection([X, Z], natural_join(rename([x: X, y: Y], path), rename([x: Y, y: Z], edge)))
+            );
+          end exports [path];
+          `from~2~1` :- rename([x: X], projection([x], selection(y = 3, path)));
+          from :- rename([X: x, N: n],
+            union(
+              natural_join(`from~2~1`, rename([x: X, `~result`: N], group_by([x], `~result`, count(), path))),
+              extend(N := 0, antijoin(`from~2~1`, rename([x: X], projection([x], path))))
+            )
+          );
 
         outputs
           from(x: int, n: int) convergent

@@ -38,6 +38,23 @@ pub enum Token {
     End,
 }
 
+impl Token {
+    /// The token in words, for messages.
+    pub fn describe(&self) -> String {
+        match self {
+            Token::Name(name) => format!("`{name}`"),
+            Token::Quoted(name) => format!("`{name}` in backticks"),
+            Token::Parameter(name) => format!("`${name}`"),
+            Token::Sign(sign) => format!("`{sign}`"),
+            Token::Int(_) | Token::Float(_) => "a number".into(),
+            Token::Text(_) => "a text".into(),
+            Token::Bytes(_) => "bytes".into(),
+            Token::Link(_) => "a link".into(),
+            Token::End => "the end of the program".into(),
+        }
+    }
+}
+
 /// A token and where it stands.
 #[derive(Clone, Debug)]
 pub struct Lexeme {

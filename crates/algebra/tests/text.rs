@@ -1,0 +1,245 @@
+//! The text form: what is printed reads back, no text is too much, and what is wrong is told where it is.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use motet_algebra::text::diagnostic::Source;
+use motet_algebra::text::{load, parse};
+use motet_algebra::{Naive, Program, Registry};
+use proptest::prelude::*;
+
+/// Reads a text, prints whatever comes out, and checks that spans are inside the text.
+fn try_to_load(text: &str) -> Option<Program> {
+    let source = Source::new("soup", text);
+    let loaded = load(&source, &Registry::default());
+    if let Err(problems) = &loaded {
+        for problem in problems.iter() {
+            assert!(problem.span.start <= problem.span.end && problem.span.end <= text.len());
+        }
+        assert!(!problems.is_empty());
+        drop(problems.to_string());
+    }
+    // A sound program runs, and an unsound one never gets to a runtime.
+    if let Ok(program) = parse(&source, &Registry::default()) {
+        assert_eq!(program.check().is_ok(), loaded.is_ok(), "{program}");
+        assert_eq!(Naive::new(program).is_ok(), loaded.is_ok());
+    }
+    loaded.ok()
+}
+
+const PROGRAM: &str = r#"
+relation edge(x: int, y: int) input;
+relation path(x: int, y: int) output;
+relation `odd name`(n: int, t: text, c: link) output;
+path :- edge;
+while change do
+  path :- projection([x, y], natural_join(rename([y: m], path), rename([x: m], edge)));
+end exports [path];
+`odd name` :- union(
+  extend(t := concat("a\n", "b"), group_by([c], n, sum(x), with_cid(c, edge))),
+  selection(
+    not (n * 2 < -3) or t = "\u{e9}" and c !=
+      link"bafkreiem4twkqzsq2aj4shbycd4yvoj2cx72vezicletlhi7dijjciqpui",
+    constant([n, t, c])
+  ),
+  projection([n, t, c], antijoin(rank([x], n, [y], extend(t := "z", with_cid(c, path))), edge))
+);
+"#;
+
+const TOKENS: [&str; 60] = [
+    "relation r(x: int, y: any) input output;",
+    "r :- ",
+    "q",
+    "r",
+    "x",
+    "y",
+    "(",
+    "(",
+    ")",
+    ")",
+    "[",
+    "]",
+    "[x]",
+    "[x, y]",
+    ",",
+    ",",
+    ";",
+    ";",
+    ":-",
+    ":=",
+    ":",
+    "while change do",
+    "end",
+    "exports [r]",
+    "selection(",
+    "projection([x, y],",
+    "rename([x: y, y: x],",
+    "extend(z := x + 1,",
+    "union(",
+    "difference(",
+    "natural_join(",
+    "semijoin(",
+    "antijoin(",
+    "group_by([x], y, sum(y),",
+    "group_by([], n, arg_max(x by y),",
+    "rank([x], n, [y],",
+    "with_cid(c, r)",
+    "constant([x, y], (1, 2))",
+    "and",
+    "or",
+    "not",
+    "true",
+    "false",
+    "=",
+    "==",
+    "<",
+    "+",
+    "-",
+    "*",
+    "%",
+    "1",
+    "9223372036854775808",
+    "1.5",
+    "\"a\"",
+    "0x0g",
+    "link\"x\"",
+    "`a b`",
+    "$p",
+    "//",
+    "\n",
+];
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_back(program in common::program()) {
+        let text = program.to_string();
+        let source = Source::new("printed", text);
+        match parse(&source, &Registry::default()) {
+            Ok(read) => prop_assert_eq!(read, program, "{}", source.text),
+            Err(problems) => prop_assert!(false, "{}", problems),
+        }
+        try_to_load(&source.text);
+    }
+
+    #[test]
+    fn any_text(text in any::<String>()) {
+        try_to_load(&text);
+    }
+
+    #[test]
+    fn token_soup(tokens in prop::collection::vec(prop::sample::select(&TOKENS[..]), 0..40)) {
+        try_to_load(&tokens.join(" "));
+    }
+
+    /// Pieces of a good program are taken out, doubled and moved.
+    #[test]
+    fn mutated_texts(edits in prop::collection::vec((any::<usize>(), any::<usize>(), any::<usize>()), 1..4)) {
+        let mut text: Vec<char> = PROGRAM.chars().collect();
+        for (start, length, to) in edits {
+            let start = start % text.len();
+            let end = (start + length % 12).min(text.len());
+            let piece: Vec<char> = text[start..end].to_vec();
+            if to % 3 > 0 {
+                text.drain(start..end);
+            }
+            if to % 2 > 0 {
+                let place = to % (text.len() + 1);
+                text.splice(place..place, piece);
+            }
+        }
+        try_to_load(&text.into_iter().collect::<String>());
+    }
+}
+
+#[test]
+fn the_program_that_is_mutated_is_sound() {
+    let program = try_to_load(PROGRAM)
+        .unwrap_or_else(|| panic!("{}", load(&Source::new("p", PROGRAM), &Registry::default()).unwrap_err()));
+    assert_eq!(program.statements.len(), 3);
+}
+
+#[test]
+fn deep_and_long_texts_do_not_exhaust_the_stack() {
+    let program =
+        |expression: &str| format!("relation r(x: int) input; relation o(x: int) output; o :- {expression};");
+    let nested = |open: &str, close: &str, times| format!("{}r{}", open.repeat(times), close.repeat(times));
+    for times in [999, 50_000] {
+        let deep = program(&nested("union(", ")", times));
+        assert_eq!(try_to_load(&deep).is_some(), times < 1000);
+        try_to_load(&program(&nested("difference(", "", times)));
+        try_to_load(&program(&format!("selection({}x < 1{}, r)", "(".repeat(times), ")".repeat(times))));
+        try_to_load(&program(&format!("selection({}x < 1, r)", "not ".repeat(times))));
+        try_to_load(&program(&format!("selection({}x < 1, r)", "-".repeat(times))));
+        try_to_load(&program(&format!("selection(x < 1{}, r)", " + 1".repeat(times))));
+        try_to_load(&program(&format!("selection(x < 1{}, r)", " or x < 1".repeat(times))));
+        try_to_load(&program(&format!("union(r{})", ", r".repeat(times))));
+        try_to_load(&"while change do ".repeat(times));
+    }
+    try_to_load(&program(&"r; o :- ".repeat(1_000)));
+}
+
+fn problems(text: &str) -> String {
+    load(&Source::new("test", text), &Registry::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn what_cannot_be_read_is_told_at_once() {
+    let found = problems(include_str!("wrong/unreadable.ra"));
+    expect_test::expect_file!["wrong/unreadable.txt"].assert_eq(&found);
+}
+
+#[test]
+fn what_is_not_sound_is_told_at_its_operator() {
+    let found = problems(include_str!("wrong/unsound.ra"));
+    expect_test::expect_file!["wrong/unsound.txt"].assert_eq(&found);
+}
+
+#[test]
+fn what_is_in_no_order_is_told_at_its_statement() {
+    let declared = "relation a(x: int) input; relation p(x: int); relation q(x: int) output;\n";
+    let all = [
+        "q :- p;\np :- a;",
+        "while change do\n  p :- a;\n  q :- antijoin(a, p);\nend exports [q];",
+        "while change do\n  p :- a;\nend exports [];\nq :- p;",
+        "while change do\n  p :- a;\nend exports [q];",
+        "while change do\n  while change do\n    p :- a;\n  end;\nend;",
+    ];
+    let all: Vec<String> = all.iter().map(|text| problems(&format!("{declared}{text}"))).collect();
+    expect_test::expect![[r#"
+        error[R042]: `q` reads `p`, which is not complete by then
+         --> test:2:1
+          |
+        2 | q :- p;
+          | ^^^^
+          = move the statement down, or both into one loop
+
+        error[R043]: `q` negates or aggregates `p` inside the loop that computes it
+         --> test:4:3
+          |
+        4 |   q :- antijoin(a, p);
+          |   ^^^^
+          = compute what is negated or aggregated before the loop
+
+        error[R044]: `q` reads `p`, which its loop does not export
+         --> test:5:1
+          |
+        5 | q :- p;
+          | ^^^^
+          = add it to the exports of its loop
+
+        error[R041]: a loop exports `q`, which it does not assign
+         --> test:2:1
+          |
+        2 | while change do
+          | ^^^^^^^^^^^^^^^
+          = assign it in the loop, or leave it out of the exports
+
+        error[R021]: loops are not nested
+         --> test:2:1
+          |
+        2 | while change do
+          | ^^^^^^^^^^^^^^^
+          = put all assignments into one loop
+    "#]]
+    .assert_eq(&all.join("\n"));
+}
