@@ -19,6 +19,7 @@ mod check;
 mod condition;
 mod cursor;
 pub mod diagnostic;
+pub mod edit;
 pub mod lexer;
 mod operator;
 mod parse;

@@ -171,7 +171,9 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
     check(
         vec![("out", &["y", "r"], group(Aggregate::Sum))],
         &Unknown,
-        &expect!["out :- group_by([y], r, sum(d), extend(d := z + 1, natural_join(a, rename([x: y, y: z], b))));"],
+        &expect![
+            "out :- group_by([y], r, sum(d), extend(d := z + 1, natural_join(a, rename([x: y, y: z], b))));"
+        ],
     );
 }
 
@@ -186,7 +188,9 @@ fn what_is_computed_twice_becomes_a_relation() {
     check(
         outputs,
         &Unknown,
-        &expect!["`shared~1` :- natural_join(a, rename([x: y, y: z], b));p :- `shared~1`;q :- selection(u < w, rename([x: u, y: v, z: w], `shared~1`));"],
+        &expect![
+            "`shared~1` :- natural_join(a, rename([x: y, y: z], b));p :- `shared~1`;q :- selection(u < w, rename([x: u, y: v, z: w], `shared~1`));"
+        ],
     );
 }
 

@@ -35,6 +35,16 @@ pub(crate) enum TermKind {
 }
 
 impl Term {
+    /// Whether it is the same variable or the same value.
+    pub(crate) fn is_same(&self, other: &Term) -> bool {
+        match (&self.kind, &other.kind) {
+            (TermKind::Variable(one), TermKind::Variable(other)) => one == other,
+            (TermKind::Constant(one), TermKind::Constant(other)) => one == other,
+            (TermKind::Wildcard, TermKind::Wildcard) => true,
+            _ => false,
+        }
+    }
+
     /// Calls `visit` for every variable in it, as often as it occurs.
     pub(crate) fn each_variable<'a>(&'a self, visit: &mut dyn FnMut(&'a Arc<str>, Span)) {
         match &self.kind {
@@ -45,7 +55,8 @@ impl Term {
     }
 }
 
-/// `relation(column: term, …)`, or `type::name(column: term ?? default, …)`
+/// `relation(column: term, …)`, or `type::name(column: term ?? default, …)`. A column without a name is a mistake that
+/// [`crate::positional`] reports and takes away.
 #[derive(Clone, Debug)]
 pub(crate) struct Atom {
     pub(crate) relation: Name,
@@ -121,8 +132,15 @@ pub(crate) struct Clause {
     pub(crate) span: Span,
 }
 
+/// One declaration.
 #[derive(Clone, Debug)]
-pub(crate) enum Declaration {
+pub(crate) struct Declaration {
+    pub(crate) kind: DeclarationKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum DeclarationKind {
     Relation {
         name: Name,
         columns: Vec<(Name, ColumnType)>,

@@ -7,7 +7,7 @@ use motet_fact::{Kind, Value};
 
 use crate::ast::Measure;
 use crate::binding;
-use crate::diagnostic::{Report, Span};
+use crate::diagnostic::{Report, Span, most_like};
 use crate::relations::{Known, Relations};
 use crate::rule::{Goal, GoalKind, Rule, Scan, Variable, term_variables};
 use crate::types::{KindError, Typing, declared_type, kind_of};
@@ -55,6 +55,8 @@ impl Check<'_> {
             item.label(format!("a column of type {second}"));
             if is_number(first) && is_number(second) {
                 item.remedy("use two variables and convert: float(X) == Y");
+            } else {
+                item.remedy("use two variables");
             }
         }
         for goal in &self.rule.goals {
@@ -69,7 +71,10 @@ impl Check<'_> {
                     let of = self.typing.aggregated(over.as_ref(), scan, self.relations);
                     if let Some(kind) = kind_of(of).filter(|kind| !takes(aggregate, *kind)) {
                         let message = format!("`{}` of {}", aggregate.name(), kind.name());
-                        self.report.error("L042", goal.span, message);
+                        let item = self.report.error("L042", goal.span, message);
+                        if matches!(aggregate, Aggregate::Sum | Aggregate::Mean) {
+                            item.remedy("sum and mean are of numbers; count, min and max are of everything");
+                        }
                     }
                 }
                 _ => {}
@@ -93,8 +98,10 @@ impl Check<'_> {
         }
         let message = format!("`{column}` is {} and this is {}", kind.name(), value.kind().name());
         let item = self.report.error("L040", span, message);
-        if let Some(remedy) = converted(value, kind) {
-            item.remedy(remedy);
+        if let Some(instead) = converted(value, kind) {
+            item.replace(&instead);
+        } else if let Err(error) = crate::parse_typed("", ColumnType::Kind(kind)) {
+            item.remedy(format!("wanted is {}", error.want));
         }
     }
 
@@ -118,6 +125,9 @@ impl Check<'_> {
                     let item = self.report.error("L040", head.span, message);
                     if matches!((want, got), ("int", "float") | ("float", "int")) {
                         item.remedy(format!("convert it: {want}(…)"));
+                        if let Term::Column(variable) = &head.term {
+                            item.replace(&format!("{want}({variable})"));
+                        }
                     }
                 }
                 _ => {}
@@ -131,6 +141,8 @@ impl Check<'_> {
         let item = self.report.error("L042", span, message);
         if error.kinds.contains(&Some(Kind::Int)) && error.kinds.contains(&Some(Kind::Float)) {
             item.remedy("arithmetic never mixes kinds: convert with float(X) or int(X), or write 1.0");
+        } else if !error.function.name().starts_with(char::is_alphabetic) {
+            item.remedy("arithmetic is of two ints or of two floats");
         }
     }
 
@@ -154,12 +166,15 @@ impl Check<'_> {
                     item.remedy(
                         "1 and 1.0 are different values: convert with float(X) or int(X), or write 1.0",
                     );
+                } else {
+                    item.remedy("compare values of one kind");
                 }
             }
             _ if numbers => {}
             _ => {
                 let message = format!("{left} and {right} have no order between them");
-                self.report.error("L041", span, message);
+                let remedy = "compare values of one kind, or int with float";
+                self.report.error("L041", span, message).remedy(remedy);
             }
         }
     }
@@ -195,11 +210,12 @@ impl Check<'_> {
                     }
                     let item = self.report.error("L051", *span, format!("nothing binds `{variable}`"));
                     item.label("a negation binds no variable");
-                    item.remedy(if written {
-                        "leave the column out, or write `_`, to say that no value does"
+                    if written {
+                        item.remedy("leave the column out, or write `_`, to say that no value does");
+                        item.edit(*span, "_", "write `_`");
                     } else {
-                        "bind it with an atom that is not negated"
-                    });
+                        item.remedy("bind it with an atom that is not negated");
+                    }
                     self.unbound.insert(variable.clone());
                     bindable.insert(variable.clone());
                 }
@@ -234,6 +250,14 @@ impl Check<'_> {
             let item = self.report.error("L050", span, format!("nothing binds `{variable}`"));
             item.label(why);
             self.unbound.insert(variable.clone());
+            if let Some((like, place)) = misspelt(self.rule, variable, bindable) {
+                item.remedy(format!("did you mean `{like}`?"));
+                if let Some(place) = place {
+                    item.edit(place, &*like, format!("write `{like}`"));
+                }
+                self.unbound.insert(like);
+                continue;
+            }
             item.remedy(if inside {
                 "a variable of an aggregated atom does not leave it: bind it with another atom, to make groups"
             } else {
@@ -251,7 +275,8 @@ impl Check<'_> {
         for own in goal.own_variables() {
             if variables.iter().filter(|variable| ***variable == own).count() != 1 {
                 let message = format!("`{own}` must stand in exactly one column of the aggregated atom");
-                self.report.error("L052", goal.span, message);
+                self.report.error("L052", goal.span, message).remedy("name it in one column of the atom");
+                self.unbound.extend(variables.iter().map(|variable| (*variable).clone()).chain([own]));
             } else if goal.ranked() != Some(&own) && self.bound_without(&own, goal.span) {
                 let message = format!("`{own}` is aggregated and is bound outside the aggregate too");
                 let remedy = "give the aggregated variable a name of its own";
@@ -272,9 +297,13 @@ impl Check<'_> {
             let in_head = self.rule.terms.iter().any(|head| term_variables(&head.term).contains(variable));
             let told = in_head || self.unbound.contains(variable) || variable.starts_with('_');
             if *count == 1 && !told {
-                self.report
-                    .warning("L070", *span, format!("`{variable}` is used only once"))
-                    .remedy(format!("leave the column out, or write `_` or `_{variable}`"));
+                let item = self.report.warning("L070", *span, format!("`{variable}` is used only once"));
+                item.remedy(format!("leave the column out, or write `_` or `_{variable}`"));
+                let in_column = |scan: &Scan| scan.variables.iter().any(|(_, _, place)| place == span);
+                if self.rule.goals.iter().filter_map(Goal::scan).any(in_column) {
+                    let marked = format!("_{variable}");
+                    item.edit(*span, "_", "write `_`").edit(*span, &marked, format!("write `{marked}`"));
+                }
             }
         }
     }
@@ -291,21 +320,34 @@ fn takes(aggregate: &Aggregate, kind: Kind) -> bool {
     }
 }
 
+/// A variable of the rule that is bound and is written almost like one that is not; and where that one stands, if it
+/// stands in one place only.
+fn misspelt(
+    rule: &Rule,
+    variable: &Variable,
+    bindable: &BTreeSet<Variable>,
+) -> Option<(Variable, Option<Span>)> {
+    let written = bindable.iter().filter(|one| rule.occurrences.contains_key(*one)).map(|one| &**one);
+    let like = most_like(variable, written)?;
+    let once = rule.occurrences.get(variable).filter(|(_, count)| *count == 1);
+    Some((like.into(), once.map(|(span, _)| *span)))
+}
+
 fn is_number(column_type: ColumnType) -> bool {
     matches!(column_type, ColumnType::Kind(Kind::Int | Kind::Float))
 }
 
-/// How to write a constant of another kind.
+/// How a constant of another kind is written.
 fn converted(value: &Value, kind: Kind) -> Option<String> {
     match (value, kind) {
-        (Value::Int(int), Kind::Float) => Some(format!("write {int}.0")),
+        (Value::Int(int), Kind::Float) => Some(format!("{int}.0")),
         (Value::Float(float), Kind::Int) if float.get().fract() == 0.0 => {
-            Some(format!("write {}", float.get()))
+            Some(float.get().to_string()).filter(|digits| digits.parse::<i64>().is_ok())
         }
         (Value::Text(text), _) if crate::parse_typed(text, ColumnType::Kind(kind)).is_ok() => {
-            Some(format!("write {text} without quotes"))
+            Some(text.to_string())
         }
-        (value, Kind::Text) if value.kind() != Kind::Link => Some(format!("write \"{value}\"")),
+        (value, Kind::Text) if value.kind() != Kind::Link => Some(format!("\"{value}\"")),
         _ => None,
     }
 }

@@ -14,9 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::Catalog;
-use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Module, Name, Term, TermKind};
+use crate::ast::{Atom, Clause, DeclarationKind, Literal, LiteralKind, Module, Name, Term, TermKind};
 use crate::diagnostic::{Report, Span, most_like};
 use crate::parser::{MAX_LITERALS, too_long};
+use crate::rule::named_once;
+use motet_algebra::text::edit::as_written;
 
 /// How the names of relations made for types begin.
 pub(crate) const PREFIX: &str = "type::";
@@ -31,9 +33,9 @@ pub(crate) fn expand(module: &Module, catalog: &Catalog, report: &mut Report) ->
     let heads = module.clauses.iter().map(|clause| &clause.head).filter(|head| !head.is_type);
     let own =
         heads.map(|head| &head.relation.text).chain(module.declarations.iter().filter_map(|declaration| {
-            match declaration {
-                Declaration::Relation { name, .. } | Declaration::Input(name) => Some(&name.text),
-                Declaration::Output { .. } | Declaration::Use(_) => None,
+            match &declaration.kind {
+                DeclarationKind::Relation { name, .. } | DeclarationKind::Input(name) => Some(&name.text),
+                DeclarationKind::Output { .. } | DeclarationKind::Use(_) => None,
             }
         }));
     let own: BTreeSet<Arc<str>> = own.cloned().collect();
@@ -89,6 +91,13 @@ fn constant(value: impl Into<motet_fact::Value>, span: Span) -> Term {
 fn atom(relation: &str, arguments: Vec<(&str, Term)>, span: Span) -> Atom {
     let arguments = arguments.into_iter().map(|(column, term)| (name(column, span), term)).collect();
     Atom { relation: name(relation, span), arguments, defaults: Vec::new(), is_type: false, span }
+}
+
+/// Where a column's default stands, with the `??` before it.
+fn with_sign(atom: &Atom, column: &str, default: &Term) -> Span {
+    let value = atom.arguments.iter().find(|(name, _)| &*name.text == column);
+    let start = value.map_or(default.span.start, |(_, value)| value.span.end);
+    Span { start, end: default.span.end }
 }
 
 fn positive(atom: Atom) -> Literal {
@@ -151,7 +160,7 @@ impl Sugar<'_> {
         let (text, span) = (&atom.relation.text, atom.relation.span);
         if atom.is_type && !self.there {
             let message = format!("there is no type `{text}`: there are no items here");
-            self.report.error("L020", span, message).remedy("types are for queries of a party");
+            self.report.error("L020", span, message).remedy("types are for queries of a party: motet query");
             self.told.insert(text.clone());
             return false;
         }
@@ -166,35 +175,38 @@ impl Sugar<'_> {
         if let Some(like) = most_like(text, self.own.iter().map(|one| &**one)) {
             self.report
                 .warning("L075", span, format!("no relation is called `{text}`, so it is taken for a type"))
-                .remedy(format!("did you mean `{like}`? If not, write `type::{text}`"));
+                .remedy(format!("did you mean `{like}`? If not, write `type::{text}`"))
+                .edit(span, as_written(like), format!("write `{like}`"))
+                .edit(span, format!("type::{}", as_written(text)), format!("write `type::{text}`"));
         }
         true
     }
 
     /// Only a type's columns may be missing.
     fn refuse_defaults(&mut self, atom: &Atom) {
-        for (_, default) in &atom.defaults {
+        for (column, default) in &atom.defaults {
             let relation = &atom.relation.text;
             let message =
                 format!("`??` is for types, and `{relation}` is a relation, whose columns all have values");
-            let item = self.report.error("L035", default.span, message);
+            let item = self.report.error("L035", default.span, message).remedy("leave the default out");
+            item.edit(with_sign(atom, column, default), "", "remove the default");
             if self.there {
                 item.remedy(format!("if the type is meant, write type::{relation}(…)"));
+                let place = Span { start: atom.span.start, end: atom.span.start };
+                item.edit(place, "type::", format!("write type::{relation}"));
             }
         }
     }
 
     fn check_columns(&mut self, atom: &Atom) {
-        let mut seen = BTreeSet::new();
-        for (column, _) in &atom.arguments {
-            if !seen.insert(&column.text) {
-                let message = format!("the column `{}` is named twice", column.text);
-                let remedy = "to say two things of a column, use a variable and ==";
-                self.report.error("L031", column.span, message).remedy(remedy);
-            }
-        }
+        named_once(atom, self.report);
         if let Some((_, default)) = atom.defaults.iter().find(|(column, _)| &**column == "id") {
-            self.report.error("L035", default.span, "every item has an id").remedy("leave the default out");
+            let item = self.report.error("L035", default.span, "every item has an id");
+            item.remedy("leave the default out").edit(
+                with_sign(atom, "id", default),
+                "",
+                "remove the default",
+            );
         }
     }
 

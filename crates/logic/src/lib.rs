@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `parser` | from the tokens of `motet_algebra::text` a syntax tree (`ast`), with the place of every part |
 //! | `modules` | the tree with the saved rules that it uses |
+//! | `positional` | the tree in which every argument has the name of its column |
 //! | `item_types` | the tree without types: they become conditions on items |
 //! | `relations` | which relations there are, with which columns |
 //! | `rule` | clauses with names resolved and arguments made simple |
@@ -31,6 +32,7 @@ pub mod literal;
 mod lower;
 mod modules;
 mod parser;
+mod positional;
 mod program;
 mod relations;
 mod rule;
@@ -42,4 +44,5 @@ pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
 pub use modules::check_syntax;
 pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
+pub use motet_algebra::text::edit::Edit;
 pub use program::{Compiled, Direction, Interface, Monotonicity, Stratum, Violation, compile};

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use motet_algebra::ColumnType;
 use motet_algebra::text::sources::Sources;
 
-use crate::ast::{Clause, Declaration, Module, Name};
-use crate::diagnostic::{Report, suggest};
-use crate::{Catalog, Diagnostics, Source, parser};
+use crate::ast::{Clause, DeclarationKind, Module, Name};
+use crate::diagnostic::Report;
+use crate::{Catalog, Diagnostics, Source, parser, positional};
 
 /// A program with all that it uses, and the texts they come from.
 pub(crate) fn assemble(source: &Source, catalog: &Catalog, report: &mut Report) -> (Module, Sources) {
@@ -39,6 +39,7 @@ pub(crate) fn assemble(source: &Source, catalog: &Catalog, report: &mut Report) 
         report_clashes(&program, &module, &saved.name, report);
         merge(&mut program, module);
     }
+    positional::name_columns(&mut program, &sources, catalog, report);
     (program, sources)
 }
 
@@ -53,17 +54,18 @@ pub fn check_syntax(source: &Source, catalog: &Catalog) -> Result<(), Diagnostic
 }
 
 fn uses(module: &Module) -> impl Iterator<Item = &Name> {
-    module.declarations.iter().filter_map(|declaration| match declaration {
-        Declaration::Use(name) => Some(name),
-        Declaration::Relation { .. } | Declaration::Input(_) | Declaration::Output { .. } => None,
+    module.declarations.iter().filter_map(|declaration| match &declaration.kind {
+        DeclarationKind::Use(name) => Some(name),
+        DeclarationKind::Relation { .. } | DeclarationKind::Input(_) | DeclarationKind::Output { .. } => None,
     })
 }
 
 fn unknown(name: &Name, catalog: &Catalog, report: &mut Report) {
-    let item = report.error("L027", name.span, format!("there are no saved rules `{}`", name.text));
-    item.label("not saved here");
-    let names = catalog.modules.keys().map(String::as_str);
-    item.remedy(suggest(&name.text, names).unwrap_or_else(|| "save them first".to_owned()));
+    report
+        .error("L027", name.span, format!("there are no saved rules `{}`", name.text))
+        .label("not saved here")
+        .remedy("save them first")
+        .suggest(&name.text, catalog.modules.keys().map(String::as_str));
 }
 
 /// Reports the relations that a module and what was read before it both define.
@@ -91,21 +93,25 @@ fn merge(program: &mut Module, module: Module) {
     let mut columns = BTreeMap::new();
     let mut inputs = BTreeSet::new();
     for declaration in &program.declarations {
-        match declaration {
-            Declaration::Relation { name, columns: said } => {
+        match &declaration.kind {
+            DeclarationKind::Relation { name, columns: said } => {
                 columns.insert(name.text.clone(), words(said));
             }
-            Declaration::Input(name) => {
+            DeclarationKind::Input(name) => {
                 inputs.insert(name.text.clone());
             }
-            Declaration::Output { .. } | Declaration::Use(_) => {}
+            DeclarationKind::Output { .. } | DeclarationKind::Use(_) => {}
         }
     }
-    program.declarations.extend(module.declarations.into_iter().filter(|declaration| match declaration {
-        Declaration::Relation { name, columns: said } => columns.get(&name.text) != Some(&words(said)),
-        Declaration::Input(name) => !inputs.contains(&name.text),
-        Declaration::Output { .. } | Declaration::Use(_) => false,
-    }));
+    program.declarations.extend(module.declarations.into_iter().filter(
+        |declaration| match &declaration.kind {
+            DeclarationKind::Relation { name, columns: said } => {
+                columns.get(&name.text) != Some(&words(said))
+            }
+            DeclarationKind::Input(name) => !inputs.contains(&name.text),
+            DeclarationKind::Output { .. } | DeclarationKind::Use(_) => false,
+        },
+    ));
     program.clauses.extend(module.clauses);
     program.unread.extend(module.unread);
 }

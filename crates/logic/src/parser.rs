@@ -17,15 +17,21 @@
 //! ```
 //!
 //! A clause that cannot be read is reported once and skipped up to its `.`; its names are kept, so that what it may have
-//! defined is not reported as missing. Nesting is limited, so that no text can exhaust the stack.
+//! defined is not reported as missing. Nesting is limited, so that no text can exhaust the stack. Terms are
+//! read in `terms`, and what other languages write otherwise in `habits`.
+
+mod habits;
+mod terms;
 
 use std::sync::Arc;
 
 use motet_algebra::{Aggregate, ColumnType, Comparison, Function, Registry};
-use motet_fact::{Cid, Kind, Value};
+use motet_fact::Kind;
 
-use crate::ast::{Atom, Clause, Declaration, Literal, LiteralKind, Measure, Module, Name, Term, TermKind};
-use crate::diagnostic::{Diagnostic, Report, Span, suggest};
+use crate::ast::{
+    Atom, Clause, Declaration, DeclarationKind, Literal, LiteralKind, Measure, Module, Name, Term, TermKind,
+};
+use crate::diagnostic::{Diagnostic, Report, Span};
 use crate::{Direction, item_types};
 use motet_algebra::text::lexer::{Lexeme, Token, lex};
 
@@ -54,10 +60,11 @@ pub(crate) fn parse(
     let mut lexemes = lex(text, report);
     report.shift(reported, begin);
     lexemes.iter_mut().for_each(|lexeme| lexeme.span = lexeme.span.shifted(begin));
-    let mut parser = Parser { lexemes, at: 0, depth: 0, forbidden, registry, report };
+    let mut parser = Parser { text, begin, lexemes, at: 0, depth: 0, open: 0, forbidden, registry, report };
     let mut module = Module::default();
     while *parser.token() != Token::End {
         let start = parser.at;
+        (parser.depth, parser.open) = (0, 0);
         if parser.item(&mut module).is_err() {
             parser.skip_clause();
             module.unread.extend(parser.lexemes[start..parser.at].iter().filter_map(name_of));
@@ -84,9 +91,14 @@ pub(crate) fn is_variable(name: &str) -> bool {
 }
 
 struct Parser<'a> {
+    text: &'a str,
+    /// Where the text begins among others.
+    begin: usize,
     lexemes: Vec<Lexeme>,
     at: usize,
     depth: usize,
+    /// How many parentheses are open.
+    open: usize,
     /// How many `forbid` rules there were.
     forbidden: usize,
     registry: &'a Registry,
@@ -136,14 +148,43 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, sign: &'static str, place: &str) -> Parsed<()> {
-        if self.accept(sign) { Ok(()) } else { Err(self.unexpected(&format!("`{sign}` {place}"))) }
+        if self.accept(sign) { Ok(()) } else { Err(self.missing(sign, &format!("`{sign}` {place}"))) }
+    }
+
+    /// Reports that a sign is missing, and offers to insert it where that is likely all that is wrong.
+    fn missing(&mut self, sign: &'static str, want: &str) -> Failed {
+        let failed = self.unexpected(want);
+        let before = self.lexemes[self.at.saturating_sub(1)].span.end;
+        let insert = match sign {
+            ")" if self.ends_condition() => ")".repeat(self.open.max(1)),
+            ":" if self.is_value() => ":".to_owned(),
+            "(" if self.ends_condition() || self.is(",") => "()".to_owned(),
+            "," if matches!(self.token(), Token::Name(_)) && self.is_after(1, ":") => ",".to_owned(),
+            _ => return failed,
+        };
+        let remedy = format!("write `{insert}` here");
+        let place = Span { start: before, end: before };
+        self.last_report().remedy(&remedy).edit(place, insert, remedy);
+        failed
+    }
+
+    /// Whether what is next can only stand behind a closed parenthesis.
+    fn ends_condition(&self) -> bool {
+        [":-", "."].into_iter().any(|sign| self.is(sign))
+    }
+
+    fn is_value(&self) -> bool {
+        !matches!(self.token(), Token::Sign(_) | Token::End)
     }
 
     fn unexpected(&mut self, want: &str) -> Failed {
-        let got = self.token().describe();
-        let span = self.span();
-        let item = self.report.error("L010", span, format!("wanted {want}, found {got}"));
-        item.label("not expected here");
+        let (got, span) = (self.token().describe(), self.span());
+        let before = self.at.checked_sub(1).map_or(0, |before| self.lexemes[before].span.end);
+        // What could not be read between the last token and this one may well be what is missing.
+        if !self.report.has_between(before, span.start) {
+            let item = self.report.error("L010", span, format!("wanted {want}, found {got}"));
+            item.label("not expected here");
+        }
         Failed
     }
 
@@ -163,16 +204,20 @@ impl Parser<'_> {
 
     fn item(&mut self, module: &mut Module) -> Parsed<()> {
         let declares = matches!(self.token(), Token::Name(_))
-            && matches!(self.token_after(1), Token::Name(_) | Token::Quoted(_));
-        if declares {
-            module.declarations.push(self.declaration()?);
+            && matches!(self.token_after(1), Token::Name(_) | Token::Quoted(_) | Token::Text(_));
+        if self.is(".") {
+            self.habit(1, "L010", "a `.` without a clause before it", "");
+        } else if declares {
+            let start = self.span();
+            let kind = self.declaration()?;
+            module.declarations.push(Declaration { kind, span: self.span_from(start) });
         } else {
             module.clauses.push(self.clause()?);
         }
         Ok(())
     }
 
-    fn declaration(&mut self) -> Parsed<Declaration> {
+    fn declaration(&mut self) -> Parsed<DeclarationKind> {
         let Token::Name(word) = self.token().clone() else {
             unreachable!("a declaration starts with a name")
         };
@@ -181,20 +226,22 @@ impl Parser<'_> {
         let declaration = match &*word {
             "relation" => {
                 let name = self.name("the name of a relation")?;
-                Declaration::Relation { name, columns: self.column_list()? }
+                DeclarationKind::Relation { name, columns: self.column_list()? }
             }
-            "input" => Declaration::Input(self.name("the name of a relation")?),
+            "input" => DeclarationKind::Input(self.name("the name of a relation")?),
             "output" => self.output()?,
             "forbid" => return Err(self.unexpected("`:-` and a body after `forbid`")),
-            "use" => Declaration::Use(self.name("the name of saved rules")?),
+            "use" => DeclarationKind::Use(self.name("the name of saved rules")?),
             "event" => {
                 return Err(self.not_yet(&format!("`{word}`"), span));
             }
             _ => {
-                let known = ["relation", "input", "output", "use"];
-                let remedy = suggest(&word, known).unwrap_or_default();
                 let message = format!("`{word}` does not begin a declaration");
-                self.report.error("L010", span, message).remedy(remedy);
+                let item = self.report.error("L010", span, message);
+                match habits::usual_declaration(&word) {
+                    Some(ours) => item.replace(ours),
+                    None => item.suggest(&word, ["relation", "input", "output", "forbid", "use"]),
+                };
                 return Err(Failed);
             }
         };
@@ -202,7 +249,7 @@ impl Parser<'_> {
         Ok(declaration)
     }
 
-    fn output(&mut self) -> Parsed<Declaration> {
+    fn output(&mut self) -> Parsed<DeclarationKind> {
         let name = self.name("the name of a relation")?;
         let mut order = Vec::new();
         if self.accept_word("order") {
@@ -215,7 +262,7 @@ impl Parser<'_> {
             }
         }
         let limit = if self.accept_word("limit") { Some(self.limit()?) } else { None };
-        Ok(Declaration::Output { name, order, limit })
+        Ok(DeclarationKind::Output { name, order, limit })
     }
 
     /// A column, and which way it orders.
@@ -256,7 +303,8 @@ impl Parser<'_> {
         self.report
             .error("L010", last, format!("wanted `.` at the end of {what}, found {got}"))
             .label("after this")
-            .remedy("end it with `.`");
+            .remedy("end it with `.`")
+            .edit(Span { start: last.end, end: last.end }, ".", "end it with `.`");
         // What follows may well be the next clause.
         let next = matches!(self.token(), Token::Name(_) | Token::Quoted(_) | Token::End);
         if next { Ok(()) } else { Err(Failed) }
@@ -279,10 +327,12 @@ impl Parser<'_> {
     }
 
     fn column_list(&mut self) -> Parsed<Vec<(Name, ColumnType)>> {
-        self.expect("(", "before the columns")?;
+        if !self.accept("(") {
+            return Err(self.unexpected("`(` and the columns, as in (x: int, y: text)"));
+        }
         self.list(")", |parser| {
             let name = parser.name("the name of a column")?;
-            parser.expect(":", "and a type after the name of a column")?;
+            parser.expect(":", "and a type after the name of a column, as in `x: int`")?;
             Ok((name, parser.column_type()?))
         })
     }
@@ -299,8 +349,11 @@ impl Parser<'_> {
             "link" => ColumnType::Kind(Kind::Link),
             "any" => ColumnType::Any,
             other => {
-                let remedy = suggest(other, TYPES).unwrap_or_default();
-                self.report.error("L022", name.span, format!("there is no type `{other}`")).remedy(remedy);
+                let item = self.report.error("L022", name.span, format!("there is no type `{other}`"));
+                match habits::usual_type(other) {
+                    Some(ours) => item.replace(ours),
+                    None => item.suggest(other, TYPES),
+                };
                 ColumnType::Any
             }
         })
@@ -313,31 +366,34 @@ impl Parser<'_> {
         mut item: impl FnMut(&mut Self) -> Parsed<T>,
     ) -> Parsed<Vec<T>> {
         let mut items = Vec::new();
-        if self.accept(close) {
-            return Ok(items);
-        }
-        loop {
+        self.open += 1;
+        while !self.accept(close) {
             items.push(item(self)?);
-            if self.accept(close) {
-                return Ok(items);
-            }
-            if !self.accept(",") {
-                return Err(self.unexpected(&format!("`,` or `{close}`")));
+            if !self.accept(",") && !self.is(close) {
+                let sign = if self.ends_condition() { close } else { "," };
+                return Err(self.missing(sign, &format!("`,` or `{close}`")));
             }
         }
+        self.open -= 1;
+        Ok(items)
     }
 
     fn clause(&mut self) -> Parsed<Clause> {
         let start = self.span();
+        self.refuse_headless()?;
+        if self.is_word("forbid") && self.is_after(1, ".") {
+            self.advance();
+            return Err(self.unexpected("`:-` and a body after `forbid`"));
+        }
         let forbids = self.is_word("forbid") && self.is_after(1, ":-");
         let head = if forbids { self.forbidden() } else { self.atom()? };
         if self.is("@") {
             return Err(self.not_yet("`@next`", self.span()));
         }
         let mut body = Vec::new();
-        if self.accept(":-") {
+        if self.accept(":-") || self.arrow() {
             body.push(self.literal()?);
-            while self.accept(",") {
+            while self.accept(",") || self.conjunction() || self.forgotten_comma() {
                 body.push(self.literal()?);
             }
         }
@@ -383,15 +439,14 @@ impl Parser<'_> {
     }
 
     fn argument(&mut self) -> Parsed<(Name, Term, Option<Term>)> {
-        if !self.is_after(1, ":") {
-            let span = self.span();
-            self.report
-                .error("L011", span, "an argument without the name of its column")
-                .remedy("name the column, as in edge(from: X, to: Y); columns may be left out");
-            return Err(Failed);
-        }
-        let column = self.name("the name of a column")?;
-        self.expect(":", "after the name of a column")?;
+        let column = if self.is_after(1, ":") || self.lacks_colon() {
+            let column = self.name("the name of a column")?;
+            self.expect(":", "after the name of a column")?;
+            column
+        } else {
+            // A mistake of the whole atom, which is reported when all declarations are known.
+            Name { text: "".into(), span: self.span() }
+        };
         let term = self.term()?;
         let default = if self.accept("??") { Some(self.default()?) } else { None };
         Ok((column, term, default))
@@ -414,9 +469,17 @@ impl Parser<'_> {
         }
     }
 
+    /// Whether the name of a column stands before its value.
+    fn lacks_colon(&self) -> bool {
+        let value =
+            matches!(self.token_after(1), Token::Int(_) | Token::Float(_) | Token::Text(_) | Token::Name(_));
+        matches!(self.token(), Token::Name(name) if !is_variable(name)) && value
+    }
+
     fn literal(&mut self) -> Parsed<Literal> {
         let start = self.span();
-        let kind = if self.accept("!") {
+        self.expect_condition()?;
+        let kind = if self.accept("!") || self.negation() {
             LiteralKind::Not(self.atom()?)
         } else if self.is_after(1, ":=") {
             self.binding()?
@@ -443,13 +506,19 @@ impl Parser<'_> {
     /// `C := atom`, or an aggregate.
     fn binding(&mut self) -> Parsed<LiteralKind> {
         let result = self.variable("a variable before `:=`")?;
+        if self.assigns_term() {
+            self.habit(1, "L013", "`:=` is for CIDs and aggregates", "==");
+            let variable = Term { kind: TermKind::Variable(result.text), span: result.span, depth: 1 };
+            return Ok(LiteralKind::Compare(Comparison::Equal, variable, self.term()?));
+        }
         self.expect(":=", "after the variable")?;
         if self.is_after(1, "(") || self.is_after(1, "::") || matches!(self.token(), Token::Quoted(_)) {
             return Ok(LiteralKind::Atom { atom: self.atom()?, cid: Some(result) });
         }
         let word = self.name("an atom or an aggregate after `:=`")?;
         let measure = self.measure(&word)?;
-        let over = if self.is(":") { None } else { Some(self.variable("a variable to aggregate, or `:`")?) };
+        let at_atom = self.is(":") || self.is_after(1, "(") || self.is_after(1, "::");
+        let over = if at_atom { None } else { Some(self.variable("a variable to aggregate, or `:`")?) };
         if over.is_none() && measure != Measure::Of(Aggregate::Count) {
             let message = format!("`{}` of what?", word.text);
             let by = if measure.goes_by() { " by K" } else { "" };
@@ -495,9 +564,12 @@ impl Parser<'_> {
         }
         let built_in: Vec<_> = built_in().collect();
         let known = built_in.iter().map(Measure::name).chain(self.registry.aggregate_names());
-        let remedy = suggest(&word.text, known).unwrap_or_default();
         let message = format!("there is no aggregate `{}`", word.text);
-        self.report.error("L025", word.span, message).remedy(remedy);
+        let item = self.report.error("L025", word.span, message);
+        match habits::usual_aggregate(&word.text) {
+            Some(ours) => item.replace(ours),
+            None => item.suggest(&word.text, known),
+        };
         Err(Failed)
     }
 
@@ -517,62 +589,17 @@ impl Parser<'_> {
 
     fn comparison(&mut self) -> Parsed<LiteralKind> {
         let left = self.term()?;
-        let comparison = match self.token() {
+        let comparison = match self.comparison_sign() {
             Token::Sign("==") => Comparison::Equal,
             Token::Sign("!=") => Comparison::Unequal,
             Token::Sign("<") => Comparison::Less,
             Token::Sign("<=") => Comparison::LessOrEqual,
             Token::Sign(">") => Comparison::Greater,
             Token::Sign(">=") => Comparison::GreaterOrEqual,
-            Token::Sign("=") => {
-                let span = self.span();
-                self.report.error("L013", span, "`=` is no comparison").remedy("write `==`");
-                return Err(Failed);
-            }
             _ => return Err(self.unexpected("an atom, or a comparison such as X < 3")),
         };
         self.advance();
         Ok(LiteralKind::Compare(comparison, left, self.term()?))
-    }
-
-    fn term(&mut self) -> Parsed<Term> {
-        self.nested(|parser| {
-            parser.chain(&[("+", Function::Add), ("-", Function::Subtract)], |parser| {
-                let signs = [("*", Function::Multiply), ("/", Function::Divide), ("%", Function::Remainder)];
-                parser.chain(&signs, Self::factor)
-            })
-        })
-    }
-
-    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.depth == MAX_DEPTH {
-            return Err(self.too_deep(self.span()));
-        }
-        self.depth += 1;
-        let parsed = parse(self);
-        self.depth -= 1;
-        parsed
-    }
-
-    fn too_deep(&mut self, span: Span) -> Failed {
-        let message = format!("a term nested deeper than {MAX_DEPTH}");
-        self.report.error("L012", span, message).remedy("compute a part of it with X == …");
-        Failed
-    }
-
-    /// Operands between operators of one strength, grouped from the left.
-    fn chain(
-        &mut self,
-        signs: &[(&'static str, Function)],
-        operand: impl Fn(&mut Self) -> Parsed<Term>,
-    ) -> Parsed<Term> {
-        let mut left = operand(self)?;
-        while let Some((_, function)) = signs.iter().find(|(sign, _)| self.is(sign)) {
-            self.advance();
-            let right = operand(self)?;
-            left = self.apply(function.clone(), vec![left, right])?;
-        }
-        Ok(left)
     }
 
     fn apply(&mut self, function: Function, terms: Vec<Term>) -> Parsed<Term> {
@@ -585,104 +612,25 @@ impl Parser<'_> {
         Ok(Term { kind: TermKind::Apply(function, terms), span, depth })
     }
 
-    fn factor(&mut self) -> Parsed<Term> {
-        let span = self.span();
-        if self.is("-") && !matches!(self.token_after(1), Token::Int(_) | Token::Float(_)) {
-            self.advance();
-            let inner = self.nested(Self::factor)?;
-            let mut term = self.apply(Function::Negate, vec![inner])?;
-            term.span = self.span_from(span);
-            return Ok(term);
-        }
-        if self.accept("(") {
-            let mut term = self.term()?;
-            self.expect(")", "after the term in parentheses")?;
-            term.span = self.span_from(span);
-            return Ok(term);
-        }
-        let kind = self.simple()?;
-        if let Some(kind) = kind {
-            return Ok(Term { kind, span: self.span_from(span), depth: 1 });
-        }
-        let mut call = self.call()?;
-        call.span = self.span_from(span);
-        Ok(call)
-    }
-
-    /// A variable, a value, a parameter; nothing if a function stands here.
-    fn simple(&mut self) -> Parsed<Option<TermKind>> {
-        let kind = match self.token().clone() {
-            Token::Name(_) if self.is_after(1, "(") => return Ok(None),
-            Token::Name(name) if &*name == "_" => TermKind::Wildcard,
-            Token::Name(name) if is_variable(&name) => TermKind::Variable(name),
-            Token::Parameter(name) => TermKind::Parameter(name),
-            Token::Sign("-") => {
-                self.advance();
-                TermKind::Constant(self.number(true))
-            }
-            Token::Int(_) | Token::Float(_) => TermKind::Constant(self.number(false)),
-            Token::Text(text) => TermKind::Constant(Value::Text(text)),
-            Token::Bytes(bytes) => TermKind::Constant(Value::Bytes(bytes)),
-            Token::Link(cid) => TermKind::Constant(Value::Link(cid)),
-            Token::Name(name) => TermKind::Constant(self.word(&name)?),
-            Token::Quoted(_) | Token::Sign(_) | Token::End => {
-                return Err(self.unexpected("a variable, a value or a term"));
-            }
-        };
-        self.advance();
-        Ok(Some(kind))
-    }
-
-    fn number(&mut self, negative: bool) -> Value {
-        let span = self.span();
-        let value = match *self.token() {
-            Token::Float(number) => Value::float(if negative { -number } else { number }).ok(),
-            Token::Int(int) if negative => 0_i64.checked_sub_unsigned(int).map(Value::Int),
-            Token::Int(int) => i64::try_from(int).ok().map(Value::Int),
-            _ => unreachable!("only called at a number"),
-        };
-        value.unwrap_or_else(|| {
-            self.report
-                .error("L003", span, "this int does not fit 64 bits")
-                .remedy("ints go from -9223372036854775808 to 9223372036854775807");
-            Value::Int(0)
-        })
-    }
-
-    /// A word that is a value: `true`, `false`, a CID.
-    fn word(&mut self, name: &str) -> Parsed<Value> {
-        match name {
-            "true" => return Ok(Value::Bool(true)),
-            "false" => return Ok(Value::Bool(false)),
-            _ => {}
-        }
-        if let Ok(cid) = name.parse::<Cid>() {
-            return Ok(Value::Link(cid));
-        }
-        let span = self.span();
-        self.report.error("L010", span, format!("`{name}` is neither a variable nor a value")).remedy(
-            format!("a text stands in quotes, \"{name}\"; a variable begins with an upper-case letter"),
-        );
-        Err(Failed)
-    }
-
     /// `function(term, …)`
     fn call(&mut self) -> Parsed<Term> {
         let name = self.name("the name of a function")?;
         self.expect("(", "before the arguments")?;
         let terms = self.list(")", Self::term)?;
         let Some(function) = self.function(&name.text) else {
+            let message = format!("there is no function `{}`", name.text);
             let built_in: Vec<_> = named_functions().collect();
             let known = built_in.iter().map(Function::name).chain(self.registry.function_names());
-            let remedy = suggest(&name.text, known).unwrap_or_default();
-            let message = format!("there is no function `{}`", name.text);
-            self.report.error("L023", name.span, message).remedy(remedy);
+            self.report.error("L023", name.span, message).suggest(&name.text, known);
             return Err(Failed);
         };
         if terms.len() != function.arity() {
             let (got, want) = (terms.len(), function.arity());
-            let message = format!("`{}` wants {want} arguments and gets {got}", name.text);
-            self.report.error("L034", self.span_from(name.span), message);
+            let arguments = if want == 1 { "argument" } else { "arguments" };
+            let message = format!("`{}` wants {want} {arguments} and gets {got}", name.text);
+            let example = ["a", "b", "c", "d"].into_iter().take(want).collect::<Vec<_>>().join(", ");
+            let remedy = format!("write {}({example})", name.text);
+            self.report.error("L034", self.span_from(name.span), message).remedy(remedy);
             return Err(Failed);
         }
         self.apply(function, terms)

@@ -11,8 +11,8 @@ use motet_algebra::{Column, ColumnType, RelationName};
 use motet_fact::Kind;
 
 use crate::Catalog;
-use crate::ast::{Atom, Declaration, LiteralKind, Module, Name};
-use crate::diagnostic::{Report, suggest};
+use crate::ast::{Atom, Declaration, DeclarationKind, LiteralKind, Module, Name};
+use crate::diagnostic::Report;
 use crate::parser::FORBID;
 use crate::{Direction, item_types};
 
@@ -94,19 +94,19 @@ impl Relations {
             relations.known.insert(name.clone(), Known { base: Some(traits), ..Known::new(columns, true) });
         }
         for declaration in &module.declarations {
-            if let Declaration::Relation { name, columns } = declaration {
-                relations.declare(name, columns, report);
+            if let DeclarationKind::Relation { name, columns } = &declaration.kind {
+                relations.declare(name, columns, declaration, report);
             }
         }
         for clause in &module.clauses {
             relations.define(&clause.head, report);
         }
         for declaration in &module.declarations {
-            match declaration {
-                Declaration::Relation { .. } | Declaration::Use(_) => {}
-                Declaration::Input(name) => relations.mark_input(name, module, report),
-                Declaration::Output { name, order, limit } => {
-                    relations.mark_output(name, report);
+            match &declaration.kind {
+                DeclarationKind::Relation { .. } | DeclarationKind::Use(_) => {}
+                DeclarationKind::Input(name) => relations.mark_input(name, declaration, module, report),
+                DeclarationKind::Output { name, order, limit } => {
+                    relations.mark_output(name, declaration, report);
                     relations.show(name, order, *limit, report);
                 }
             }
@@ -118,19 +118,33 @@ impl Relations {
         self.known.get(name)
     }
 
-    fn declare(&mut self, name: &Name, columns: &[(Name, ColumnType)], report: &mut Report) {
+    fn declare(
+        &mut self,
+        name: &Name,
+        columns: &[(Name, ColumnType)],
+        declaration: &Declaration,
+        report: &mut Report,
+    ) {
         if let Some(known) = self.known.get(&name.text) {
             let what = if known.base.is_some() { "is a base relation" } else { "is declared twice" };
-            report
-                .error("L030", name.span, format!("`{}` {what}", name.text))
-                .remedy("give this one another name");
+            let item = report.error("L030", name.span, format!("`{}` {what}", name.text));
+            let before = known.columns.iter().map(|(column, column_type)| (column, *column_type));
+            if before.eq(columns.iter().map(|(column, column_type)| (&column.text, Some(*column_type)))) {
+                item.remedy("leave this declaration out").edit(
+                    declaration.span,
+                    "",
+                    "remove this declaration",
+                );
+            } else {
+                item.remedy("give this one another name");
+            }
             return;
         }
         let mut seen = BTreeSet::new();
         for (column, _) in columns {
             if !seen.insert(&column.text) {
                 let message = format!("`{}` has two columns `{}`", name.text, column.text);
-                report.error("L031", column.span, message);
+                report.error("L031", column.span, message).remedy("give each column a name of its own");
             }
         }
         let columns = columns.iter().map(|(column, kind)| (column.text.clone(), Some(*kind))).collect();
@@ -153,17 +167,21 @@ impl Relations {
         }
     }
 
-    fn mark_input(&mut self, name: &Name, module: &Module, report: &mut Report) {
+    fn mark_input(&mut self, name: &Name, declaration: &Declaration, module: &Module, report: &mut Report) {
         let known = self
             .known
             .entry(name.text.clone())
             .or_insert_with(|| Known::new(columns_named(&name.text, module), true));
         if known.base.is_some() {
             let message = format!("`{}` is a base relation: it is filled by the database", name.text);
-            report.error("L033", name.span, message).remedy("leave the declaration out");
+            report.error("L033", name.span, message).remedy("leave the declaration out").edit(
+                declaration.span,
+                "",
+                "remove this declaration",
+            );
         }
         if known.input {
-            report.warning("L073", name.span, format!("`{}` is declared an input twice", name.text));
+            twice(name, "an input", declaration, report);
         }
         known.input = true;
         if !known.declared {
@@ -172,7 +190,7 @@ impl Relations {
         }
     }
 
-    fn mark_output(&mut self, name: &Name, report: &mut Report) {
+    fn mark_output(&mut self, name: &Name, declaration: &Declaration, report: &mut Report) {
         match self.known.get_mut(&name.text) {
             Some(known) if known.base.is_some() => {
                 let message = format!("`{}` is a base relation and cannot be an output", name.text);
@@ -180,7 +198,7 @@ impl Relations {
             }
             Some(known) => {
                 if known.output {
-                    report.warning("L073", name.span, format!("`{}` is declared an output twice", name.text));
+                    twice(name, "an output", declaration, report);
                 }
                 known.output = true;
             }
@@ -197,10 +215,7 @@ impl Relations {
                 continue;
             }
             let message = format!("`{}` has no column `{}`", name.text, column.text);
-            let item = report.error("L021", column.span, message);
-            if let Some(remedy) = suggest(&column.text, known.column_names()) {
-                item.remedy(remedy);
-            }
+            report.error("L021", column.span, message).suggest(&column.text, known.column_names());
         }
         known.limit = limit.or(known.limit);
     }
@@ -225,12 +240,20 @@ impl Relations {
         if self.unread.contains(&name.text) {
             return;
         }
-        let item = report.error("L020", name.span, format!("there is no relation `{}`", name.text));
-        item.label("neither declared nor derived");
-        if let Some(remedy) = suggest(&name.text, self.written()) {
-            item.remedy(remedy);
-        }
+        report
+            .error("L020", name.span, format!("there is no relation `{}`", name.text))
+            .label("neither declared nor derived")
+            .remedy("declare it, as in `relation edge(from: int, to: int).`, or write rules for it")
+            .suggest(&name.text, self.written());
     }
+}
+
+/// Warns of a declaration that says nothing new.
+fn twice(name: &Name, what: &str, declaration: &Declaration, report: &mut Report) {
+    report
+        .warning("L073", name.span, format!("`{}` is declared {what} twice", name.text))
+        .remedy("leave one declaration out")
+        .edit(declaration.span, "", "remove this declaration");
 }
 
 /// The columns that a program names of a relation, in the order in which it does.

@@ -10,8 +10,9 @@ use motet_algebra::{Column, Comparison, Function, RelationName, Term};
 use motet_fact::Value;
 
 use crate::ast::{self, Atom, Clause, Literal, LiteralKind, Measure, TermKind};
-use crate::diagnostic::{Report, Span, suggest};
+use crate::diagnostic::{Report, Span};
 use crate::relations::Relations;
+use motet_algebra::text::edit::as_written;
 
 /// The name of a variable. As a column of a table it stands for the variable's values.
 pub(crate) type Variable = Column;
@@ -68,6 +69,10 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    fn binds(&self, name: &str) -> bool {
+        self.variables.iter().any(|(_, variable, _)| &**variable == name)
+    }
+
     /// Its variables, each once, in the order of its columns, the CID last.
     pub(crate) fn all_variables(&self) -> Vec<Variable> {
         let mut seen = BTreeSet::new();
@@ -236,24 +241,14 @@ impl Resolver<'_> {
 
     /// Whether the relation is known and has the columns, each named once.
     fn check_columns(&mut self, atom: &Atom) {
-        let mut seen = BTreeSet::new();
-        for (column, _) in &atom.arguments {
-            if !seen.insert(&column.text) {
-                let message = format!("the column `{}` is named twice", column.text);
-                let remedy = "to say two things of a column, use a variable and ==";
-                self.report.error("L031", column.span, message).remedy(remedy);
-            }
-        }
+        named_once(atom, self.report);
         let Some(known) = self.relations.get(&atom.relation.text) else {
             return self.relations.unknown(&atom.relation, self.report);
         };
         for (column, _) in &atom.arguments {
             if !known.has_column(&column.text) {
                 let message = format!("`{}` has no column `{}`", atom.relation.text, column.text);
-                let item = self.report.error("L021", column.span, message);
-                if let Some(remedy) = suggest(&column.text, known.column_names()) {
-                    item.remedy(remedy);
-                }
+                self.report.error("L021", column.span, message).suggest(&column.text, known.column_names());
             }
         }
     }
@@ -266,7 +261,12 @@ impl Resolver<'_> {
         if !missing.is_empty() {
             let message = format!("the head does not say what `{}` holds", missing.join("`, `"));
             let remedy = format!("all heads of `{}` name the same columns", head.relation.text);
-            self.report.error("L032", head.span, message).remedy(remedy);
+            let item = self.report.error("L032", head.span, message).remedy(remedy);
+            if let Some(columns) = completed(head, &missing, &draft.rule) {
+                let place = Span { start: head.span.end - 1, end: head.span.end - 1 };
+                let label = format!("add {}", columns.trim_start_matches(", "));
+                item.edit(place, columns, label);
+            }
         }
         for (column, _) in &known.columns {
             if let Some((_, term)) = named(column) {
@@ -299,9 +299,14 @@ impl Resolver<'_> {
         if let Some(value) = self.parameters.get(name) {
             return Term::Constant(value.clone());
         }
-        let item = self.report.error("L024", span, format!("there is no parameter `${name}`"));
-        let known = self.parameters.keys().map(String::as_str);
-        item.remedy(suggest(name, known).unwrap_or_else(|| format!("give it: --param {name}=VALUE")));
+        if name.is_empty() {
+            // The lexer has reported it.
+            return draft.assume();
+        }
+        self.report
+            .error("L024", span, format!("there is no parameter `${name}`"))
+            .remedy(format!("give it: --param {name}=VALUE"))
+            .suggest_with("$", name, self.parameters.keys().map(String::as_str));
         draft.assume()
     }
 
@@ -324,6 +329,37 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// Reports columns that an atom names more than once.
+pub(crate) fn named_once(atom: &Atom, report: &mut Report) {
+    let mut before: BTreeMap<&str, &ast::Term> = BTreeMap::new();
+    let mut end = atom.relation.span.end;
+    for (column, term) in &atom.arguments {
+        if let Some(first) = before.insert(&column.text, term) {
+            let message = format!("the column `{}` is named twice", column.text);
+            let remedy = "to say two things of a column, use a variable and ==";
+            let item = report.error("L031", column.span, message).remedy(remedy);
+            if first.is_same(term) {
+                item.edit(Span { start: end, end: term.span.end }, "", "remove the second");
+            }
+        }
+        end = term.span.end;
+    }
+}
+
+/// The columns that a head lacks, each with the variable of the body that has its name, if there is one for each.
+fn completed(head: &Atom, missing: &[&str], rule: &Rule) -> Option<String> {
+    let mut columns = String::new();
+    for column in missing {
+        let mut letters = column.chars();
+        let variable: String = letters.next()?.to_uppercase().chain(letters).collect();
+        let bound = |goal: &Goal| matches!(&goal.kind, GoalKind::Scan(scan) if scan.binds(&variable));
+        rule.goals.iter().any(bound).then_some(())?;
+        columns += &format!(", {}: {variable}", as_written(column));
+    }
+    let first = head.arguments.is_empty();
+    Some(if first { columns.split_off(2) } else { columns })
 }
 
 fn occurrences(clause: &Clause) -> BTreeMap<Variable, (Span, usize)> {

@@ -72,21 +72,27 @@ pub(crate) fn stratify(edges: &[Edge], relations: &Relations, report: &mut Repor
         graph.entry(&edge.to).or_default();
     }
     let components = components(&graph);
+    let mut told = BTreeSet::new();
     for edge in edges.iter().filter(|edge| edge.reading != Reading::Plain) {
         let together = |component: &&Component| {
             component.relations.contains(&edge.from) && component.relations.contains(&edge.to)
         };
         if let Some(component) = components.iter().find(together) {
-            report_cycle(edge, component, edges, report);
+            let way = path(&edge.to, &edge.from, component, edges);
+            // One cycle may be found from several of its places.
+            let members: BTreeSet<_> = way.iter().chain([&edge.to]).cloned().collect();
+            if told.insert(members) {
+                report_cycle(edge, &way, report);
+            }
         }
     }
     components
 }
 
-fn report_cycle(edge: &Edge, component: &Component, edges: &[Edge], report: &mut Report) {
+fn report_cycle(edge: &Edge, way: &[RelationName], report: &mut Report) {
     let space = if edge.word == "!" { "" } else { " " };
     let mut cycle = format!("{} → {}{space}{}", edge.from, edge.word, edge.to);
-    for name in path(&edge.to, &edge.from, component, edges) {
+    for name in way {
         cycle.push_str(&format!(" → {name}"));
     }
     let relation = &edge.to;

@@ -89,17 +89,19 @@ r(x: N) :- N := product : box().
           |      ^^^^^^
           = did you mean `initial`?
 
-        error[L034]: `initial` wants 1 arguments and gets 2
+        error[L034]: `initial` wants 1 argument and gets 2
          --> test:6:6
           |
         6 | r(x: initial("a", "b")).
           |      ^^^^^^^^^^^^^^^^^
+          = write initial(a)
 
         error[L040]: `r.x` is int and this is text
          --> test:7:6
           |
         7 | r(x: initial("a")).
           |      ^^^^^^^^^^^^
+          = wanted is an int: write digits, from -9223372036854775808 to 9223372036854775807
 
         error[L025]: there is no aggregate `prodct`
          --> test:8:17

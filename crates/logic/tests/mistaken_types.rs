@@ -118,7 +118,7 @@ u(x: X) :- Task(id: X, title: T ?? $none).
               |
             1 | p(x: X) :- Task(id: X). q(x: X) :- type::Task(id: X).
               |                                          ^^^^
-              = types are for queries of a party
+              = types are for queries of a party: motet query
         "#]],
     );
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Report, Span, suggest};
+use super::diagnostic::{Diagnostic, Report, Span};
 use super::lexer::{Lexeme, Token};
 use super::words::RESERVED;
 use crate::Registry;
@@ -102,9 +102,7 @@ impl Cursor<'_> {
         known: impl IntoIterator<Item = &'w str>,
     ) -> Failed {
         let item = self.report.error("R011", span, format!("there is no {what} `{word}`"));
-        if let Some(remedy) = suggest(word, known) {
-            item.remedy(remedy);
-        }
+        item.suggest(word, known);
         Failed
     }
 

@@ -2,11 +2,14 @@
 //!
 //! A compilation collects every problem it finds and gives them all at once, in the order of the text. Each has a code
 //! that does not change between versions, a message, the piece of text it is about, a few words about that piece, and
-//! usually a remedy. The codes: L00x characters and literals, L01x syntax, L02x unknown names, L03x declarations and
-//! heads, L04x types, L05x variables, L06x strata, L07x warnings, L090 what is not there yet.
+//! usually a remedy; where that is mechanical, as an [`Edit`] too.
+//!
+//! The codes: L00x characters and literals, L01x syntax, L02x unknown names, L03x declarations and heads, L04x types,
+//! L05x variables, L06x strata, L07x warnings, L090 what is not there yet.
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::text::edit::Edit;
 use crate::text::sources::Sources;
 
 /// A program and what to call it in messages.
@@ -83,6 +86,8 @@ pub struct Diagnostic {
     pub label: String,
     /// What to do, if that can be said.
     pub remedy: Option<String>,
+    /// Changes of the text that do it, each of which is enough.
+    pub edits: Vec<Edit>,
 }
 
 impl Diagnostic {
@@ -153,9 +158,8 @@ fn write_item(f: &mut Formatter<'_>, source: &Source, span: Span, item: &Diagnos
     let number = line.to_string();
     let margin = " ".repeat(number.len());
     writeln!(f, "{margin}--> {}:{line}:{column}", source.name)?;
-    let text: String =
-        line_text(source, line).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    writeln!(f, "{margin} |\n{number} | {text}")?;
+    let (text, column) = window(line_text(source, line), column);
+    writeln!(f, "{}", format!("{margin} |\n{number} | {text}").trim_end())?;
     let carets = "^".repeat(caret_count(source, span, column, &text));
     let under = format!("{margin} | {}{carets} {}", " ".repeat(column - 1), item.label);
     writeln!(f, "{}", under.trim_end())?;
@@ -163,6 +167,24 @@ fn write_item(f: &mut Formatter<'_>, source: &Source, span: Span, item: &Diagnos
         Some(remedy) => writeln!(f, "{margin} = {remedy}"),
         None => Ok(()),
     }
+}
+
+/// How many characters of a line are shown, and how many of them before the place.
+const WINDOW: (usize, usize) = (120, 40);
+
+/// What is shown of a line, without characters that move the cursor; and the column of the place in it. Of a long line
+/// that is the surroundings of the place.
+fn window(line: &str, column: usize) -> (String, usize) {
+    let skipped = if line.chars().count() > WINDOW.0 { column.saturating_sub(WINDOW.1 + 1) } else { 0 };
+    let shown = line.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut text: String = shown.skip(skipped).take(WINDOW.0).collect();
+    if line.chars().count() > skipped + WINDOW.0 {
+        text.push('…');
+    }
+    if skipped > 0 {
+        text.insert_str(0, "… ");
+    }
+    (text, column - skipped + if skipped > 0 { 2 } else { 0 })
 }
 
 fn line_text(source: &Source, line: usize) -> &str {
@@ -199,7 +221,8 @@ impl Report {
         span: Span,
         message: String,
     ) -> &mut Diagnostic {
-        let item = Diagnostic { severity, code, message, span, label: String::new(), remedy: None };
+        let (label, remedy, edits) = (String::new(), None, Vec::new());
+        let item = Diagnostic { severity, code, message, span, label, remedy, edits };
         self.items.push(item);
         self.items.last_mut().expect("one was just pushed")
     }
@@ -207,6 +230,11 @@ impl Report {
     /// What was noted last.
     pub fn last(&mut self) -> Option<&mut Diagnostic> {
         self.items.last_mut()
+    }
+
+    /// Whether something was noted that lies between two places.
+    pub fn has_between(&self, start: usize, end: usize) -> bool {
+        self.items.iter().any(|item| start <= item.span.start && item.span.end <= end)
     }
 
     /// How much was noted.
@@ -221,14 +249,21 @@ impl Report {
 
     /// Says that all but the first so many are about a text that begins at a place behind others ([`Sources`]).
     pub fn shift(&mut self, first: usize, begin: usize) {
-        self.items[first..].iter_mut().for_each(|item| item.span = item.span.shifted(begin));
+        for item in &mut self.items[first..] {
+            item.span = item.span.shifted(begin);
+            item.edits.iter_mut().for_each(|edit| edit.span = edit.span.shifted(begin));
+        }
     }
 
     /// All of them, in the order of the text; what was said twice is said once.
     pub fn finish(mut self, sources: impl Into<Sources>) -> Diagnostics {
         self.items.sort_by_key(|item| (item.span, item.severity, item.code));
         self.items.dedup();
-        Diagnostics { sources: sources.into(), items: self.items }
+        let sources = sources.into();
+        // What was saved is for others too: it is not changed for the sake of one program.
+        let length = sources.program().text.len();
+        self.items.iter_mut().for_each(|item| item.edits.retain(|edit| edit.span.end <= length));
+        Diagnostics { sources, items: self.items }
     }
 }
 

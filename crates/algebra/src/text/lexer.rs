@@ -65,14 +65,32 @@ pub struct Lexeme {
 }
 
 /// Longer signs before their prefixes.
-const SIGNS: [&str; 26] = [
+const SIGNS: [&str; 28] = [
     ":-", ":=", "::", "==", "!=", "<=", ">=", "??", "(", ")", ",", ".", ":", "!", "<", ">", "+", "-", "*",
-    "/", "%", "@", "=", ";", "[", "]",
+    "/", "%", "@", "=", ";", "[", "]", "&", "|",
+];
+
+/// Characters that word processors and keyboards give for signs of the language.
+const LOOKALIKES: [(char, &str); 12] = [
+    ('≤', "<="),
+    ('≥', ">="),
+    ('≠', "!="),
+    ('←', ":-"),
+    ('¬', "!"),
+    ('∧', ","),
+    ('×', "*"),
+    ('÷', "/"),
+    ('−', "-"),
+    ('–', "-"),
+    ('，', ","),
+    ('：', ":"),
 ];
 
 /// All tokens of a text; the last is [`Token::End`].
 pub fn lex(text: &str, report: &mut Report) -> Vec<Lexeme> {
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), line_is_blank: true, report };
+    // Some editors mark a text as Unicode.
+    let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut lexer = Lexer { text, at, tokens: Vec::new(), line_is_blank: true, report };
     while lexer.at < text.len() {
         lexer.step();
     }
@@ -122,6 +140,10 @@ impl Lexer<'_> {
                 self.take_while(|c| c != '\n');
             }
             '"' => self.text_literal(self.at),
+            '\'' | '“' | '”' | '‘' | '’' => self.foreign_text(first),
+            '#' if self.line_is_blank => self.foreign_comment("#"),
+            '-' if self.line_is_blank && self.rest().starts_with("--") => self.foreign_comment("--"),
+            '/' if self.rest().starts_with("/*") => self.block_comment(),
             '`' => self.quoted_name(),
             '$' => self.parameter(),
             '0'..='9' => self.number(),
@@ -166,7 +188,9 @@ impl Lexer<'_> {
         self.at += 1;
         let name: Arc<str> = self.take_while(is_name_part).into();
         if name.is_empty() {
-            self.report.error("L001", self.span_from(start), "`$` without the name of a parameter");
+            self.report
+                .error("L001", self.span_from(start), "`$` without the name of a parameter")
+                .remedy("write its name behind it, as in $who");
         }
         self.push(Token::Parameter(name), start);
     }
@@ -174,14 +198,15 @@ impl Lexer<'_> {
     fn quoted_name(&mut self) {
         let start = self.at;
         self.at += 1;
-        let name = self.quoted('`').unwrap_or_else(|name| {
-            self.report
-                .error("L002", self.span_from(start), "a name in backticks does not end on its line")
-                .remedy("end it with a backtick");
-            name
+        let name = self.quoted('`').unwrap_or_else(|content| {
+            // It most likely ends before the next sign.
+            let line = &self.text[content..self.at];
+            self.at = content + line.find(['(', ')', ',', '.', ':']).unwrap_or(line.len());
+            self.unended(start, "a name in backticks does not end on its line", '`');
+            self.text[content..self.at].to_owned()
         });
         if name.is_empty() {
-            self.report.error("L001", self.span_from(start), "an empty name");
+            self.report.error("L001", self.span_from(start), "an empty name").remedy("give it a name");
         }
         self.push(Token::Quoted(name.into()), start);
     }
@@ -223,7 +248,9 @@ impl Lexer<'_> {
         if number.is_finite() {
             return Token::Float(number);
         }
-        self.report.error("L003", self.span_from(start), "this float is too large for 64 bits");
+        self.report
+            .error("L003", self.span_from(start), "this float is too large for 64 bits")
+            .remedy("floats go up to about 1.8e308");
         Token::Float(0.0)
     }
 
@@ -243,18 +270,19 @@ impl Lexer<'_> {
     /// A text that began at `start`; the opening quote is next.
     fn text_literal(&mut self, start: usize) {
         self.at += 1;
-        let text = self.quoted('"').unwrap_or_else(|text| {
-            self.report
-                .error("L002", self.span_from(start), "a text does not end on its line")
-                .label("it starts here")
-                .remedy("end it with \"; a line end in a text is written \\n");
-            text
+        let text = self.quoted('"').unwrap_or_else(|content| {
+            // What it ends with was most likely meant to stand behind it.
+            let line = &self.text[content..self.at];
+            self.at = content + line.trim_end_matches([')', '.', ',', ' ', '\t', '\r']).len();
+            self.unended(start, "a text does not end on its line", '"');
+            self.text[content..self.at].to_owned()
         });
         self.push(Token::Text(text.into()), start);
     }
 
-    /// What stands up to a quote; if the line ends first, what stood there.
-    fn quoted(&mut self, quote: char) -> Result<String, String> {
+    /// What stands up to a quote; if the line ends first, where that began.
+    fn quoted(&mut self, quote: char) -> Result<String, usize> {
+        let start = self.at;
         let mut text = String::new();
         loop {
             text.push_str(self.take_while(|c| c != quote && c != '\\' && c != '\n'));
@@ -264,9 +292,60 @@ impl Lexer<'_> {
                     return Ok(text);
                 }
                 Some('\\') => text.extend(self.escape()),
-                _ => return Err(text),
+                _ => return Err(start),
             }
         }
+    }
+
+    /// Reports a text or a name without its end, which is taken to be here.
+    fn unended(&mut self, start: usize, message: &str, mark: char) {
+        let here = Span { start: self.at, end: self.at };
+        let name = if mark == '"' { "\"; a line end in a text is written \\n" } else { "a backtick" };
+        self.report
+            .error("L002", self.span_from(start), message)
+            .label("it starts here")
+            .remedy(format!("end it with {name}"))
+            .edit(here, mark, format!("end it with {mark}"));
+    }
+
+    /// A text in other quotation marks.
+    fn foreign_text(&mut self, open: char) {
+        let start = self.at;
+        let close = match open {
+            '“' | '”' => ['”', '“'],
+            '‘' | '’' => ['’', '‘'],
+            other => [other, other],
+        };
+        self.at += open.len_utf8();
+        let text = self.take_while(|c| !close.contains(&c) && c != '\n' && c != '"').to_owned();
+        let Some(end) = self.rest().chars().next().filter(|c| close.contains(c)) else {
+            self.at = start + open.len_utf8();
+            return self.meaningless(start, open);
+        };
+        self.at += end.len_utf8();
+        let (span, right) = (self.span_from(start), format!("\"{text}\""));
+        self.report.error("L001", span, "a text stands in double quotes").replace(&right);
+        self.push(Token::Text(text.into()), start);
+    }
+
+    /// A comment as other languages write it, to the end of the line.
+    fn foreign_comment(&mut self, mark: &'static str) {
+        let start = self.at;
+        self.at += mark.len();
+        let span = self.span_from(start);
+        self.report.error("L001", span, format!("`{mark}` does not begin a comment")).replace("//");
+        self.take_while(|c| c != '\n');
+    }
+
+    fn block_comment(&mut self) {
+        let start = self.at;
+        let length = self.rest().find("*/").map_or(self.rest().len(), |end| end + 2);
+        self.at += 2;
+        let span = self.span_from(start);
+        self.report
+            .error("L001", span, "there are no comments over several lines")
+            .remedy("begin each line of it with `//`");
+        self.at = start + length;
     }
 
     /// The character that a backslash and what follows stand for.
@@ -289,7 +368,8 @@ impl Lexer<'_> {
         if character.is_none() {
             self.report
                 .error("L002", self.span_from(start), "an escape that means nothing")
-                .remedy("there are \\\" \\` \\\\ \\n \\r \\t \\0 and \\u{hex}");
+                .remedy("there are \\\" \\` \\\\ \\n \\r \\t \\0 and \\u{hex}")
+                .edit(Span { start, end: start }, "\\", "write \\\\ for the backslash itself");
         }
         character
     }
@@ -310,7 +390,21 @@ impl Lexer<'_> {
             return self.push(Token::Sign(sign), start);
         }
         self.at += first.len_utf8();
-        self.report.error("L001", self.span_from(start), format!("{first:?} means nothing here"));
+        self.meaningless(start, first);
+    }
+
+    fn meaningless(&mut self, start: usize, character: char) {
+        let span = self.span_from(start);
+        let item = self.report.error("L001", span, format!("{character:?} means nothing here"));
+        match LOOKALIKES.into_iter().find(|(one, _)| *one == character) {
+            Some((_, sign)) => {
+                item.replace(sign);
+                self.push(Token::Sign(sign), start);
+            }
+            None => {
+                item.remedy("leave it out, or put the text it is part of in quotes");
+            }
+        }
     }
 }
 
