@@ -101,6 +101,23 @@ pub enum Expression {
         /// The new column.
         result: Column,
     },
+    /// One row per group and node: the key columns, the node, and the parent it has after all moves of the group, of
+    /// which each row is one (H19, [`crate::moves::fold_moves`]). Moves are made in the order of `<` on some columns,
+    /// then on the node, then on the parent.
+    FoldMoves {
+        /// Of these rows.
+        input: Box<Expression>,
+        /// The columns that make the groups; may be empty.
+        keys: Vec<Column>,
+        /// The column of what is moved.
+        node: Column,
+        /// The column of what it is moved under.
+        parent: Column,
+        /// The columns that make the order, one after the other; at least one.
+        by: Vec<Column>,
+        /// The column that holds the parent in the end.
+        result: Column,
+    },
 }
 
 impl Expression {
@@ -113,7 +130,8 @@ impl Expression {
             | Expression::Rename { input, .. }
             | Expression::Extend { input, .. }
             | Expression::GroupBy { input, .. }
-            | Expression::Rank { input, .. } => vec![input],
+            | Expression::Rank { input, .. }
+            | Expression::FoldMoves { input, .. } => vec![input],
             Expression::Union(inputs) => inputs.iter().collect(),
             Expression::Difference(left, right)
             | Expression::Join(left, right)
@@ -131,7 +149,8 @@ impl Expression {
             | Expression::Rename { input, .. }
             | Expression::Extend { input, .. }
             | Expression::GroupBy { input, .. }
-            | Expression::Rank { input, .. } => vec![input],
+            | Expression::Rank { input, .. }
+            | Expression::FoldMoves { input, .. } => vec![input],
             Expression::Union(inputs) => inputs.iter_mut().collect(),
             Expression::Difference(left, right)
             | Expression::Join(left, right)

@@ -14,6 +14,7 @@
 //! | [`term`] | evaluation of terms and comparisons (Q2, Q3) |
 //! | [`registry`] | functions and aggregates that an application brings along |
 //! | [`aggregate`], [`exact`] | count, sum, min, max, mean, arg_max, arg_min, ranks; sums without rounding |
+//! | [`moves`] | moves of a tree, replayed without cycles |
 //! | [`naive`] | the evaluator that defines the semantics |
 //! | [`optimiser`], [`stats`] | programs that mean the same and cost less; what they go by |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
@@ -22,6 +23,7 @@
 pub mod aggregate;
 pub mod exact;
 pub mod expression;
+pub mod moves;
 pub mod naive;
 pub mod optimiser;
 pub mod program;

@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use motet_fact::{Value, codec};
 
-use crate::aggregate::dense_ranks;
+use crate::aggregate::{dense_ranks, row_order};
+use crate::moves::fold_moves;
 use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError};
 use crate::schema::position;
 use crate::{Aggregate, Column, Expression, Formula, Program, RelationName, SchemaError, Statement};
@@ -255,7 +256,10 @@ impl Evaluation<'_> {
                 let columns = self.program.columns(expression).expect(CHECKED);
                 Ok(Table { columns, rows: self.shown(name, &rows, cid.is_some()) })
             }
-            Expression::Constant { .. } | Expression::GroupBy { .. } | Expression::Rank { .. } => {
+            Expression::Constant { .. }
+            | Expression::GroupBy { .. }
+            | Expression::Rank { .. }
+            | Expression::FoldMoves { .. } => {
                 let columns = self.program.columns(expression).expect(CHECKED);
                 Ok(Table { columns, rows: Rows::default() })
             }
@@ -334,6 +338,9 @@ impl Evaluation<'_> {
                 group(input, keys, aggregate, by.iter().chain(over))
             }
             (Expression::Rank { keys, by, .. }, [input]) => rank(input, keys, by),
+            (Expression::FoldMoves { keys, node, parent, by, .. }, [input]) => {
+                replay(input, keys, by.iter().chain([node, parent]))
+            }
             _ => unreachable!("every operator is given as many inputs as it has"),
         };
         Ok(Table { columns, rows })
@@ -447,6 +454,20 @@ fn rank(table: &Table, keys: &[Column], by: &[Column]) -> Rows {
         rows.into_iter().zip(ranks).map(row).collect::<Vec<_>>()
     };
     Arc::new(groups(table, keys).into_values().flat_map(ranked).collect())
+}
+
+/// Where the moves of each group leave its nodes. The last two columns given say what is moved under what, and all of
+/// them in which order.
+fn replay<'a>(table: &Table, keys: &[Column], ordered: impl Iterator<Item = &'a Column>) -> Rows {
+    let places = places(table, ordered);
+    let placed = |(key, rows): (Row, Vec<&Row>)| {
+        let mut moves: Vec<Row> = rows.into_iter().map(|row| pick(row, &places)).collect();
+        moves.sort_unstable_by(|left, right| row_order(left, right));
+        let moved = |mut row: Row| row.pop().zip(row.pop()).map(|(parent, node)| (node, parent));
+        let parents = fold_moves(moves.into_iter().filter_map(moved));
+        parents.into_iter().map(move |(node, parent)| [key.as_slice(), &[node, parent]].concat())
+    };
+    Arc::new(groups(table, keys).into_iter().flat_map(placed).collect())
 }
 
 /// The rows by what they hold in some columns.

@@ -150,6 +150,15 @@ impl Optimiser<'_> {
                 let (keys, by, result) = (keys.clone(), by.clone(), result.clone());
                 self.selected(Expression::Rank { input, keys, by, result }, above, columns)
             }
+            Expression::FoldMoves { input, keys, node, parent, by, result } => {
+                let (below, above) = split(filters, keys);
+                let read = once(keys.iter().chain([node, parent]).chain(by));
+                let input = Box::new(self.cut(input, below, &read));
+                let (node, parent, result) = (node.clone(), parent.clone(), result.clone());
+                let (keys, by) = (keys.clone(), by.clone());
+                let folded = Expression::FoldMoves { input, keys, node, parent, by, result };
+                self.selected(folded, above, columns)
+            }
             Expression::Select { .. }
             | Expression::Project { .. }
             | Expression::Rename { .. }

@@ -63,8 +63,8 @@ pub enum SchemaError {
     /// A sum, min or max of no column.
     #[error("`{0}` needs a column to range over")]
     AggregateOfNothing(String),
-    /// An arg_max, arg_min or rank by no column, or another aggregate by some.
-    #[error("`{0}` goes by columns if it is arg_max, arg_min or rank, and only then")]
+    /// An arg_max, arg_min, rank or fold_moves by no column, or another aggregate by some.
+    #[error("`{0}` goes by columns if it is arg_max, arg_min, rank or fold_moves, and only then")]
     AggregateBy(String),
     /// `$cid` elsewhere than last, or in a relation that rules derive.
     #[error("`{0}` may have the column `$cid` only as its last, and only if its rows all come from outside")]
@@ -207,6 +207,14 @@ impl Program {
                 }
                 keys.iter().chain(by).try_for_each(|column| position(input, column).map(drop))?;
                 distinct(input.iter().chain([result]).cloned().collect())
+            }
+            (Expression::FoldMoves { keys, node, parent, by, result, .. }, [input]) => {
+                if by.is_empty() {
+                    return Err(SchemaError::AggregateBy("fold_moves".into()));
+                }
+                let named = keys.iter().chain([node, parent]).chain(by);
+                named.into_iter().try_for_each(|column| position(input, column).map(drop))?;
+                distinct(keys.iter().chain([node, result]).cloned().collect())
             }
             _ => panic!("an operator was given the columns of {} inputs", inputs.len()),
         }
@@ -357,7 +365,9 @@ pub(crate) fn each_read<'a, E>(
         | Expression::Project { input, .. }
         | Expression::Rename { input, .. }
         | Expression::Extend { input, .. } => each_read(input, strict, visit),
-        Expression::GroupBy { input, .. } | Expression::Rank { input, .. } => each_read(input, true, visit),
+        Expression::GroupBy { input, .. }
+        | Expression::Rank { input, .. }
+        | Expression::FoldMoves { input, .. } => each_read(input, true, visit),
         Expression::Union(inputs) => inputs.iter().try_for_each(|input| each_read(input, strict, visit)),
         Expression::Join(left, right) | Expression::SemiJoin(left, right) => {
             each_read(left, strict, visit)?;

@@ -127,6 +127,15 @@ pub(crate) enum Node {
         /// The width of the rows.
         width: usize,
     },
+    /// The key and two columns more: a node, and the parent that the moves of the group leave it with.
+    FoldMoves {
+        /// The moves.
+        input: Box<Node>,
+        /// The positions of the key.
+        keys: Vec<usize>,
+        /// The positions that order the moves, and then those of the node and of the parent.
+        ordered: Vec<usize>,
+    },
 }
 
 impl Node {
@@ -136,7 +145,10 @@ impl Node {
                 names.insert(name);
             }
             Node::Rows(_) => {}
-            Node::Each(input, _) | Node::Group { input, .. } | Node::Rank { input, .. } => input.reads(names),
+            Node::Each(input, _)
+            | Node::Group { input, .. }
+            | Node::Rank { input, .. }
+            | Node::FoldMoves { input, .. } => input.reads(names),
             Node::Union(inputs) => inputs.iter().for_each(|input| input.reads(names)),
             Node::Join { left, right, .. } | Node::Semi { left, right, .. } => {
                 left.node.reads(names);

@@ -134,6 +134,12 @@ impl Planner<'_> {
             Expression::Rank { input, keys, by, result } => {
                 rank(self.group_input(input, keys, known)?, keys, by, result)?
             }
+            Expression::FoldMoves { input, keys, node, parent, by, result } => {
+                let input = self.group_input(input, keys, known)?;
+                let ordered = positions(&input.columns, by.iter().chain([node, parent]))?;
+                self.plan.width = self.plan.width.max(ordered.len());
+                fold_moves(input, keys, ordered, [node, result])?
+            }
         };
         self.plan.width = self.plan.width.max(planned.columns.len());
         Ok(planned)
@@ -341,14 +347,17 @@ fn positions_known(columns: &[Column], known: &Equalities) -> Vec<(usize, Value)
     set.into_iter().collect()
 }
 
-fn positions(columns: &[Column], wanted: &[Column]) -> Result<Vec<usize>, SchemaError> {
+fn positions<'a>(
+    columns: &[Column],
+    wanted: impl IntoIterator<Item = &'a Column>,
+) -> Result<Vec<usize>, SchemaError> {
     let place = |column: &Column| {
         columns
             .iter()
             .position(|one| one == column)
             .ok_or_else(|| SchemaError::UnknownColumn { column: column.clone(), columns: columns.to_vec() })
     };
-    wanted.iter().map(place).collect()
+    wanted.into_iter().map(place).collect()
 }
 
 /// Row-wise steps on top of a node, joined with those already there.
@@ -414,6 +423,16 @@ fn rank(
     let node = Node::Rank { input: Box::new(node), keys, by, width: columns.len() };
     columns.push(result.clone());
     Ok(Planned { node, columns })
+}
+
+fn fold_moves(
+    Planned { node: input, columns }: Planned,
+    keys: &[Column],
+    ordered: Vec<usize>,
+    placed: [&Column; 2],
+) -> Result<Planned, SchemaError> {
+    let node = Node::FoldMoves { input: Box::new(input), keys: positions(&columns, keys)?, ordered };
+    Ok(Planned { node, columns: keys.iter().chain(placed).cloned().collect() })
 }
 
 #[cfg(test)]

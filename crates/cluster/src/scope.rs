@@ -21,7 +21,8 @@ use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{
     KeyBatcher, KeyBuilder, KeySpine, ValBatcher, ValBuilder, ValSpine,
 };
-use motet_algebra::aggregate::dense_ranks;
+use motet_algebra::aggregate::{dense_ranks, row_order};
+use motet_algebra::moves::fold_moves;
 use motet_algebra::{Aggregate, RelationName, Row};
 use motet_fact::Value;
 use timely::dataflow::channels::pact::Pipeline;
@@ -105,6 +106,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
             Node::Semi { left, right, emit, anti } => self.semi(left, right, emit, *anti),
             Node::Group { input, keys, aggregate, over } => self.group(input, keys, aggregate, over),
             Node::Rank { input, keys, by, width } => self.rank(input, keys, by, *width),
+            Node::FoldMoves { input, keys, ordered } => self.fold_moves(input, keys, ordered),
         }
     }
 
@@ -219,6 +221,28 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         Flow { rows: reduced.as_collection(|_key, row| row.clone()), degree: 0 }
     }
 
+    fn fold_moves(&mut self, input: &Node, keys: &[usize], ordered: &[usize]) -> Flow<'s, W> {
+        let (places, ordered, width) = (keys.to_vec(), ordered.to_vec(), keys.len());
+        let columns = ordered.len();
+        let pairs = self.node(input).rows.map(move |row| (pick(&row, &places), pick(&row, &ordered)));
+        let dictionary = Rc::clone(&self.dictionary);
+        let reduced = arrange_index(pairs)
+            .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
+                "FoldMoves",
+                move |_key, input, output| {
+                    let placed = fold_moves(moves_in_order(columns, input, &dictionary));
+                    let pair = |(node, parent)| (W::collect([node, parent].into_iter()), 1);
+                    output.extend(placed.into_iter().map(pair));
+                },
+                fill,
+            );
+        let whole = move |key: &W, placed: &W| {
+            let column = |place| if place < width { key.at(place) } else { placed.at(place - width) };
+            W::collect((0..width + 2).map(column))
+        };
+        Flow { rows: reduced.as_collection(whole), degree: 0 }
+    }
+
     /// A side of a join, indexed by its key, with its degree, which is at most the one given.
     fn index(&mut self, side: &Keyed, most: u32) -> (Index<'s, W>, u32) {
         let cached = cache_key(side);
@@ -329,6 +353,21 @@ fn ranks<W: PackedRow>(by: &[usize], input: &[(&W, i64)], dictionary: &SharedDic
     let rows: Vec<Row> = input.iter().map(|(row, _)| decoded(row)).collect();
     let mut dictionary = dictionary.borrow_mut();
     dense_ranks(&rows).into_iter().map(|rank| dictionary.intern(&Value::Int(rank))).collect()
+}
+
+/// The moves of a group: what is moved under what, which are its last two columns, in the order of all of them. Numbers
+/// are equal where values are, so it is numbers that are moved.
+fn moves_in_order<W: PackedRow>(
+    columns: usize,
+    input: &[(&W, i64)],
+    dictionary: &SharedDictionary,
+) -> Vec<(Id, Id)> {
+    assert_there(input);
+    let dictionary = dictionary.borrow();
+    let decoded = |row: &W| (0..columns).map(|place| dictionary.value(row.at(place))).collect::<Row>();
+    let mut moves: Vec<_> = input.iter().map(|(row, _)| (decoded(row), *row)).collect();
+    moves.sort_by(|(left, _), (right, _)| row_order(left, right));
+    moves.into_iter().map(|(_, row)| (row.at(columns - 2), row.at(columns - 1))).collect()
 }
 
 fn arrange_index<'s, W: PackedRow>(pairs: VecCollection<'s, Moment, (W, W), i64>) -> Index<'s, W> {

@@ -74,7 +74,7 @@ impl Maker<'_, '_> {
         if depth == 0 {
             return self.leaf();
         }
-        match self.dice.below(14) {
+        match self.dice.below(15) {
             0 | 1 => self.leaf(),
             2 => self.select(depth),
             3 => self.project(depth),
@@ -86,6 +86,7 @@ impl Maker<'_, '_> {
             10 => self.semi(depth, false),
             11 => self.semi(depth, true),
             12 => self.rank(depth),
+            13 => self.fold_moves(depth),
             _ => self.group(depth),
         }
     }
@@ -268,6 +269,23 @@ impl Maker<'_, '_> {
         let by = self.by(&columns);
         columns.push(result.clone());
         (Expression::Rank { input: input.into(), keys, by, result }, columns)
+    }
+
+    fn fold_moves(&mut self, depth: usize) -> Made {
+        let (input, columns) = self.lower(depth - 1);
+        if columns.is_empty() {
+            return (input, columns);
+        }
+        let (node, parent) = (self.dice.pick(&columns), self.dice.pick(&columns));
+        let others = columns.iter().filter(|column| **column != node);
+        let keys: Vec<Column> = others.filter(|_| self.dice.below(2) == 0).cloned().collect();
+        let result = Column::from("w");
+        if keys.contains(&result) || node == result {
+            return (input, columns);
+        }
+        let made = keys.iter().chain([&node, &result]).cloned().collect();
+        let (input, by) = (input.into(), self.by(&columns));
+        (Expression::FoldMoves { input, keys, node, parent, by, result }, made)
     }
 
     /// The expression with just these columns: what is missing is computed.

@@ -84,11 +84,13 @@ pub(crate) enum LiteralKind {
     },
     /// `!atom`
     Not(Atom),
-    /// `N := count : atom`, `S := sum X : atom`, `V := arg_max X by H : atom`, `R := rank X by K : atom`
+    /// `N := count : atom`, `S := sum X : atom`, `V := arg_max X by H : atom`, `R := rank X by K : atom`,
+    /// `P := fold_moves N to Q by H : atom`
     Aggregate {
         result: Name,
         measure: Measure,
         over: Option<Name>,
+        to: Option<Name>,
         by: Vec<Name>,
         atom: Atom,
     },
@@ -102,6 +104,8 @@ pub(crate) enum Measure {
     Of(Aggregate),
     /// The place of each of its rows.
     Rank,
+    /// The parent of each node that its rows move.
+    FoldMoves,
 }
 
 impl Measure {
@@ -110,6 +114,16 @@ impl Measure {
         match self {
             Measure::Of(aggregate) => aggregate.name(),
             Measure::Rank => "rank",
+            Measure::FoldMoves => "fold_moves",
+        }
+    }
+
+    /// How it is written, with everything that it needs.
+    pub(crate) fn example(&self) -> String {
+        match self {
+            Measure::FoldMoves => "fold_moves N to Q by H : move(node: N, parent: Q, height: H)".into(),
+            _ if self.goes_by() => format!("{} X by K : score(name: X, points: K)", self.name()),
+            _ => format!("{} X : price(amount: X)", self.name()),
         }
     }
 
@@ -117,7 +131,7 @@ impl Measure {
     pub(crate) fn goes_by(&self) -> bool {
         match self {
             Measure::Of(aggregate) => aggregate.goes_by_columns(),
-            Measure::Rank => true,
+            Measure::Rank | Measure::FoldMoves => true,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Atoms bind the variables they name. A negation needs all of its variables bound. An aggregate needs its *keys*: the
 //! variables of its atom that something else binds; its other variables are its own and do not escape, but for the
-//! one that `rank` ranks. It binds its result. A comparison needs both sides, except that `X == term` binds `X` once the term's variables are bound.
+//! one that `rank` ranks or `fold_moves` moves. It binds its result. A comparison needs both sides, except that `X == term` binds `X` once the term's variables are bound.
 //! Nothing else is solved.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ pub(crate) fn bindable(rule: &Rule) -> BTreeSet<Variable> {
         match &goal.kind {
             GoalKind::Scan(scan) => bound.extend(scan.all_variables()),
             GoalKind::Aggregate { result, .. } => {
-                bound.extend(goal.ranked().into_iter().chain([result]).cloned());
+                bound.extend(goal.escaping().into_iter().chain([result]).cloned());
             }
             GoalKind::Not(_) | GoalKind::Compare(..) => {}
         }
@@ -80,7 +80,7 @@ pub(crate) fn stuck<'a>(rule: &'a Rule, bindable: &BTreeSet<Variable>) -> Vec<&'
 pub(crate) fn bound_by(goal: &Goal, bound: &BTreeSet<Variable>) -> Vec<Variable> {
     match &goal.kind {
         GoalKind::Scan(scan) => scan.all_variables(),
-        GoalKind::Aggregate { result, .. } => goal.ranked().into_iter().chain([result]).cloned().collect(),
+        GoalKind::Aggregate { result, .. } => goal.escaping().into_iter().chain([result]).cloned().collect(),
         GoalKind::Compare(..) => {
             assignment(goal, bound).map(|(variable, _)| variable.clone()).into_iter().collect()
         }

@@ -77,10 +77,25 @@ impl Check<'_> {
                         }
                     }
                 }
-                _ => {}
+                GoalKind::Aggregate { measure: Measure::FoldMoves, over, to, scan, .. } => {
+                    self.moved(over.as_ref(), to.as_ref(), scan, goal.span);
+                }
+                GoalKind::Aggregate { measure: Measure::Rank, .. } | GoalKind::Scan(_) | GoalKind::Not(_) => {
+                }
             }
         }
         self.head_types();
+    }
+
+    /// A node and its parent are both nodes.
+    fn moved(&mut self, node: Option<&Variable>, parent: Option<&Variable>, scan: &Scan, span: Span) {
+        let kind = |variable| kind_of(self.typing.aggregated(variable, scan, self.relations));
+        if let (Some(node), Some(parent)) = (kind(node), kind(parent))
+            && node != parent
+        {
+            let message = format!("`fold_moves` of {} to {}", node.name(), parent.name());
+            self.report.error("L042", span, message).remedy("a node and what it is moved to are of one kind");
+        }
     }
 
     fn constants(&mut self, scan: &Scan) {
@@ -277,7 +292,7 @@ impl Check<'_> {
                 let message = format!("`{own}` must stand in exactly one column of the aggregated atom");
                 self.report.error("L052", goal.span, message).remedy("name it in one column of the atom");
                 self.unbound.extend(variables.iter().map(|variable| (*variable).clone()).chain([own]));
-            } else if goal.ranked() != Some(&own) && self.bound_without(&own, goal.span) {
+            } else if goal.escaping() != Some(&own) && self.bound_without(&own, goal.span) {
                 let message = format!("`{own}` is aggregated and is bound outside the aggregate too");
                 let remedy = "give the aggregated variable a name of its own";
                 self.report.error("L052", goal.span, message).remedy(remedy);

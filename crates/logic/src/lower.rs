@@ -9,7 +9,8 @@
 //!
 //! An aggregate is a `GroupBy` over the atom's full rows (PL-24) joined to the table. A count or sum of an empty group
 //! is zero (PL-25), others have none: the rows of the table whose keys no row of the atom has get a zero. For that the table is read twice,
-//! so it becomes a relation of its own. A rank is not one row per group but one per row, and so joins on what it ranks too.
+//! so it becomes a relation of its own. A rank is not one row per group but one per row, and so joins on what it ranks too;
+//! and so do moves of a tree.
 
 use std::collections::BTreeSet;
 
@@ -303,7 +304,7 @@ impl Body<'_> {
         let mut pairs: Vec<_> = keys.iter().map(|key| (column_of(key), key.clone())).collect();
         let grouped_keys =
             named_by_variables(rows, pairs.iter().map(|(old, new)| (new.clone(), old.clone())));
-        pairs.extend(goal.ranked().map(|ranked| (column_of(ranked), ranked.clone())));
+        pairs.extend(goal.escaping().map(|escaping| (column_of(escaping), escaping.clone())));
         pairs.push((raw, target.clone()));
         let groups = rename(measured, pairs);
         let joined = match self.zero(measure, over, scan) {
@@ -316,8 +317,8 @@ impl Body<'_> {
             }
         };
         self.table = Some(joined);
-        self.bound.extend(goal.ranked().cloned());
-        self.columns.extend(goal.ranked().cloned());
+        self.bound.extend(goal.escaping().cloned());
+        self.columns.extend(goal.escaping().cloned());
         self.columns.insert(target.clone());
         if !is_new {
             let table = self.take_table();
@@ -398,7 +399,7 @@ impl Body<'_> {
     }
 }
 
-/// What an aggregate finds out about the rows of its atom: the keys, what is ranked if it is a rank, and the result.
+/// What an aggregate finds out about the rows of its atom: the keys, what is ranked or moved, and the result.
 fn measured(
     goal: &Goal,
     measure: &Measure,
@@ -407,7 +408,9 @@ fn measured(
     column_of: &dyn Fn(&Variable) -> Column,
     result: &Column,
 ) -> Expression {
-    let GoalKind::Aggregate { over, by, .. } = &goal.kind else { unreachable!("only called for aggregates") };
+    let GoalKind::Aggregate { over, to, by, .. } = &goal.kind else {
+        unreachable!("only called for aggregates")
+    };
     let keys: Vec<_> = keys.iter().map(column_of).collect();
     let by = by.iter().map(column_of).collect();
     let (input, result) = (Box::new(rows), result.clone());
@@ -415,6 +418,12 @@ fn measured(
         Measure::Of(aggregate) => {
             let aggregate = aggregate.clone();
             Expression::GroupBy { input, keys, aggregate, over: over.as_ref().map(column_of), by, result }
+        }
+        Measure::FoldMoves => {
+            let column = |variable: &Option<Variable>| {
+                column_of(variable.as_ref().expect("the parser demands what is moved, and where to"))
+            };
+            Expression::FoldMoves { input, keys, node: column(over), parent: column(to), by, result }
         }
         Measure::Rank => {
             let kept: Vec<_> = keys.iter().cloned().chain(over.as_ref().map(column_of)).collect();

@@ -8,7 +8,7 @@
 //! key         = name [ "asc" | "desc" ] .
 //! clause      = "forbid" ":-" literal { "," literal } "." | atom [ ":-" literal { "," literal } ] "." .
 //! literal     = [ variable ":=" ] atom | "!" atom | term comparison term
-//!             | variable ":=" aggregate [ variable [ "by" variable { "," variable } ] ] ":" atom .
+//!             | variable ":=" aggregate [ variable [ "to" variable ] [ "by" variable { "," variable } ] ] ":" atom .
 //! atom        = [ "type" "::" ] name "(" [ argument { "," argument } ] ")" .
 //! argument    = name ":" term [ "??" ( value | "$" name ) ] .
 //! term        = product { ( "+" | "-" ) product } .
@@ -521,14 +521,23 @@ impl Parser<'_> {
         let over = if at_atom { None } else { Some(self.variable("a variable to aggregate, or `:`")?) };
         if over.is_none() && measure != Measure::Of(Aggregate::Count) {
             let message = format!("`{}` of what?", word.text);
-            let by = if measure.goes_by() { " by K" } else { "" };
-            let atom = if measure.goes_by() { "score(name: X, points: K)" } else { "price(amount: X)" };
-            let remedy = format!("name a variable of the atom, as in S := {} X{by} : {atom}", word.text);
+            let remedy = format!("name a variable of the atom, as in S := {}", measure.example());
             self.report.error("L010", word.span, message).remedy(remedy);
         }
+        let to = if measure == Measure::FoldMoves { Some(self.moved_to(&measure)?) } else { None };
         let by = self.compared_by(&word, &measure)?;
         self.expect(":", "before the atom that is aggregated")?;
-        Ok(LiteralKind::Aggregate { result, measure, over, by, atom: self.atom()? })
+        Ok(LiteralKind::Aggregate { result, measure, over, to, by, atom: self.atom()? })
+    }
+
+    /// `to Q`
+    fn moved_to(&mut self, measure: &Measure) -> Parsed<Name> {
+        if !self.accept_word("to") {
+            let failed = self.unexpected("`to` and the variable of the parent");
+            self.last_report().remedy(format!("write it so: P := {}", measure.example()));
+            return Err(failed);
+        }
+        self.variable("the variable of the parent after `to`")
     }
 
     /// `by K, L`
@@ -544,7 +553,7 @@ impl Parser<'_> {
         }
         if by.is_empty() && measure.goes_by() {
             let message = format!("`{}` by what?", word.text);
-            let remedy = format!("name what it compares: {} X by K : score(name: X, points: K)", word.text);
+            let remedy = format!("name what it compares: {}", measure.example());
             self.report.error("L010", word.span, message).remedy(remedy);
         } else if !by.is_empty() && !measure.goes_by() {
             let message = format!("`{}` compares nothing but what it aggregates", word.text);
@@ -554,13 +563,11 @@ impl Parser<'_> {
     }
 
     fn measure(&mut self, word: &Name) -> Parsed<Measure> {
-        let built_in = || Aggregate::ALL.into_iter().map(Measure::Of).chain([Measure::Rank]);
+        let built_in =
+            || Aggregate::ALL.into_iter().map(Measure::Of).chain([Measure::Rank, Measure::FoldMoves]);
         let registered = || self.registry.aggregate(&word.text).map(Measure::Of);
         if let Some(measure) = built_in().find(|measure| measure.name() == &*word.text).or_else(registered) {
             return Ok(measure);
-        }
-        if &*word.text == "fold_moves" {
-            return Err(self.not_yet("the aggregate `fold_moves`", word.span));
         }
         let built_in: Vec<_> = built_in().collect();
         let known = built_in.iter().map(Measure::name).chain(self.registry.aggregate_names());

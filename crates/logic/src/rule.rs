@@ -53,7 +53,14 @@ pub(crate) enum GoalKind {
     /// No row does.
     Not(Scan),
     /// The aggregate of the rows that match.
-    Aggregate { result: Variable, measure: Measure, over: Option<Variable>, by: Vec<Variable>, scan: Scan },
+    Aggregate {
+        result: Variable,
+        measure: Measure,
+        over: Option<Variable>,
+        to: Option<Variable>,
+        by: Vec<Variable>,
+        scan: Scan,
+    },
     /// A comparison; `variable == term` binds the variable if nothing else does.
     Compare(Comparison, Term, Term),
 }
@@ -90,18 +97,18 @@ impl Goal {
         }
     }
 
-    /// The variables that an aggregate ranges over: what it aggregates and what it compares by.
+    /// The variables that an aggregate ranges over: what it aggregates, what it moves that to, what it compares by.
     pub(crate) fn own_variables(&self) -> Vec<Variable> {
         match &self.kind {
-            GoalKind::Aggregate { over, by, .. } => over.iter().chain(by).cloned().collect(),
+            GoalKind::Aggregate { over, to, by, .. } => over.iter().chain(to).chain(by).cloned().collect(),
             _ => vec![],
         }
     }
 
-    /// The variable whose ranks are asked for: it stands beside the result.
-    pub(crate) fn ranked(&self) -> Option<&Variable> {
+    /// The variable that leaves the aggregated atom, to stand beside the result: what is ranked, what is moved.
+    pub(crate) fn escaping(&self) -> Option<&Variable> {
         match &self.kind {
-            GoalKind::Aggregate { measure: Measure::Rank, over, .. } => over.as_ref(),
+            GoalKind::Aggregate { measure: Measure::Rank | Measure::FoldMoves, over, .. } => over.as_ref(),
             _ => None,
         }
     }
@@ -203,10 +210,11 @@ impl Resolver<'_> {
                 GoalKind::Scan(scan)
             }
             LiteralKind::Not(atom) => GoalKind::Not(self.scan(atom, draft)),
-            LiteralKind::Aggregate { result, measure, over, by, atom } => GoalKind::Aggregate {
+            LiteralKind::Aggregate { result, measure, over, to, by, atom } => GoalKind::Aggregate {
                 result: result.text.clone(),
                 measure: measure.clone(),
                 over: over.as_ref().map(|name| name.text.clone()),
+                to: to.as_ref().map(|name| name.text.clone()),
                 by: by.iter().map(|name| name.text.clone()).collect(),
                 scan: self.scan(atom, draft),
             },
@@ -369,8 +377,8 @@ fn occurrences(clause: &Clause) -> BTreeMap<Variable, (Span, usize)> {
         if let LiteralKind::Atom { cid: Some(name), .. } = &literal.kind {
             note(&name.text, name.span);
         }
-        if let LiteralKind::Aggregate { result, over, by, .. } = &literal.kind {
-            let names = std::iter::once(result).chain(over).chain(by);
+        if let LiteralKind::Aggregate { result, over, to, by, .. } = &literal.kind {
+            let names = std::iter::once(result).chain(over).chain(to).chain(by);
             names.for_each(|name| note(&name.text, name.span));
         }
         if let LiteralKind::Compare(_, left, right) = &literal.kind {

@@ -115,8 +115,8 @@ impl Typing {
     fn bind_results(&mut self, rule: &Rule, relations: &Relations) {
         for goal in &rule.goals {
             let (variable, found) = match &goal.kind {
-                GoalKind::Aggregate { result, measure, over, scan, .. } => {
-                    (result, self.aggregate(measure, over.as_ref(), scan, relations))
+                GoalKind::Aggregate { result, measure, over, to, scan, .. } => {
+                    (result, self.aggregate(measure, to.as_ref().or(over.as_ref()), scan, relations))
                 }
                 GoalKind::Compare(Comparison::Equal, Term::Column(variable), term)
                 | GoalKind::Compare(Comparison::Equal, term, Term::Column(variable)) => {
@@ -132,7 +132,7 @@ impl Typing {
         }
     }
 
-    /// The type of an aggregate's result.
+    /// The type of an aggregate's result, which it finds in the values of `over`.
     pub(crate) fn aggregate(
         &self,
         measure: &Measure,
@@ -144,7 +144,7 @@ impl Typing {
             Measure::Of(Aggregate::Count) | Measure::Rank => return Some(ColumnType::Kind(Kind::Int)),
             Measure::Of(Aggregate::Mean) => return Some(ColumnType::Kind(Kind::Float)),
             Measure::Of(Aggregate::User(aggregate)) => return Some(aggregate.result()),
-            Measure::Of(_) => {}
+            Measure::Of(_) | Measure::FoldMoves => {}
         }
         self.aggregated(over, scan, relations)
     }

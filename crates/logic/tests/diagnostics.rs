@@ -141,7 +141,6 @@ fn what_is_not_there_yet_says_so() {
     check(
         "p(x: X)@next :- q(x: X).
 event q.
-p(x: X) :- X := fold_moves Y : q(x: Y).
 ",
         &expect![[r#"
             error[L090]: `@next` is not there yet
@@ -156,13 +155,6 @@ p(x: X) :- X := fold_moves Y : q(x: Y).
               |
             2 | event q.
               | ^^^^^
-              = see docs/language.md for what there is
-
-            error[L090]: the aggregate `fold_moves` is not there yet
-             --> test:3:17
-              |
-            3 | p(x: X) :- X := fold_moves Y : q(x: Y).
-              |                 ^^^^^^^^^^
               = see docs/language.md for what there is
         "#]],
     );

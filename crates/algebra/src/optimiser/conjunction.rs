@@ -191,7 +191,8 @@ impl Flattening<'_> {
             | Expression::Constant { .. }
             | Expression::Union(_)
             | Expression::GroupBy { .. }
-            | Expression::Rank { .. } => {
+            | Expression::Rank { .. }
+            | Expression::FoldMoves { .. } => {
                 let columns = self.named_alike(expression, names).into_iter().collect();
                 self.conjunction.atoms.push(Atom { expression: expression.clone(), columns });
             }

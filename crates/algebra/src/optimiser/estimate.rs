@@ -267,6 +267,9 @@ impl<'a> Estimator<'a> {
             }
             Expression::GroupBy { input, keys, result, .. } => of(input).group(keys, result),
             Expression::Rank { input, by, result, .. } => of(input).rank(by, result),
+            Expression::FoldMoves { input, keys, node, result, .. } => {
+                of(input).group(&[keys.as_slice(), std::slice::from_ref(node)].concat(), result)
+            }
         }
     }
 

@@ -161,7 +161,8 @@ fn is_worth_it(expression: &Expression) -> bool {
         | Expression::SemiJoin(..)
         | Expression::AntiJoin(..)
         | Expression::GroupBy { .. }
-        | Expression::Rank { .. } => true,
+        | Expression::Rank { .. }
+        | Expression::FoldMoves { .. } => true,
         Expression::Select { .. }
         | Expression::Project { .. }
         | Expression::Extend { .. }
@@ -223,6 +224,10 @@ fn operator_shape(expression: &Expression, inputs: &[Vec<Column>]) -> String {
         }
         Expression::Rank { keys, by, .. } => {
             format!("rank {:?} {:?}", places(&mut keys.iter()), places(&mut by.iter()))
+        }
+        Expression::FoldMoves { keys, node, parent, by, .. } => {
+            let moved = places(&mut by.iter().chain([node, parent]));
+            format!("fold_moves {:?} {moved:?}", places(&mut keys.iter()))
         }
     }
 }

@@ -9,7 +9,8 @@
 //!             | "union" "(" [ expression { "," expression } ] ")"
 //!             | ( "difference" | "natural_join" | "semijoin" | "antijoin" ) "(" expression "," expression ")"
 //!             | "group_by" "(" names "," name "," aggregate "," expression ")"
-//!             | "rank" "(" names "," name "," names "," expression ")" .
+//!             | "rank" "(" names "," name "," names "," expression ")"
+//!             | "fold_moves" "(" names "," name "," name "," name "," names "," expression ")" .
 //! row         = "(" [ value { "," value } ] ")" .
 //! aggregate   = word "(" [ name ] [ "by" name { "," name } ] ")" .
 //! ```
@@ -22,11 +23,12 @@ use crate::{Aggregate, Column, Expression};
 /// How deep operators may nest: deeper than any rule of PomoLogic is compiled to.
 const MAX_DEPTH: usize = 1_000;
 
-const OPERATORS: [&str; 13] = [
+const OPERATORS: [&str; 14] = [
     "antijoin",
     "constant",
     "difference",
     "extend",
+    "fold_moves",
     "group_by",
     "natural_join",
     "projection",
@@ -141,6 +143,15 @@ impl Cursor<'_> {
                 self.expect(",", "before the columns that make the order")?;
                 let by = self.names("the columns that make the order")?;
                 one(move |input| Expression::Rank { input, keys, by, result })
+            }
+            "fold_moves" => {
+                let keys = self.names("the columns that make the groups")?;
+                let result = self.column_parameter("the name of the new column")?;
+                let node = self.column_parameter("the column of the node")?;
+                let parent = self.column_parameter("the column of its parent")?;
+                self.expect(",", "before the columns that make the order")?;
+                let by = self.names("the columns that make the order")?;
+                one(move |input| Expression::FoldMoves { input, keys, node, parent, by, result })
             }
             _ => return Err(self.unknown("operator", word, start, OPERATORS)),
         };

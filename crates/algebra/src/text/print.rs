@@ -219,6 +219,15 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
             f.write_str(", ")?;
             names(f, by)
         })?,
+        Expression::FoldMoves { keys, node, parent, by, result, .. } => parameters(f, "fold_moves(", |f| {
+            names(f, keys)?;
+            for column in [result, node, parent] {
+                f.write_str(", ")?;
+                name(f, column)?;
+            }
+            f.write_str(", ")?;
+            names(f, by)
+        })?,
     }
     Ok(true)
 }

@@ -92,13 +92,13 @@ fn grouping(
         (input.clone(), names(), of, name()).prop_map(|(input, keys, (aggregate, over, by), result)| {
             Expression::GroupBy { input, keys, aggregate, over, by, result }
         });
-    let rank = (input, names(), names(), name()).prop_map(|(input, keys, by, result)| Expression::Rank {
-        input,
-        keys,
-        by,
-        result,
+    let rank = (input.clone(), names(), names(), name())
+        .prop_map(|(input, keys, by, result)| Expression::Rank { input, keys, by, result });
+    let moved = (name(), name(), names());
+    let moves = (input, names(), moved, name()).prop_map(|(input, keys, (node, parent, by), result)| {
+        Expression::FoldMoves { input, keys, node, parent, by, result }
     });
-    prop_oneof![group, rank]
+    prop_oneof![group, rank, moves]
 }
 
 /// Every operator over every other.
