@@ -153,10 +153,10 @@ fn judge(profile: Profile, few: u64) {
 
 #[test]
 fn plain_programs_change_by_the_difference_of_two_results() {
-    judge(Profile::Plain, 60);
+    judge(Profile::Plain, 30);
 }
 
 #[test]
 fn programs_change_by_the_difference_of_two_results() {
-    judge(Profile::Full, 60);
+    judge(Profile::Full, 50);
 }
