@@ -83,10 +83,10 @@ fn say(came_to: &BTreeMap<&str, usize>) {
 
 #[test]
 fn plain_programs_mean_what_the_language_page_says() {
-    judge(Profile::Plain, 30);
+    judge(Profile::Plain, 20);
 }
 
 #[test]
 fn programs_mean_what_the_language_page_says() {
-    judge(Profile::Full, 50);
+    judge(Profile::Full, 40);
 }

@@ -20,7 +20,7 @@ pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
         ("int", [Value::Float(one)]) => {
             let whole = one.get().trunc();
             let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole);
-            fits.then(|| Value::Int(whole as i64))
+            fits.then_some(Value::Int(whole as i64))
         }
         ("length", [Value::Text(text)]) => i64::try_from(text.chars().count()).ok().map(Value::Int),
         ("lower", [Value::Text(text)]) => Some(Value::text(text.to_lowercase())),
