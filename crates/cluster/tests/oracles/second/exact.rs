@@ -1,7 +1,7 @@
 //! Sums and means of floats and ints, rounded once: whole numbers of any size, and a search for the nearest float.
 //!
-//! Every finite float is a whole multiple of 2^-1074, so sums are whole numbers in that unit. What is positive and what is
-//! negative is added up apart.
+//! Every finite float is a whole multiple of 2^-1074, so sums are whole numbers in that unit. What is positive and what
+//! is negative is added up apart.
 
 use std::cmp::Ordering;
 
