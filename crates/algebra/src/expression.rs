@@ -239,6 +239,44 @@ pub enum Function {
     StartsWith,
     /// `lower(text)`
     Lower,
+    /// `upper(text)`
+    Upper,
+    /// `trim(text)`: without white space at both ends.
+    Trim,
+    /// `split(text, separator, n)`: the part at place n, from the end if that is negative.
+    Split,
+    /// `parts(text, separator)`: how many parts there are.
+    Parts,
+    /// `slice(text, from, to)`, of bytes too: what lies from one place to before another.
+    Slice,
+    /// `index_of(text, part)`: the place where the part begins first.
+    IndexOf,
+    /// `replace(text, part, by)`: everywhere.
+    Replace,
+    /// `text(a)`: a text as it is, any other value as a literal.
+    Text,
+    /// `kind(a)`: the name of its kind.
+    Kind,
+    /// `time(text)`: a text of RFC 3339 as milliseconds since 1970.
+    Time,
+    /// `iso(a)`: milliseconds since 1970 as a text of RFC 3339, in UTC.
+    Iso,
+    /// `floor(a)`: the greatest whole number that is not greater.
+    Floor,
+    /// `ceil(a)`: the least whole number that is not less.
+    Ceil,
+    /// `round(a)`: the nearest whole number; of two the one further from 0.
+    Round,
+    /// `sqrt(a)` of a float.
+    Sqrt,
+    /// `pow(a, n)`: to the power of an int.
+    Pow,
+    /// `bit_and(a, b)` of ints.
+    BitAnd,
+    /// `bit_or(a, b)` of ints.
+    BitOr,
+    /// `bit_xor(a, b)` of ints.
+    BitXor,
     /// One that the application registered.
     User(Arc<UserFunction>),
 }

@@ -33,6 +33,8 @@ pub mod schema;
 pub mod stats;
 pub mod term;
 pub mod text;
+mod texts;
+mod times;
 
 pub use aggregate::Aggregate;
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};

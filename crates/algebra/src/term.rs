@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use motet_fact::{Float, Value};
 
 use crate::schema::{SchemaError, position};
-use crate::{Column, Comparison, Formula, Function, Term};
+use crate::{Column, Comparison, Formula, Function, Term, texts, times};
 
 /// The order of `<`, `min` and `max` (Q2): ints and floats by exact value, the int first in a tie; values of other
 /// kinds by kind rank, and in a kind by storage order. Total, and equal only for identical values.
@@ -71,7 +71,7 @@ impl Comparison {
 
 impl Function {
     /// Every function that is built in.
-    pub const ALL: [Function; 16] = [
+    pub const ALL: [Function; 35] = [
         Function::Add,
         Function::Subtract,
         Function::Multiply,
@@ -88,6 +88,25 @@ impl Function {
         Function::Contains,
         Function::StartsWith,
         Function::Lower,
+        Function::Upper,
+        Function::Trim,
+        Function::Split,
+        Function::Parts,
+        Function::Slice,
+        Function::IndexOf,
+        Function::Replace,
+        Function::Text,
+        Function::Kind,
+        Function::Time,
+        Function::Iso,
+        Function::Floor,
+        Function::Ceil,
+        Function::Round,
+        Function::Sqrt,
+        Function::Pow,
+        Function::BitAnd,
+        Function::BitOr,
+        Function::BitXor,
     ];
 
     /// How many arguments it takes.
@@ -98,7 +117,17 @@ impl Function {
             | Function::ToInt
             | Function::Abs
             | Function::Length
-            | Function::Lower => 1,
+            | Function::Lower
+            | Function::Upper
+            | Function::Trim
+            | Function::Text
+            | Function::Kind
+            | Function::Time
+            | Function::Iso
+            | Function::Floor
+            | Function::Ceil
+            | Function::Round
+            | Function::Sqrt => 1,
             Function::Add
             | Function::Subtract
             | Function::Multiply
@@ -108,7 +137,14 @@ impl Function {
             | Function::Max2
             | Function::Concat
             | Function::Contains
-            | Function::StartsWith => 2,
+            | Function::StartsWith
+            | Function::Parts
+            | Function::IndexOf
+            | Function::Pow
+            | Function::BitAnd
+            | Function::BitOr
+            | Function::BitXor => 2,
+            Function::Split | Function::Slice | Function::Replace => 3,
             Function::User(function) => function.parameters().len(),
         }
     }
@@ -131,6 +167,25 @@ impl Function {
             Function::Contains => "contains",
             Function::StartsWith => "starts_with",
             Function::Lower => "lower",
+            Function::Upper => "upper",
+            Function::Trim => "trim",
+            Function::Split => "split",
+            Function::Parts => "parts",
+            Function::Slice => "slice",
+            Function::IndexOf => "index_of",
+            Function::Replace => "replace",
+            Function::Text => "text",
+            Function::Kind => "kind",
+            Function::Time => "time",
+            Function::Iso => "iso",
+            Function::Floor => "floor",
+            Function::Ceil => "ceil",
+            Function::Round => "round",
+            Function::Sqrt => "sqrt",
+            Function::Pow => "pow",
+            Function::BitAnd => "bit_and",
+            Function::BitOr => "bit_or",
+            Function::BitXor => "bit_xor",
             Function::User(function) => function.name(),
         }
     }
@@ -144,6 +199,7 @@ impl Function {
             _ if let Function::User(function) = self => function.apply(arguments),
             [only] => self.apply_to_one(only),
             [left, right] => self.apply_to_two(left, right),
+            [first, second, third] => self.apply_to_three(first, second, third),
             _ => panic!("{self:?} applied to {} arguments", arguments.len()),
         }
     }
@@ -160,6 +216,44 @@ impl Function {
             (Function::Length, Value::Text(text)) => count(text.chars().count()),
             (Function::Length, Value::Bytes(bytes)) => count(bytes.len()),
             (Function::Lower, Value::Text(text)) => Some(Value::text(text.to_lowercase())),
+            (Function::Upper, Value::Text(text)) => Some(Value::text(text.to_uppercase())),
+            (Function::Trim, Value::Text(text)) => Some(text.trim().into()),
+            (Function::Text, Value::Text(_)) => Some(value.clone()),
+            (Function::Text, _) => Some(Value::text(value.to_string())),
+            (Function::Kind, _) => Some(value.kind().name().into()),
+            (Function::Time, Value::Text(text)) => times::parse(text).map(Value::Int),
+            (Function::Iso, Value::Int(time)) => times::format(*time).map(Value::text),
+            (Function::Floor | Function::Ceil | Function::Round, Value::Int(_)) => Some(value.clone()),
+            (_, Value::Float(float)) => self.of_float(float.get()),
+            _ => None,
+        }
+    }
+
+    fn of_float(&self, float: f64) -> Option<Value> {
+        let result = match self {
+            Function::Floor => float.floor(),
+            Function::Ceil => float.ceil(),
+            Function::Round => float.round(),
+            Function::Sqrt => float.sqrt(),
+            _ => return None,
+        };
+        Value::float(result).ok()
+    }
+
+    fn apply_to_three(&self, first: &Value, second: &Value, third: &Value) -> Option<Value> {
+        match (self, first, second, third) {
+            (Function::Split, Value::Text(text), Value::Text(separator), Value::Int(place)) => {
+                texts::part(text, separator, *place).map(Value::from)
+            }
+            (Function::Slice, Value::Text(text), Value::Int(from), Value::Int(to)) => {
+                Some(Value::text(texts::slice(text, *from, *to)))
+            }
+            (Function::Slice, Value::Bytes(bytes), Value::Int(from), Value::Int(to)) => {
+                Some(Value::bytes(&bytes[texts::range(bytes.len(), *from, *to)]))
+            }
+            (Function::Replace, Value::Text(text), Value::Text(part), Value::Text(by)) => {
+                texts::replace(text, part, by).map(Value::text)
+            }
             _ => None,
         }
     }
@@ -170,6 +264,9 @@ impl Function {
             (Function::Max2, ..) => Some(if query_order(left, right).is_ge() { left } else { right }.clone()),
             (_, Value::Int(left), Value::Int(right)) => self.of_ints(*left, *right).map(Value::Int),
             (_, Value::Float(left), Value::Float(right)) => self.of_floats(left.get(), right.get()),
+            (Function::Pow, Value::Float(base), Value::Int(exponent)) => {
+                texts::power_of_float(base.get(), *exponent).and_then(|power| Value::float(power).ok())
+            }
             (_, Value::Text(left), Value::Text(right)) => self.of_texts(left, right),
             _ => None,
         }
@@ -184,6 +281,10 @@ impl Function {
             Function::Remainder if right == 0 => None,
             // The least int by -1 leaves no rest, though the quotient would overflow.
             Function::Remainder => Some(left.wrapping_rem(right)),
+            Function::Pow => texts::power_of_int(left, right),
+            Function::BitAnd => Some(left & right),
+            Function::BitOr => Some(left | right),
+            Function::BitXor => Some(left ^ right),
             _ => None,
         }
     }
@@ -202,7 +303,9 @@ impl Function {
 
     fn of_texts(&self, left: &str, right: &str) -> Option<Value> {
         match self {
-            Function::Concat => Some(Value::text([left, right].concat())),
+            Function::Concat => texts::concat(left, right).map(Value::text),
+            Function::Parts => texts::count_parts(left, right).and_then(count),
+            Function::IndexOf => texts::index_of(left, right).and_then(count),
             Function::Contains => Some(left.contains(right).into()),
             Function::StartsWith => Some(left.starts_with(right).into()),
             _ => None,
@@ -426,6 +529,58 @@ mod tests {
         assert_eq!(apply(Function::Contains, &["abc".into(), "bc".into()]), Some(true.into()));
         assert_eq!(apply(Function::StartsWith, &["abc".into(), "bc".into()]), Some(false.into()));
         assert_eq!(apply(Function::Lower, &["ÄB".into()]), Some("äb".into()));
+    }
+
+    #[test]
+    fn texts_are_cut_and_made() {
+        let (int, text) = (Value::Int, |text: &str| Value::from(text));
+        let split = |place| apply(Function::Split, &[text("a,b,,d"), text(","), int(place)]);
+        assert_eq!([split(0), split(2), split(-1)], [Some(text("a")), Some(text("")), Some(text("d"))]);
+        assert_eq!([split(4), split(-5), split(i64::MIN)], [None, None, None]);
+        assert_eq!(apply(Function::Split, &[text("a"), text(""), int(0)]), None);
+        assert_eq!(apply(Function::Split, &[text("aaa"), text("aa"), int(-1)]), Some(text("a")));
+        assert_eq!(apply(Function::Parts, &[text("a,b,,d"), text(",")]), Some(int(4)));
+        assert_eq!(apply(Function::Parts, &[text(""), text(",")]), Some(int(1)));
+        let slice = |from, to| apply(Function::Slice, &[text("héllo"), int(from), int(to)]);
+        assert_eq!([slice(1, 3), slice(-2, 99)], [Some(text("él")), Some(text("lo"))]);
+        assert_eq!([slice(3, 1), slice(i64::MIN, i64::MAX)], [Some(text("")), Some(text("héllo"))]);
+        let bytes = Value::bytes([1, 2, 3].as_slice());
+        assert_eq!(apply(Function::Slice, &[bytes, int(1), int(-1)]), Some(Value::bytes([2].as_slice())));
+        assert_eq!(apply(Function::IndexOf, &[text("héllo"), text("l")]), Some(int(2)));
+        assert_eq!(apply(Function::IndexOf, &[text("héllo"), text("x")]), None);
+        let replace = |part, by| apply(Function::Replace, &[text("banana"), text(part), text(by)]);
+        assert_eq!([replace("an", "o"), replace("x", "o")], [Some(text("booa")), Some(text("banana"))]);
+        assert_eq!(replace("", "o"), None);
+        let long = text(&"a".repeat(1 << 16));
+        assert_eq!(apply(Function::Replace, &[long.clone(), text("a"), long.clone()]), None, "too long");
+        assert_eq!(apply(Function::Trim, &[text(" a b\n")]), Some(text("a b")));
+        assert_eq!(apply(Function::Upper, &[text("ß")]), Some(text("SS")));
+        assert_eq!(apply(Function::Text, &[float(2.0)]), Some(text("2.0")));
+        assert_eq!(apply(Function::Text, &[text("2")]), Some(text("2")));
+        assert_eq!(apply(Function::Kind, &[float(2.0)]), Some(text("float")));
+        assert_eq!(apply(Function::Iso, &[int(1500)]), Some(text("1970-01-01T00:00:01.500Z")));
+        assert_eq!(apply(Function::Time, &[text("1970-01-01")]), None);
+    }
+
+    #[test]
+    fn numbers_are_rounded_and_raised() {
+        let int = Value::Int;
+        assert_eq!(apply(Function::Floor, &[float(-1.5)]), Some(float(-2.0)));
+        assert_eq!(apply(Function::Ceil, &[float(-1.5)]), Some(float(-1.0)));
+        assert_eq!(apply(Function::Round, &[float(-2.5)]), Some(float(-3.0)));
+        assert_eq!(apply(Function::Round, &[int(3)]), Some(int(3)));
+        assert_eq!(apply(Function::Sqrt, &[float(2.25)]), Some(float(1.5)));
+        assert_eq!(apply(Function::Sqrt, &[float(-1.0)]), None);
+        assert_eq!(apply(Function::Sqrt, &[int(4)]), None, "kinds do not mix");
+        let pow = |base, exponent| apply(Function::Pow, &[int(base), int(exponent)]);
+        assert_eq!([pow(2, 62), pow(2, 63), pow(-2, 63)], [Some(int(1 << 62)), None, Some(int(i64::MIN))]);
+        assert_eq!([pow(0, 0), pow(-1, i64::MAX), pow(2, -1)], [Some(int(1)), Some(int(-1)), None]);
+        assert_eq!(apply(Function::Pow, &[float(2.0), int(-2)]), Some(float(0.25)));
+        assert_eq!(apply(Function::Pow, &[float(10.0), int(400)]), None);
+        assert_eq!(apply(Function::Pow, &[float(0.0), int(-1)]), None);
+        assert_eq!(apply(Function::BitXor, &[int(6), int(3)]), Some(int(5)));
+        assert_eq!(apply(Function::BitAnd, &[int(6), int(3)]), Some(int(2)));
+        assert_eq!(apply(Function::BitOr, &[int(6), int(3)]), Some(int(7)));
     }
 
     #[test]

@@ -238,7 +238,27 @@ fn result_kind(function: &Function, arguments: &[Option<Kind>]) -> Result<Option
         (F::ToInt, [only]) => number(*only).map(|_| Some(Kind::Int)),
         (F::Min2 | F::Max2, [left, right]) => Ok(left.filter(|_| left == right)),
         (F::Length, [only]) => one_of(&[*only], &[Kind::Text, Kind::Bytes], Kind::Int),
-        (F::Lower | F::Concat, texts) => one_of(texts, &[Kind::Text], Kind::Text),
+        (F::Lower | F::Upper | F::Trim | F::Concat | F::Replace, texts) => {
+            one_of(texts, &[Kind::Text], Kind::Text)
+        }
+        (F::Time | F::Parts | F::IndexOf, texts) => one_of(texts, &[Kind::Text], Kind::Int),
+        (F::Text | F::Kind, _) => Ok(Some(Kind::Text)),
+        (F::Iso, [only]) => one_of(&[*only], &[Kind::Int], Kind::Text),
+        (F::Split, [text, separator, place]) => {
+            one_of(&[*place], &[Kind::Int], Kind::Int)?;
+            one_of(&[*text, *separator], &[Kind::Text], Kind::Text)
+        }
+        (F::Slice, [whole, from, to]) => {
+            one_of(&[*from, *to], &[Kind::Int], Kind::Int)?;
+            one_of(&[*whole], &[Kind::Text, Kind::Bytes], Kind::Text).map(|_| *whole)
+        }
+        (F::Floor | F::Ceil | F::Round, [only]) => number(*only),
+        (F::Sqrt, [only]) => one_of(&[*only], &[Kind::Float], Kind::Float),
+        (F::Pow, [base, exponent]) => {
+            one_of(&[*exponent], &[Kind::Int], Kind::Int)?;
+            number(*base)
+        }
+        (F::BitAnd | F::BitOr | F::BitXor, ints) => one_of(ints, &[Kind::Int], Kind::Int),
         (F::Contains | F::StartsWith, texts) => one_of(texts, &[Kind::Text], Kind::Bool),
         (F::User(function), arguments) => of_user(function, arguments),
         _ => unreachable!("the parser counts arguments"),
