@@ -1,7 +1,7 @@
 //! What the functions on texts and numbers give, where it takes more than a line (Q21).
 //!
-//! Places are counted in characters from 0, and from the end if they are negative: -1 is the last. Nothing depends on the
-//! machine: powers are products, each rounded as every machine rounds it.
+//! Places are counted in characters from 0, and from the end if they are negative: -1 is the last. Nothing depends on
+//! the machine: powers are products, each rounded as every machine rounds it.
 
 use std::ops::Range;
 

@@ -180,9 +180,9 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in any::<String>(), at in "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}.{0,8}") {
+        fn no_text_panics(text in any::<String>(), zone in ".{0,8}") {
             parse(&text);
-            parse(&at);
+            parse(&format!("2026-11-22T10:00:00{zone}"));
         }
     }
 }

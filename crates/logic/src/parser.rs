@@ -563,13 +563,10 @@ impl Parser<'_> {
     }
 
     fn measure(&mut self, word: &Name) -> Parsed<Measure> {
-        let built_in =
-            || Aggregate::ALL.into_iter().map(Measure::Of).chain([Measure::Rank, Measure::FoldMoves]);
-        let registered = || self.registry.aggregate(&word.text).map(Measure::Of);
-        if let Some(measure) = built_in().find(|measure| measure.name() == &*word.text).or_else(registered) {
+        if let Some(measure) = self.known_measure(&word.text) {
             return Ok(measure);
         }
-        let built_in: Vec<_> = built_in().collect();
+        let built_in: Vec<_> = named_measures().collect();
         let known = built_in.iter().map(Measure::name).chain(self.registry.aggregate_names());
         let message = format!("there is no aggregate `{}`", word.text);
         let item = self.report.error("L025", word.span, message);
@@ -578,6 +575,11 @@ impl Parser<'_> {
             None => item.suggest(&word.text, known),
         };
         Err(Failed)
+    }
+
+    fn known_measure(&self, name: &str) -> Option<Measure> {
+        let built_in = named_measures().find(|measure| measure.name() == name);
+        built_in.or_else(|| self.registry.aggregate(name).map(Measure::Of))
     }
 
     fn variable(&mut self, want: &str) -> Parsed<Name> {
@@ -628,7 +630,12 @@ impl Parser<'_> {
             let message = format!("there is no function `{}`", name.text);
             let built_in: Vec<_> = named_functions().collect();
             let known = built_in.iter().map(Function::name).chain(self.registry.function_names());
-            self.report.error("L023", name.span, message).suggest(&name.text, known);
+            let measure = self.known_measure(&name.text);
+            let item = self.report.error("L023", name.span, message);
+            match measure {
+                Some(measure) => item.remedy(format!("it is an aggregate: write Y := {}", measure.example())),
+                None => item.suggest(&name.text, known),
+            };
             return Err(Failed);
         };
         if terms.len() != function.arity() {
@@ -647,6 +654,10 @@ impl Parser<'_> {
         let built_in = named_functions().find(|function| function.name() == name);
         built_in.or_else(|| self.registry.function(name))
     }
+}
+
+fn named_measures() -> impl Iterator<Item = Measure> {
+    Aggregate::ALL.into_iter().map(Measure::Of).chain([Measure::Rank, Measure::FoldMoves])
 }
 
 fn named_functions() -> impl Iterator<Item = Function> {
