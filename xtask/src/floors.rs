@@ -19,7 +19,7 @@ enum Staircase {
 use Staircase::{Both, Ground, History, Question};
 
 /// Name, staircase, floor.
-const CRATES: [(&str, Staircase, u8); 16] = [
+const CRATES: [(&str, Staircase, u8); 17] = [
     ("motet-fact", Ground, 0),
     ("motet-store", History, 1),
     ("motet-feed", History, 2),
@@ -31,6 +31,7 @@ const CRATES: [(&str, Staircase, u8); 16] = [
     ("motet-algebra", Question, 2),
     ("motet-logic", Question, 3),
     ("motet-cluster", Question, 3),
+    ("motet-stream", Question, 4),
     ("motet", Both, 5),
     ("motet-node", Both, 6),
     ("motet-wasm", Both, 6),

@@ -124,19 +124,7 @@ fn apply_changes(
 fn check_rows(program: &Program, name: &RelationName, changes: &[(Row, i64)]) -> Result<(), RuntimeError> {
     let relation = program.relations.get(name).filter(|relation| relation.input);
     let relation = relation.ok_or_else(|| RuntimeError::NotAnInput(name.clone()))?;
-    for (row, _) in changes {
-        let (got, want) = (row.len(), relation.columns.len());
-        if got != want {
-            return Err(RuntimeError::Width { relation: name.clone(), got, want });
-        }
-        for (value, (column, column_type)) in row.iter().zip(&relation.columns) {
-            if !column_type.takes(value) {
-                let (column, value) = (column.to_string(), value.clone());
-                return Err(RuntimeError::Type { relation: name.clone(), column, value });
-            }
-        }
-    }
-    Ok(())
+    changes.iter().try_for_each(|(row, _)| relation.check_row(name, row))
 }
 
 /// What is only in the new gets +1, what is only in the old -1.

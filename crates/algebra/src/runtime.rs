@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use motet_fact::Value;
 
-use crate::program::RelationName;
+use crate::program::{Relation, RelationName};
 
 /// One row: the values in the order of the relation's declared columns.
 pub type Row = Vec<Value>;
@@ -76,6 +76,26 @@ pub enum RuntimeError {
         /// The relation that was being computed.
         relation: RelationName,
     },
+}
+
+impl Relation {
+    /// Whether a row has a value of the right kind for each column.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Width`] or [`RuntimeError::Type`], under this name of the relation.
+    pub fn check_row(&self, name: &RelationName, row: &[Value]) -> Result<(), RuntimeError> {
+        let (got, want) = (row.len(), self.columns.len());
+        if got != want {
+            return Err(RuntimeError::Width { relation: name.clone(), got, want });
+        }
+        for (value, (column, column_type)) in row.iter().zip(&self.columns) {
+            if !column_type.takes(value) {
+                let (relation, column) = (name.clone(), column.to_string());
+                return Err(RuntimeError::Type { relation, column, value: value.clone() });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A plan kept running.

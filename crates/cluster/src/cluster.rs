@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{
-    Budget, Changes, Program, Relation, RelationName, Row, Runtime, RuntimeError, SchemaError,
+    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError,
 };
 use motet_fact::Value;
 
@@ -135,7 +135,7 @@ impl<W: PackedRow> Held<W> {
         let admission = &self.plan.inputs[name];
         let mut batch = Batch::with_capacity(changes.len());
         for (row, weight) in changes {
-            check_row(name, relation, row)?;
+            relation.check_row(name, row)?;
             if weight.abs() != 1 {
                 return Err(RuntimeError::Weight { relation: name.clone(), weight: *weight });
             }
@@ -191,19 +191,4 @@ impl<W: PackedRow> Held<W> {
         };
         outputs.into_iter().map(decode_all).collect()
     }
-}
-
-/// Whether a row has a value of the right kind for each column.
-fn check_row(name: &RelationName, relation: &Relation, row: &[Value]) -> Result<(), RuntimeError> {
-    let (got, want) = (row.len(), relation.columns.len());
-    if got != want {
-        return Err(RuntimeError::Width { relation: name.clone(), got, want });
-    }
-    for (value, (column, column_type)) in row.iter().zip(&relation.columns) {
-        if !column_type.takes(value) {
-            let (relation, column) = (name.clone(), column.to_string());
-            return Err(RuntimeError::Type { relation, column, value: value.clone() });
-        }
-    }
-    Ok(())
 }
