@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// Bring data in
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Write data out
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Ask a question in PomoLogic
     Query {
         /// The query; or a file with --file
@@ -162,26 +165,8 @@ pub(crate) enum Command {
     },
     /// Read everything again, and check signatures, hashes, links and the state
     Verify,
-    /// Run a PomoLogic program over CSV files
-    Run {
-        /// The program
-        program: PathBuf,
-        /// Where the inputs are: REL.csv for each `input REL.`
-        #[arg(long, value_name = "DIR")]
-        facts: Option<PathBuf>,
-        /// Where the outputs go: REL.csv for each `output REL.`; printed if left out
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-        /// The evaluator
-        #[arg(long, value_name = "NAME", default_value = "cluster")]
-        runtime: RuntimeArg,
-        /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
-        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
-        param: Vec<String>,
-        /// Print strata, plan and meaning class instead of running
-        #[arg(long)]
-        explain: bool,
-    },
+    /// Run a PomoLogic program over files
+    Run(RunArgs),
     /// Keep a PomoLogic program running: a transaction per line on standard input, what it changes on standard output
     Inc(IncArgs),
     /// Check a PomoLogic program; evaluates nothing
@@ -281,6 +266,24 @@ pub(crate) enum ImportCommand {
     Csv(RowsArgs),
     /// A file of JSON objects, one per line: an object becomes an entity, a key an attribute
     Jsonl(RowsArgs),
+    /// A CAR file of facts: each stays what it is, with its CID
+    Car {
+        /// The file, or - for standard input
+        file: PathBuf,
+        /// The type of the item that holds the facts; by default the file's name
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+    },
+}
+
+/// Exports.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportCommand {
+    /// A CAR file of the party's facts, a block for each
+    Car {
+        /// The file, or - for standard output
+        file: PathBuf,
+    },
 }
 
 /// How rows become facts.
@@ -297,6 +300,38 @@ pub(crate) struct RowsArgs {
     /// Types of columns: NAME=int|float|bool|text|bytes|link, for CSV; columns are text otherwise
     #[arg(long, value_name = "NAME=TYPE")]
     pub(crate) column: Vec<String>,
+}
+
+/// A program run over files.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The program
+    pub(crate) program: PathBuf,
+    /// Where the inputs are: REL.csv for each `input REL.`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) facts: Option<PathBuf>,
+    /// Where the outputs go: REL.csv for each `output REL.`; printed if left out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where an input is, if not in --facts: a .csv, .jsonl or (for `fact` and `cause`) .car file, or - for JSON Lines
+    /// on standard input
+    #[arg(long, value_name = "REL=FILE")]
+    pub(crate) source: Vec<String>,
+    /// Where an output goes, if not to --out: a .csv, .jsonl or .car file, or - for JSON Lines on standard output
+    #[arg(long, value_name = "REL=FILE")]
+    pub(crate) sink: Vec<String>,
+    /// Stay: take what comes later to the JSON Lines sources, and write changes to the JSON Lines sinks
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// The evaluator
+    #[arg(long, value_name = "NAME", default_value = "cluster")]
+    pub(crate) runtime: RuntimeArg,
+    /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
+    #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
+    pub(crate) param: Vec<String>,
+    /// Print strata, plan and meaning class instead of running
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 /// A program kept running.

@@ -2,6 +2,7 @@
 
 pub(crate) mod block;
 pub(crate) mod check;
+pub(crate) mod export;
 pub(crate) mod import_git;
 pub(crate) mod import_rows;
 pub(crate) mod inc;
@@ -25,6 +26,9 @@ pub(crate) fn import(global: &Global, command: ImportCommand) -> Result<(), Fail
         ImportCommand::Git { repository, revision } => import_git::run(global, &repository, &revision),
         ImportCommand::Csv(rows) => import_rows(global, Shape::Csv, &rows),
         ImportCommand::Jsonl(rows) => import_rows(global, Shape::Jsonl, &rows),
+        ImportCommand::Car { file, kind } => {
+            import_rows::import_car(&context::open_party(global)?, &file, kind.as_deref(), global)
+        }
     }
 }
 

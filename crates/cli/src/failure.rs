@@ -14,6 +14,8 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use motet_stream::StreamError;
+
 /// Why a command did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -91,6 +93,18 @@ impl From<motet::Error> for Failure {
             motet::Error::Query(diagnostics) => Failure::Diagnosed(diagnostics.to_string()),
             error => Failure::Failed(error.to_string()),
         }
+    }
+}
+
+impl From<&StreamError> for Failure {
+    fn from(error: &StreamError) -> Self {
+        if let StreamError::Write { error, .. } = error
+            && error.kind() == ErrorKind::BrokenPipe
+        {
+            return Failure::ReaderGone;
+        }
+        let failure = Failure::Failed(error.to_string());
+        error.remedy().map_or(failure.clone(), |remedy| failure.help(remedy))
     }
 }
 

@@ -38,6 +38,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Join { code, address } => commands::invite::join(global, &code, address),
         Command::Item(command) => commands::item::run(global, command),
         Command::Import(command) => commands::import(global, command),
+        Command::Export(command) => commands::export::export(global, &command),
         Command::Query { text, file, param, watch, peer, explain, runtime } => {
             let query = commands::query::Query::read(text, file, &param)?;
             commands::query::run(global, &query, watch, &peer, explain, runtime)
@@ -46,9 +47,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sync { peer, patience } => commands::serve::sync(global, &peer, patience),
         Command::Status { hash } => commands::status::status(global, hash),
         Command::Verify => commands::status::verify(global),
-        Command::Run { program, facts, out, runtime, param, explain } => {
-            commands::run::run(&program, facts.as_deref(), out.as_deref(), runtime, &param, explain, global)
-        }
+        Command::Run(args) => commands::run::run(&args, global),
         Command::Inc(args) => commands::inc::run(&args),
         Command::Check { program, param } => commands::check::check(&program, &param),
         Command::Cid { file } => commands::block::cid(&file),

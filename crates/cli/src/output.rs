@@ -2,21 +2,20 @@
 //!
 //! - **table**: text of a text column stands as it is, other values as literals of the query language; control
 //!   characters are escaped, for text comes from other people, and a terminal obeys some of it.
-//! - **json**: one object per row. Ints and floats are numbers, a float always with `.` or `e`; bytes and links are
-//!   written as in DAG-JSON: `{"/": {"bytes": "…"}}` (base64 without padding) and `{"/": "bafy…"}`.
+//! - **json**: one object per row, its values as [`motet_stream::json`] writes them.
 //! - **csv**: RFC 4180 as files of facts are (Q4), so that what one command prints another reads.
 //!
 //! Everything goes to a `&mut dyn Write`. Who stops reading is no error: see [`Failure::ReaderGone`].
 
-use std::borrow::Borrow;
-use std::io::{self, Write};
+use std::io::Write;
 
 use comfy_table::{ContentArrangement, Table};
-use data_encoding::BASE64_NOPAD;
 use motet_algebra::{Column, ColumnType};
-use motet_fact::{Cid, Kind, Value};
+use motet_fact::{Kind, Value};
 use motet_logic::format_typed;
-use serde_json::{Map, Value as Json, json};
+use motet_stream::csv;
+use motet_stream::json::object;
+use serde_json::{Value as Json, json};
 
 use crate::args::Format;
 use crate::failure::Failure;
@@ -25,7 +24,7 @@ use crate::failure::Failure;
 pub(crate) type Columns = [(Column, ColumnType)];
 
 /// Prints rows, each with a value for each column.
-pub(crate) fn print<R: Borrow<[Value]>>(
+pub(crate) fn print<R: AsRef<[Value]>>(
     out: &mut dyn Write,
     format: Format,
     columns: &Columns,
@@ -34,9 +33,9 @@ pub(crate) fn print<R: Borrow<[Value]>>(
     match format {
         Format::Table => print_table(out, columns, rows),
         Format::Json => {
-            rows.into_iter().try_for_each(|row| print_object(out, &object(columns, row.borrow())))
+            rows.into_iter().try_for_each(|row| print_object(out, &object(columns, row.as_ref()).into()))
         }
-        Format::Csv => Ok(write_csv(out, columns, rows)?),
+        Format::Csv => Ok(csv::write(out, columns, rows)?),
     }
 }
 
@@ -74,7 +73,7 @@ pub(crate) fn print_fields(
 
 /// Prints several relations: each below its name in a table; as JSON one object per row under the relation's name;
 /// as CSV only if it is one.
-pub(crate) fn print_relations<R: Borrow<[Value]>, I: IntoIterator<Item = R>>(
+pub(crate) fn print_relations<R: AsRef<[Value]>, I: IntoIterator<Item = R>>(
     out: &mut dyn Write,
     format: Format,
     relations: Vec<(&str, &Columns, I)>,
@@ -88,7 +87,7 @@ pub(crate) fn print_relations<R: Borrow<[Value]>, I: IntoIterator<Item = R>>(
         match format {
             Format::Json if several => {
                 for row in rows {
-                    print_object(out, &json!({ name: object(columns, row.borrow()) }))?;
+                    print_object(out, &json!({ name: object(columns, row.as_ref()) }))?;
                 }
             }
             Format::Table if several => {
@@ -102,100 +101,11 @@ pub(crate) fn print_relations<R: Borrow<[Value]>, I: IntoIterator<Item = R>>(
     Ok(())
 }
 
-/// The JSON form of a value.
-pub(crate) fn to_json(value: &Value) -> Json {
-    match value {
-        Value::Bool(value) => json!(value),
-        Value::Int(value) => json!(value),
-        Value::Float(value) => json!(value.get()),
-        Value::Text(text) => json!(&**text),
-        Value::Bytes(bytes) => json!({"/": {"bytes": BASE64_NOPAD.encode(bytes)}}),
-        Value::Link(cid) => json!({"/": cid.to_string()}),
-    }
-}
-
-/// The value that a JSON form stands for; nothing is `null`.
-///
-/// # Errors
-/// What is wrong with it, for an array, an object that is neither bytes nor a link, or a number out of range.
-pub(crate) fn from_json(json: &Json) -> Result<Option<Value>, String> {
-    Ok(Some(match json {
-        Json::Null => return Ok(None),
-        Json::Bool(value) => Value::Bool(*value),
-        Json::String(text) => Value::text(text.as_str()),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(int), _) => Value::Int(int),
-            (None, Some(float)) if number.is_f64() => {
-                Value::float(float).map_err(|error| error.to_string())?
-            }
-            _ => return Err(format!("{number} does not fit an int: they end at {}", i64::MAX)),
-        },
-        Json::Array(_) => return Err("an array has no place in a fact: write one fact per element".into()),
-        Json::Object(fields) => from_object(fields)?,
-    }))
-}
-
-fn from_object(fields: &Map<String, Json>) -> Result<Value, String> {
-    let other =
-        || "a nested object has no place in a fact: give its keys to the row, as in \"address.city\"".into();
-    match (fields.len(), fields.get("/")) {
-        (1, Some(Json::String(cid))) => {
-            cid.parse::<Cid>().map(Value::Link).map_err(|error| error.to_string())
-        }
-        (1, Some(Json::Object(inner))) => match (inner.len(), inner.get("bytes")) {
-            (1, Some(Json::String(text))) => {
-                let bytes = BASE64_NOPAD.decode(text.as_bytes());
-                bytes.map(Value::bytes).map_err(|error| format!("not base64 without padding: {error}"))
-            }
-            _ => Err(other()),
-        },
-        _ => Err(other()),
-    }
-}
-
-/// Writes rows as a file of facts has them: a header, and a line per row; a relation without columns has an empty
-/// header, and the line `()` if it holds (Q4).
-pub(crate) fn write_csv<R: Borrow<[Value]>>(
-    out: &mut dyn Write,
-    columns: &Columns,
-    rows: impl IntoIterator<Item = R>,
-) -> io::Result<()> {
-    if columns.is_empty() {
-        writeln!(out)?;
-        return rows.into_iter().try_for_each(|_| writeln!(out, "()"));
-    }
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(columns.iter().map(|(name, _)| &**name)).map_err(plain_error)?;
-    for row in rows {
-        let cells = row.borrow().iter().zip(columns).map(|(value, (_, kind))| format_typed(value, *kind));
-        csv.write_record(cells).map_err(plain_error)?;
-    }
-    csv.flush()
-}
-
-/// The writer's own error, whose kind tells a reader that has gone.
-fn plain_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
-}
-
-fn object(columns: &Columns, row: &[Value]) -> Json {
-    debug_assert_eq!(columns.len(), row.len(), "a row has a value for each column");
-    columns
-        .iter()
-        .zip(row)
-        .map(|((name, _), value)| (name.to_string(), to_json(value)))
-        .collect::<Map<_, _>>()
-        .into()
-}
-
 fn print_object(out: &mut dyn Write, object: &Json) -> Result<(), Failure> {
     Ok(writeln!(out, "{object}")?)
 }
 
-fn print_table<R: Borrow<[Value]>>(
+fn print_table<R: AsRef<[Value]>>(
     out: &mut dyn Write,
     columns: &Columns,
     rows: impl IntoIterator<Item = R>,
@@ -207,7 +117,7 @@ fn print_table<R: Borrow<[Value]>>(
     let mut table = plain_table();
     table.set_header(columns.iter().map(|(name, _)| visible(name)));
     for row in rows {
-        table.add_row(row.borrow().iter().zip(columns).map(|(value, (_, kind))| cell(value, *kind)));
+        table.add_row(row.as_ref().iter().zip(columns).map(|(value, (_, kind))| cell(value, *kind)));
     }
     print_lines(out, &table)
 }
@@ -247,6 +157,8 @@ fn visible(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     fn columns(types: &[(&str, ColumnType)]) -> Vec<(Column, ColumnType)> {
@@ -311,43 +223,6 @@ mod tests {
         assert_eq!(lines[0], r#"{"name":"a, \"b\"","what":"x"}"#);
         assert_eq!(lines[1], r#"{"name":"red \u001b[31m","what":1.0}"#);
         assert_eq!(lines[2], r#"{"name":"","what":{"/":{"bytes":"AP8D"}}}"#);
-    }
-
-    #[test]
-    fn json_reads_back_as_the_same_value() {
-        let link = Cid::of(motet_fact::Codec::Raw, b"x");
-        let float = |number| Value::float(number).unwrap();
-        for value in [
-            true.into(),
-            i64::MIN.into(),
-            i64::MAX.into(),
-            float(-0.5),
-            float(1e300),
-            float(3.0),
-            "ä\n".into(),
-            Value::bytes(vec![1, 2]),
-            Value::bytes(vec![]),
-            link.into(),
-        ] {
-            let text = to_json(&value).to_string();
-            let read = serde_json::from_str(&text).unwrap();
-            assert_eq!(from_json(&read), Ok(Some(value)), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_value_says_why() {
-        for (text, part) in [
-            ("[1]", "array"),
-            (r#"{"a":1}"#, "nested object"),
-            (r#"{"/":{"bytes":"*"}}"#, "base64"),
-            (r#"{"/":"bafy"}"#, "CID"),
-            ("9223372036854775808", "does not fit"),
-        ] {
-            let error = from_json(&serde_json::from_str(text).unwrap()).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-        assert_eq!(from_json(&Json::Null), Ok(None));
     }
 
     #[test]

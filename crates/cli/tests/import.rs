@@ -185,3 +185,55 @@ fn long_cells_fill_entries_by_bytes_and_not_by_count() {
     assert_eq!(code, 1);
     assert!(said.contains("longer.csv:2: column `a`: the value has 70000 bytes; at most 65536"), "{said}");
 }
+
+/// The ids of the facts that count, and what cites what.
+const HISTORY: &str = "output f. f(c: C, p: \"\") :- C := fact(attribute: A, value: _), A != \"motet/genesis\", \
+     A != \"motet/model\", A != \"motet/parent\", A != \"motet/type\". \
+     f(c: C, p: P) :- cause(cid: C, parent: P).";
+
+#[test]
+fn facts_pass_from_party_to_party_in_a_car_file_with_their_ids() {
+    let (first, second) = (Home::new(), Home::new());
+    let item = first.ok(&["item", "new", "--type", "note", "title=Milk", "--format", "json"]);
+    let id = item.split('"').find(|part| part.len() > 60).unwrap().trim_start_matches("0x").to_owned();
+    first.ok(&["item", "set", &id, "title=Milk, eggs", "done=true"]);
+    first.ok(&["item", "set", &id, "title=Eggs"]);
+    first.ok(&["import", "csv", first.file("p.csv", "a,b\n1,2\n3,4\n").to_str().unwrap(), "--type", "rows"]);
+    let said = first.ok(&["export", "car", "facts.car"]);
+    assert!(said.contains("facts.car"), "{said}");
+    let car = first.0.path().join("facts.car");
+    second.ok(&["import", "car", car.to_str().unwrap()]);
+    assert_eq!(second.ask(HISTORY), first.ask(HISTORY));
+    assert_eq!(first.ask(HISTORY).len(), 8 + 2);
+
+    // Once more: what is stated again is the same.
+    second.ok(&["import", "car", car.to_str().unwrap()]);
+    assert_eq!(second.ask(HISTORY), first.ask(HISTORY));
+
+    // And as the source of a program, without a database.
+    let program = first.file("now.pomo", "output f. f(c: C, p: P) :- cause(cid: C, parent: P).");
+    let source = format!("fact={}", car.display());
+    let ran = first.ok(&["run", program.to_str().unwrap(), "--source", &source, "--format", "csv"]);
+    assert_eq!(ran.lines().count(), 1 + 2);
+}
+
+#[test]
+fn a_car_file_that_was_changed_or_cut_is_refused_whole() {
+    let home = Home::new();
+    home.ok(&["import", "csv", home.file("p.csv", "a\n1\n2\n").to_str().unwrap(), "--type", "rows"]);
+    home.ok(&["export", "car", "facts.car"]);
+    let bytes = std::fs::read(home.0.path().join("facts.car")).unwrap();
+    let before = home.facts();
+    let mut changed = bytes.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for (bytes, want) in [
+        (&changed[..], "is not the one that bafy"),
+        (&bytes[..bytes.len() - 1], "in the middle of a section: it is cut"),
+        (b"x,y\n1,2\n", "cut"),
+    ] {
+        std::fs::write(home.0.path().join("bad.car"), bytes).unwrap();
+        let (code, said) = home.fails(&["import", "car", "bad.car"]);
+        assert!(code == 1 && said.contains("bad.car: byte ") && said.contains(want), "{said}");
+        assert_eq!(home.facts(), before);
+    }
+}

@@ -1,6 +1,7 @@
 //! `motet run`, `check`, `cid` and `decode` as a person meets them: files in, files and exit codes out.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -156,6 +157,70 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), stderr(&output)), (0, ""));
+}
+
+#[test]
+fn inputs_and_outputs_are_files_of_several_forms() {
+    let bench = Bench::new(CLOSURE, &[]);
+    std::fs::write(bench.path("edges.jsonl"), "{\"y\": 2, \"x\": 1}\n\n[{\"x\": 2, \"y\": 3}, 1]\n").unwrap();
+    let output = bench.motet(&[
+        &["run", "program.pomo", "--source", "Edge=edges.jsonl"][..],
+        &["--out", "out", "--sink", "Reach=other/reach.jsonl"],
+    ]
+    .concat());
+    assert_eq!((code(&output), stderr(&output), stdout(&output)), (0, "", ""));
+    let reach = std::fs::read_to_string(bench.path("other/reach.jsonl")).unwrap();
+    assert_eq!(reach, "{\"x\":1,\"y\":2}\n{\"x\":1,\"y\":3}\n{\"x\":2,\"y\":3}\n");
+    assert_eq!(bench.written("Size.csv"), "pairs\n3\n");
+    assert!(!bench.path("out/Reach.csv").exists());
+}
+
+#[test]
+fn flags_that_make_no_sense_say_why() {
+    let bench = Bench::new(CLOSURE, &[("Edge.csv", "x,y\n")]);
+    for (flags, want) in [
+        (&["--source", "Edge"][..], "--source Edge: write REL=FILE"),
+        (&["--source", "Edge=e.txt"], "--source Edge=e.txt: a file is .csv, .jsonl or .car"),
+        (&["--source", "Edge=a.csv", "--source", "Edge=b.csv"], "this relation is given twice"),
+        (&["--source", "Reach=r.csv"], "`Reach` is not an input of this program: `input Reach.` makes it one"),
+        (&["--sink", "Edge=e.csv"], "`Edge` is not an output of this program: `output Edge.` makes it one"),
+        (&["--sink", "Reach=-"], "help: add --follow"),
+        (&["--source", "Edge=e.car"], "a CAR file is a source of `fact`"),
+    ] {
+        let output = bench.motet(&[&["run", "program.pomo", "--facts", "facts"], flags].concat());
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains(want), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn lines_that_come_later_are_followed_and_changes_come_out() {
+    let bench = Bench::new(CLOSURE, &[]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_motet"))
+        .args(["run", "program.pomo", "--follow", "--source", "Edge=-", "--sink", "Reach=-"])
+        .args(["--sink", "Size=size.csv"])
+        .current_dir(bench.0.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    writeln!(input, "{{\"x\": 1, \"y\": 2}}").unwrap();
+    let first = next();
+    assert!(first.starts_with("[{\"x\":1,\"y\":2},1,"), "{first}");
+    writeln!(input, "{{\"x\": 1}}").unwrap();
+    writeln!(input, "[{{\"x\": 1, \"y\": 2}}, -1]").unwrap();
+    let second = next();
+    assert!(second.starts_with("[{\"x\":1,\"y\":2},-1,"), "{second}");
+    drop(input);
+    assert!(lines.next().is_none());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stderr(&output), "error: standard input:2: column `y` is missing\n");
+    assert_eq!(std::fs::read_to_string(bench.path("size.csv")).unwrap(), "pairs\n0\n");
 }
 
 #[test]

@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::{
-    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError,
-};
+use motet_algebra::{Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError};
 use motet_fact::Value;
 
 use crate::build::Batch;

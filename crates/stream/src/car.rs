@@ -11,8 +11,8 @@
 //! reached from the root; and a file of which a part is missing is noticed, which its framing would not do.
 //!
 //! Reading trusts nothing: each block must be the one its CID names, and either a fact in its canonical form or such a
-//! list; what a list links to must be there. Facts may cite facts that are not. A file that others wrote needs no index:
-//! facts under any roots are read.
+//! list; the roots, and what a list links to, must be there. Facts may cite facts that are not. A file that others wrote
+//! needs no index.
 //!
 //! As a source the file feeds `fact(entity, attribute, value)`, with the fact's CID where the relation carries one, and
 //! `cause(cid, parent)`, of these two what the program reads.
@@ -22,9 +22,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
 
-use motet_algebra::{Program, RelationName, Row};
-use motet_fact::{Attribute, Cid, Codec, Entity, Fact, MAX_FACT_BYTES, Value};
-use motet_logic::Interface;
+use motet_algebra::{ColumnType, Program, RelationName, Row};
+use motet_fact::{Attribute, Cid, Codec, Entity, Fact, Kind, MAX_FACT_BYTES, Value};
+use motet_logic::{Catalog, Interface};
 use serde::{Deserialize, Serialize};
 
 use crate::file::{self, ChangeLists, FileSource, Records};
@@ -50,13 +50,13 @@ struct Header {
 /// What the writer says.
 pub fn write(out: &mut dyn Write, facts: &[Fact]) -> io::Result<()> {
     let mut seen = BTreeSet::new();
-    let blocks = facts.iter().map(|fact| (fact.cid(), fact.encode()));
-    let blocks: Vec<_> = blocks.filter(|(cid, _)| seen.insert(*cid)).collect();
-    let index = index(blocks.iter().map(|(cid, _)| *cid).collect());
+    let facts: Vec<(Cid, &Fact)> =
+        facts.iter().map(|fact| (fact.cid(), fact)).filter(|(cid, _)| seen.insert(*cid)).collect();
+    let index = index(facts.iter().map(|(cid, _)| *cid).collect());
     let (root, _) = index.first().expect("an index has a root");
-    let header = Header { roots: vec![foreign(root)], version: 1 };
-    write_framed(out, &[&encode(&header)])?;
-    index.iter().chain(&blocks).try_for_each(|(cid, block)| write_framed(out, &[cid.as_bytes(), block]))
+    write_framed(out, &[&encode(&Header { roots: vec![foreign(root)], version: 1 })])?;
+    index.iter().try_for_each(|(cid, block)| write_framed(out, &[cid.as_bytes(), block]))?;
+    facts.iter().try_for_each(|(cid, fact)| write_framed(out, &[cid.as_bytes(), &fact.encode()]))
 }
 
 /// The blocks of lists that lead to all these, the root first.
@@ -105,9 +105,9 @@ pub struct Reader<R> {
     input: R,
     /// How many bytes have been read.
     offset: u64,
-    /// The blocks that were read, and those that an index links to.
     read: BTreeSet<Cid>,
-    indexed: BTreeSet<Cid>,
+    /// The blocks that have to be there: the roots, and what an index links to.
+    linked: BTreeSet<Cid>,
     ended: bool,
 }
 
@@ -117,15 +117,22 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// [`StreamError`] if it is no header of version 1.
     pub fn new(place: &str, input: R) -> Result<Self, StreamError> {
-        let (read, indexed) = (BTreeSet::new(), BTreeSet::new());
-        let mut reader = Reader { place: place.to_owned(), input, offset: 0, read, indexed, ended: false };
+        let (read, linked) = (BTreeSet::new(), BTreeSet::new());
+        let mut reader = Reader { place: place.to_owned(), input, offset: 0, read, linked, ended: false };
         let bytes = reader.framed(MAX_HEADER_BYTES)?;
         let bytes = bytes.ok_or_else(|| reader.malformed(0, "it is empty: a CAR file has a header"))?;
         let header: Header = serde_ipld_dagcbor::from_slice(&bytes)
             .map_err(|error| reader.malformed(0, format_args!("not the header of a CAR file: {error}")))?;
         match header.version {
-            1 => Ok(reader),
-            other => Err(reader.malformed(0, format_args!("this is CAR version {other}, and 1 is read here"))),
+            1 => {
+                // A root outside of our profile names no block that could be here.
+                let roots = header.roots.iter().filter_map(|root| Cid::from_bytes(&root.to_bytes()).ok());
+                reader.linked.extend(roots);
+                Ok(reader)
+            }
+            other => {
+                Err(reader.malformed(0, format_args!("this is CAR version {other}, and 1 is read here")))
+            }
         }
     }
 
@@ -159,20 +166,23 @@ impl<R: Read> Reader<R> {
         }
         self.read.insert(cid);
         if let Some(links) = links(block) {
-            self.indexed.extend(links);
+            self.linked.extend(links);
             return Ok(None);
         }
         match (cid.codec(), Fact::decode(block)) {
             (Codec::DagCbor, Ok(fact)) => Ok(Some(fact)),
             (Codec::DagCbor, Err(error)) => Err(format!("the block {cid} is no fact: {error}")),
-            (Codec::Raw, _) => Err(format!("the block {cid} is no fact: facts are dag-cbor, and this is raw")),
+            (Codec::Raw, _) => {
+                Err(format!("the block {cid} is no fact: facts are dag-cbor, and this is raw"))
+            }
         }
     }
 
     fn check_index(&self) -> Result<(), StreamError> {
-        let mut missing = self.indexed.difference(&self.read);
+        let mut missing = self.linked.difference(&self.read);
         let Some(first) = missing.next() else { return Ok(()) };
-        let what = format!("{first} and {} others of its index are missing: the file is cut", missing.count());
+        let what =
+            format!("{first} and {} others are linked to and missing: the file is cut", missing.count());
         Err(self.malformed(self.offset, what))
     }
 
@@ -223,8 +233,16 @@ impl<R: Read> Reader<R> {
 /// The links of a block that is a canonical list of nothing else.
 fn links(block: &[u8]) -> Option<Vec<Cid>> {
     let links: Vec<cid::Cid> = serde_ipld_dagcbor::from_slice(block).ok()?;
-    let links: Vec<Cid> = links.iter().map(|cid| Cid::from_bytes(&cid.to_bytes()).ok()).collect::<Option<_>>()?;
+    let links: Vec<Cid> =
+        links.iter().map(|cid| Cid::from_bytes(&cid.to_bytes()).ok()).collect::<Option<_>>()?;
     (encode(&links.iter().map(foreign).collect::<Vec<_>>()) == block).then_some(links)
+}
+
+/// Adds the relations that a CAR file feeds to those that a program may read.
+pub fn declare(catalog: &mut Catalog) {
+    let (bytes, link) = (ColumnType::Kind(Kind::Bytes), ColumnType::Kind(Kind::Link));
+    let fact = [("entity", bytes), ("attribute", ColumnType::Any), ("value", ColumnType::Any)];
+    catalog.add("fact", &fact, true).add("cause", &[("cid", link), ("parent", link)], false);
 }
 
 /// A CAR file as the source of a program: one batch, its facts.
@@ -360,7 +378,8 @@ mod tests {
     #[test]
     fn the_format_is_pinned() {
         let bytes = written(&facts(1));
-        let header = [&[0x3a, 0xa2, 0x65][..], b"roots", &[0x81, 0xd8, 0x2a, 0x58, 0x25, 0, 1, 0x71, 0x12, 0x20]];
+        let header =
+            [&[0x3a, 0xa2, 0x65][..], b"roots", &[0x81, 0xd8, 0x2a, 0x58, 0x25, 0, 1, 0x71, 0x12, 0x20]];
         assert!(bytes.starts_with(&header.concat()));
         assert_eq!(&bytes[50..59], [&[0x67][..], b"version", &[1]].concat());
         let root = &bytes[19..51 - 1];
@@ -398,7 +417,10 @@ mod tests {
         let cid = Cid::of(Codec::DagCbor, &block);
         write_framed(&mut bytes, &[cid.as_bytes(), &block]).unwrap();
         let error = read(&bytes).unwrap_err();
-        assert!(error.starts_with("f.car: byte 18: the block bafy") && error.contains("is no fact"), "{error}");
+        assert!(
+            error.starts_with("f.car: byte 18: the block bafy") && error.contains("is no fact"),
+            "{error}"
+        );
         let second = encode(&Header { roots: vec![], version: 2 });
         let mut bytes = Vec::new();
         write_framed(&mut bytes, &[&second]).unwrap();

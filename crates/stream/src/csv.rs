@@ -23,6 +23,16 @@ pub fn source(path: impl Into<PathBuf>, relation: Interface) -> FileSource {
     FileSource::new(names, Box::new(move || open(&path, &relation)))
 }
 
+/// All rows of a CSV file; a row that stands there twice is there twice.
+///
+/// # Errors
+/// [`StreamError`] if it is not there, or not such a file.
+pub fn read(path: &Path, relation: &Interface) -> Result<Vec<Row>, StreamError> {
+    let (mut records, mut changes) = (open(path, relation)?, ChangeLists::new());
+    while records.next(&mut changes)? {}
+    Ok(changes.into_values().flatten().map(|(row, _)| row).collect())
+}
+
 /// The file `NAME.csv` of a relation.
 ///
 /// # Errors
@@ -39,7 +49,7 @@ pub fn path_in(directory: &Path, relation: &Interface) -> Result<PathBuf, Stream
 
 fn open(path: &Path, relation: &Interface) -> Result<Box<dyn Records>, StreamError> {
     match File::open(path) {
-        Ok(file) => read(path.display().to_string(), BufReader::with_capacity(1 << 16, file), relation),
+        Ok(file) => records(path.display().to_string(), BufReader::with_capacity(1 << 16, file), relation),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let header = header(relation);
             let begins =
@@ -53,7 +63,7 @@ fn open(path: &Path, relation: &Interface) -> Result<Box<dyn Records>, StreamErr
 }
 
 /// The records of a file, after its header.
-fn read(
+fn records(
     place: String,
     file: impl BufRead + 'static,
     relation: &Interface,
@@ -255,7 +265,7 @@ mod tests {
 
     fn read_text(relation: &Interface, text: &[u8]) -> Result<Vec<Row>, String> {
         let (mut changes, text) = (ChangeLists::new(), io::Cursor::new(text.to_vec()));
-        let mut records = read("R.csv".into(), text, relation).map_err(|error| error.to_string())?;
+        let mut records = records("R.csv".into(), text, relation).map_err(|error| error.to_string())?;
         while records.next(&mut changes).map_err(|error| error.to_string())? {}
         Ok(changes.remove("R").into_iter().flatten().map(|(row, _)| row).collect())
     }

@@ -82,7 +82,8 @@ pub(crate) fn unwritable(path: &Path, error: io::Error) -> StreamError {
     StreamError::Write { place: path.display().to_string(), error }
 }
 
-/// Writes a file to one side, and then puts it in its place: a reader sees the old one or the new one.
+/// Writes a file to one side, and then puts it in its place: a reader sees the old one or the new one. The directories
+/// above it are made.
 pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -91,6 +92,7 @@ pub(crate) fn replace(
     name.push(".part");
     let aside = path.with_file_name(name);
     let write_aside = || {
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
         let mut out = BufWriter::new(File::create(&aside)?);
         write(&mut out)?;
         out.flush()?;

@@ -143,7 +143,11 @@ impl Inputs {
     fn note(&mut self, name: &RelationName, row: Row, weight: i64) {
         let rows = self.net.entry(name.clone()).or_default();
         let cancels = rows.get(&row) == Some(&-weight);
-        if cancels { rows.remove(&row) } else { rows.insert(row, weight) };
+        if cancels {
+            rows.remove(&row)
+        } else {
+            rows.insert(row, weight)
+        };
         if rows.is_empty() {
             self.net.remove(name);
         }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{RelationName, Row};
 
-use crate::sink::{Acknowledgement, Delivery, Mode, Rows, Sink};
 use crate::StreamError;
+use crate::sink::{Acknowledgement, Delivery, Mode, Rows, Sink};
 
 /// A sink on its relation.
 pub(crate) struct Outlet {
@@ -75,7 +75,9 @@ impl Outlet {
         contents: Option<&BTreeSet<Row>>,
     ) -> Self {
         let owed = match sink.mode() {
-            Mode::Deltas => Owed::Deltas(contents.into_iter().flatten().map(|row| (row.clone(), 1)).collect()),
+            Mode::Deltas => {
+                Owed::Deltas(contents.into_iter().flatten().map(|row| (row.clone(), 1)).collect())
+            }
             Mode::Snapshot => Owed::Snapshot(contents.is_some()),
         };
         Outlet { relation, sink, attempts: Attempts::new(retries), owed, in_flight: false }
@@ -88,7 +90,11 @@ impl Outlet {
             Owed::Deltas(owed) => {
                 for (row, weight) in changes {
                     let cancels = owed.get(row) == Some(&-weight);
-                    if cancels { owed.remove(row) } else { owed.insert(row.clone(), *weight) };
+                    if cancels {
+                        owed.remove(row)
+                    } else {
+                        owed.insert(row.clone(), *weight)
+                    };
                 }
             }
         }

@@ -256,7 +256,10 @@ impl Reactor {
     ///
     /// # Errors
     /// [`RuntimeError`] of an epoch that was refused, unless `between` did something about it and the next one is not.
-    pub fn run(&mut self, mut between: impl FnMut(&mut Self, &Turn) -> ControlFlow<()>) -> Result<(), RuntimeError> {
+    pub fn run(
+        &mut self,
+        mut between: impl FnMut(&mut Self, &Turn) -> ControlFlow<()>,
+    ) -> Result<(), RuntimeError> {
         let mut refused = None;
         loop {
             let turn = self.turn();

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc;
 
-use motet_algebra::{Budget, ColumnType, Naive, Row};
-use motet_fact::{Entity, Fact, Kind, Value};
+use motet_algebra::{Budget, Naive, Row};
+use motet_fact::{Entity, Fact, Value};
 use motet_logic::{Catalog, Compiled, Interface};
 use motet_stream::lines::{self, Follow, LinesFile, Log};
 use motet_stream::{Progress, Reactor, Source, StreamError, car, csv};
@@ -123,7 +123,12 @@ fn a_file_with_an_error_is_no_batch_and_is_read_from_its_start_when_it_is_tried_
     let (mut reactor, input, _) = copy();
     reactor.attach_source("P", Box::new(csv::source(&path, input)), 0).unwrap();
     let faults = run(&mut reactor);
-    assert!(faults[0].ends_with("P.csv:3: column `v`: `maybe` is not a value: write true, -3, 1.5, \"text\", 0x00ff or a CID"), "{faults:?}");
+    assert!(
+        faults[0].ends_with(
+            "P.csv:3: column `v`: `maybe` is not a value: write true, -3, 1.5, \"text\", 0x00ff or a CID"
+        ),
+        "{faults:?}"
+    );
     assert_eq!(reactor.contents("Q").unwrap().len(), 0);
     fs::write(&path, "x,v\n1,true\n2,false\n").unwrap();
     reactor.reattach_source("P").unwrap();
@@ -145,7 +150,7 @@ fn a_line_says_what_is_wrong_with_it() {
         (r#"[{"x": 1, "v": 1}, 2]"#, "not a row: the weight 2 is neither 1 nor -1"),
         (r#"[{"x": 1, "v": 1}, 1, 7, 8]"#, "not a row: trailing characters"),
         (r#"{"x": 1, "v": 1} 2"#, "not a row: trailing characters"),
-        ("7", "not a row: invalid type: number"),
+        ("7", "not a row: invalid type: integer"),
     ] {
         let error = lines::parse(&input, line.as_bytes()).unwrap_err();
         assert!(error.starts_with(want), "{line}: {error}");
@@ -203,9 +208,7 @@ fn facts_of_a_car_file_are_rows_with_their_ids() {
     let path = directory.path().join("facts.car");
     car::write(&mut fs::File::create(&path).unwrap(), &facts()).unwrap();
     let mut catalog = Catalog::default();
-    let (bytes, link) = (ColumnType::Kind(Kind::Bytes), ColumnType::Kind(Kind::Link));
-    let columns = [("entity", bytes), ("attribute", ColumnType::Any), ("value", ColumnType::Any)];
-    catalog.add("fact", &columns, true).add("cause", &[("cid", link), ("parent", link)], false);
+    car::declare(&mut catalog);
     let text = "output Now. Now(v: V, c: C) :- C := fact(attribute: \"title\", value: V), !cause(parent: C).";
     let compiled = compiled(text, &catalog);
     let mut reactor = start(&compiled);

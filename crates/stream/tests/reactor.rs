@@ -29,10 +29,8 @@ fn compiled(text: &str) -> Compiled {
 
 fn runtimes(text: &str) -> Vec<Reactor> {
     let program = compiled(text).program;
-    let all: [Box<dyn Runtime>; 2] = [
-        Box::new(Naive::new(program.clone()).unwrap()),
-        Box::new(Cluster::new(program.clone()).unwrap()),
-    ];
+    let all: [Box<dyn Runtime>; 2] =
+        [Box::new(Naive::new(program.clone()).unwrap()), Box::new(Cluster::new(program.clone()).unwrap())];
     all.into_iter().map(|runtime| Reactor::new(&program, runtime, Budget::default())).collect()
 }
 
@@ -176,10 +174,7 @@ fn a_snapshot_is_given_once_even_if_it_is_empty_and_then_when_it_changes() {
     reactor.attach_sink("s", "Reach", Box::new(snapshots), 0).unwrap();
     reactor.attach_sink("d", "Reach", Box::new(scripted_sink("d", &log, &[])), 0).unwrap();
     reactor.run(|_, _| ControlFlow::Continue(())).unwrap();
-    assert_eq!(
-        told(&log),
-        ["s given 0 of Reach in 0", "d given 1 of Reach in 1", "s given 1 of Reach in 1"]
-    );
+    assert_eq!(told(&log), ["s given 0 of Reach in 0", "d given 1 of Reach in 1", "s given 1 of Reach in 1"]);
 }
 
 #[test]
@@ -267,7 +262,10 @@ fn a_source_that_fails_is_asked_again_as_often_as_it_may_fail() {
     };
     reactor.run(&mut between).unwrap();
     assert_eq!(reactor.contents("Edge").unwrap().len(), 1);
-    assert_eq!(reactor.reattach_source("b"), Err(AttachError::Unknown(motet_stream::error::End::Source, "b".into())));
+    assert_eq!(
+        reactor.reattach_source("b"),
+        Err(AttachError::Unknown(motet_stream::error::End::Source, "b".into()))
+    );
     reactor.reattach_source("a").unwrap();
     reactor.run(&mut between).unwrap();
     assert_eq!(reactor.contents("Edge").unwrap().len(), 2);
@@ -412,7 +410,8 @@ fn play(reactor: &mut Reactor, scenes: &[Scene]) -> Result<(), TestCaseError> {
         let poll = move |_| Ok(Poll::Ready(batch(Content::Deltas(queue.take()))));
         reactor.attach_source(name, Box::new(source_fn(["Edge".into()], poll)), 0).unwrap();
     }
-    let kinds = [(Mode::Deltas, false), (Mode::Deltas, true), (Mode::Snapshot, false), (Mode::Snapshot, true)];
+    let kinds =
+        [(Mode::Deltas, false), (Mode::Deltas, true), (Mode::Snapshot, false), (Mode::Snapshot, true)];
     let names = ["0", "1", "2", "3"];
     let mut mirrors = Vec::new();
     for (name, (mode, slow)) in names.into_iter().zip(kinds) {
@@ -425,7 +424,11 @@ fn play(reactor: &mut Reactor, scenes: &[Scene]) -> Result<(), TestCaseError> {
     for (deltas, mishaps) in scenes {
         for (first, x, y, present) in deltas {
             let (row, place) = (edge(*x, *y), usize::from(*first));
-            if *present { twin[place].insert(row.clone()) } else { twin[place].remove(&row) };
+            if *present {
+                twin[place].insert(row.clone())
+            } else {
+                twin[place].remove(&row)
+            };
             queues[place].borrow_mut().push((row, if *present { 1 } else { -1 }));
         }
         for ((name, mishap), (_, failures)) in names.iter().zip(mishaps).zip(&mirrors) {
@@ -463,7 +466,8 @@ fn until_idle(reactor: &mut Reactor) {
 fn closure<'a>(edges: impl Iterator<Item = &'a Row>) -> BTreeSet<Row> {
     let mut reach: BTreeSet<Row> = edges.cloned().collect();
     loop {
-        let compose = |left: &Row, right: &Row| (left[1] == right[0]).then(|| vec![left[0].clone(), right[1].clone()]);
+        let compose =
+            |left: &Row, right: &Row| (left[1] == right[0]).then(|| vec![left[0].clone(), right[1].clone()]);
         let longer: Vec<Row> =
             reach.iter().flat_map(|left| reach.iter().filter_map(|right| compose(left, right))).collect();
         let before = reach.len();

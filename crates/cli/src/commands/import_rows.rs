@@ -11,7 +11,10 @@
 //! durable commit. A row stays in one transaction unless it is larger than that. At a row that cannot be read the
 //! import ends: the rows before it are committed, and the message says how many they are.
 
+mod car;
 mod source;
+
+pub(crate) use car::import as import_car;
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -196,17 +199,21 @@ impl<'a> Importer<'a> {
         if !self.has_room(facts.len(), bytes) {
             self.close_and_commit()?;
         }
-        for fact in facts {
-            let bytes = bytes_at_most(&fact);
-            if !self.has_room(1, bytes) {
-                self.close_and_commit()?;
-            }
-            self.current.state(self.item, fact);
-            self.current_facts += 1;
-            self.current_bytes += bytes;
-            self.taken.facts += 1;
-        }
+        facts.into_iter().try_for_each(|fact| self.state(fact))?;
         self.taken.rows = number;
+        Ok(())
+    }
+
+    /// States a fact as it is, in this transaction or the next.
+    fn state(&mut self, fact: Fact) -> Result<(), motet::Error> {
+        let bytes = bytes_at_most(&fact);
+        if !self.has_room(1, bytes) {
+            self.close_and_commit()?;
+        }
+        self.current.state(self.item, fact);
+        self.current_facts += 1;
+        self.current_bytes += bytes;
+        self.taken.facts += 1;
         Ok(())
     }
 
@@ -239,12 +246,12 @@ impl<'a> Importer<'a> {
         (self.current_facts, self.current_bytes) = (0, 0);
     }
 
-    fn close_and_commit(&mut self) -> Result<(), End> {
+    fn close_and_commit(&mut self) -> Result<(), motet::Error> {
         self.close();
         if self.full.len() >= TRANSACTIONS_PER_COMMIT { self.commit() } else { Ok(()) }
     }
 
-    fn commit(&mut self) -> Result<(), End> {
+    fn commit(&mut self) -> Result<(), motet::Error> {
         let receipts = self.party.commit_all(std::mem::take(&mut self.full))?;
         self.taken.entries += receipts.len() as u64;
         self.durable = self.taken;
@@ -260,7 +267,7 @@ impl<'a> Importer<'a> {
     }
 }
 
-/// The bytes of a fact without causes in an entry's body, or a few more.
+/// The bytes of a fact in an entry's body, or a few more.
 fn bytes_at_most(fact: &Fact) -> usize {
     let bytes = |value: &Value| match value {
         Value::Text(text) => text.len() + 5,
@@ -268,7 +275,8 @@ fn bytes_at_most(fact: &Fact) -> usize {
         Value::Link(_) => 42,
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => 9,
     };
-    16 + fact.entity().as_bytes().len() + bytes(fact.attribute().value()) + bytes(fact.value())
+    let causes = fact.causes().len() * 42;
+    16 + fact.entity().as_bytes().len() + bytes(fact.attribute().value()) + bytes(fact.value()) + causes
 }
 
 fn print_summary(importer: &Importer<'_>, started: Instant, global: &Global) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use std::io::{self, BufRead, Write};
 
 use motet_algebra::{Budget, Changes, Expression, Program, Row, Statement};
 use motet_logic::Compiled;
+use motet_stream::json::to_json;
 use serde_json::{Value as Json, json};
 
 use crate::args::IncArgs;
@@ -22,7 +23,6 @@ use crate::commands::inc::session::Session;
 use crate::commands::run;
 use crate::context;
 use crate::failure::Failure;
-use crate::output::to_json;
 
 /// Answers lines until there are no more.
 pub(crate) fn run(args: &IncArgs) -> Result<(), Failure> {

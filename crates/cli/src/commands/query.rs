@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use motet::{Parameters, Party, View};
 use motet_algebra::{Budget, Changes};
+use motet_stream::json::to_json;
 
 use crate::args::{Format, Global, RuntimeArg};
 use crate::commands::{run, serve};
@@ -97,7 +98,7 @@ fn print_changes(out: &mut dyn Write, format: Format, view: &View, changes: &Cha
             let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
             match format {
                 Format::Json => {
-                    let cells: Vec<_> = row.iter().map(output::to_json).collect();
+                    let cells: Vec<_> = row.iter().map(to_json).collect();
                     let change = serde_json::json!({"epoch": view.epoch(), "output": relation.as_ref(), "row": cells, "weight": weight});
                     writeln!(out, "{change}")?;
                 }

@@ -1,55 +1,78 @@
-//! `motet run`: a PomoLogic program over CSV files, without a database.
+//! `motet run`: a PomoLogic program over files, without a database.
 //!
 //! The program is compiled first, then every input is read, then the outputs are computed, and only then is anything
-//! written: a program or an input with an error leaves no file behind. All rows are one epoch (Q12).
+//! written: a program or an input with an error leaves no file behind. All rows are one epoch (Q12). With `--follow` what
+//! comes later are further epochs, and the changes of each are written when it is over.
 
-mod files;
+mod streams;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use motet::Parameters;
-use motet_algebra::{Budget, Changes, Naive, Program, RelationName, Row, Runtime, SchemaError};
+use motet_algebra::{Budget, Changes, Naive, Program, Row, Runtime, SchemaError};
 use motet_cluster::Cluster;
 use motet_logic::{Catalog, Compiled, Interface, Source};
+use motet_stream::{Progress, Reactor, Turn, car, csv};
 
-use crate::args::{Global, RuntimeArg};
+use crate::args::{Global, RunArgs, RuntimeArg};
+use crate::commands::run::streams::Files;
 use crate::context;
 use crate::failure::Failure;
 use crate::output;
 
-/// Runs a program over the CSV files in `facts`, and writes or prints its outputs.
-pub(crate) fn run(
-    program: &Path,
-    facts: Option<&Path>,
-    out: Option<&Path>,
-    runtime: RuntimeArg,
-    params: &[String],
-    explain: bool,
-    global: &Global,
-) -> Result<(), Failure> {
-    let compiled = compile_file(program, &context::parameters(params)?)?;
+/// How long a program that follows its sources waits before it looks for more.
+const REST: Duration = Duration::from_millis(50);
+
+/// Runs a program over its files, and writes or prints its outputs.
+pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
+    let (sources, sinks) = (Files::parse("source", &args.source)?, Files::parse("sink", &args.sink)?);
+    let mut catalog = Catalog::default();
+    if sources.has_facts() {
+        car::declare(&mut catalog);
+    }
+    let compiled = compile_over(&catalog, &args.program, &context::parameters(&args.param)?)?;
     warn(&compiled)?;
-    if explain {
+    if args.explain {
         return Ok(write!(io::stdout().lock(), "{}", compiled.explain())?);
     }
-    if let Some(directory) = out {
-        files::check_outputs(directory, &compiled.outputs)?;
+    let runtime = start(&compiled.program, args.runtime)?;
+    let mut reactor = Reactor::new(&compiled.program, runtime, Budget::default());
+    streams::attach_sources(&mut reactor, &compiled, &sources, args)?;
+    streams::attach_sinks(&mut reactor, &compiled, &sinks, args)?;
+    drive(&mut reactor, args.follow)?;
+    if args.out.is_none() && args.sink.is_empty() {
+        print_outputs(&compiled.outputs, &reactor, global)?;
     }
-    let inputs = read_inputs(&compiled, facts)?;
-    let mut outputs = evaluate(&compiled.program, runtime, &inputs)?;
-    drop(inputs);
-    for output in &compiled.outputs {
-        if let Some(rows) = outputs.get_mut(&output.name) {
-            *rows = output.arrange(std::mem::take(rows));
+    violations(&compiled, |relation| rows_of(&reactor, relation))
+}
+
+/// Runs epochs until nothing is left to do. The first source or sink that fails for good ends it.
+fn drive(reactor: &mut Reactor, follow: bool) -> Result<(), Failure> {
+    let mut failed = None;
+    let between = |_: &mut Reactor, turn: &Turn| {
+        for fault in &turn.faults {
+            let failure = Failure::from(&fault.error);
+            if fault.detached {
+                failed.get_or_insert(failure);
+            } else {
+                // Where standard error itself is closed there is nobody left to tell.
+                let _told = writeln!(io::stderr().lock(), "{failure}");
+            }
         }
-    }
-    match out {
-        Some(directory) => write_outputs(&compiled.outputs, &outputs, directory)?,
-        None => print_outputs(&compiled.outputs, &outputs, global)?,
-    }
-    violations(&compiled, |relation| rows_of(&outputs, relation).to_vec())
+        if failed.is_some() {
+            return ControlFlow::Break(());
+        }
+        if follow && turn.progress == Progress::Idle {
+            thread::park_timeout(REST);
+        }
+        ControlFlow::Continue(())
+    };
+    reactor.run(between).map_err(|error| Failure::Failed(error.to_string()))?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// Fails, with each rule of what must not be and the rows that break it, if there are any.
@@ -70,9 +93,13 @@ pub(crate) fn violations(compiled: &Compiled, rows: impl Fn(&Interface) -> Vec<R
 
 /// Compiles the program in a file, over no relations but its own.
 pub(crate) fn compile_file(program: &Path, parameters: &Parameters) -> Result<Compiled, Failure> {
+    compile_over(&Catalog::default(), program, parameters)
+}
+
+fn compile_over(catalog: &Catalog, program: &Path, parameters: &Parameters) -> Result<Compiled, Failure> {
     let text = std::fs::read_to_string(program).map_err(|error| Failure::reading(program, &error))?;
     let source = Source::new(program.display().to_string(), text);
-    motet_logic::compile(&source, &Catalog::default(), parameters)
+    motet_logic::compile(&source, catalog, parameters)
         .map_err(|diagnostics| Failure::Diagnosed(diagnostics.to_string()))
 }
 
@@ -88,20 +115,16 @@ pub(crate) fn warn(compiled: &Compiled) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read_inputs(compiled: &Compiled, facts: Option<&Path>) -> Result<Changes, Failure> {
-    if let (None, Some(input)) = (facts, compiled.inputs.first()) {
-        let missing = format!("the program reads `{0}` (`input {0}.`), and --facts is not given", input.name);
-        return Err(Failure::Usage(missing).help("--facts DIR says where the CSV files are"));
-    }
-    stored_rows(compiled, facts)
-}
-
 /// The rows with which the inputs begin: those of the files, if there is a directory, and the facts that the program
 /// states of its inputs.
 pub(super) fn stored_rows(compiled: &Compiled, facts: Option<&Path>) -> Result<Changes, Failure> {
     let mut inputs = Changes::new();
     for input in &compiled.inputs {
-        let mut rows = facts.map_or(Ok(Vec::new()), |directory| files::read(directory, input))?;
+        let read = |directory: &Path| {
+            let path = streams::path_in(directory, input)?;
+            csv::read(&path, input).map_err(|error| Failure::from(&error))
+        };
+        let mut rows = facts.map_or(Ok(Vec::new()), read)?;
         rows.extend(compiled.facts.get(&input.name).into_iter().flatten().cloned());
         rows.sort_unstable();
         rows.dedup();
@@ -119,46 +142,16 @@ pub(super) fn start(program: &Program, runtime: RuntimeArg) -> Result<Box<dyn Ru
     })
 }
 
-fn evaluate(
-    program: &Program,
-    runtime: RuntimeArg,
-    inputs: &Changes,
-) -> Result<BTreeMap<RelationName, Vec<Row>>, Failure> {
-    let mut runtime = start(program, runtime)?;
-    let changes =
-        runtime.step(inputs, Budget::default()).map_err(|error| Failure::Failed(error.to_string()))?;
-    let present = |(row, weight): (Row, i64)| {
-        assert_eq!(weight, 1, "the first epoch only adds rows");
-        row
-    };
-    Ok(changes.into_iter().map(|(name, rows)| (name, rows.into_iter().map(present).collect())).collect())
-}
-
-fn write_outputs(
-    outputs: &[Interface],
-    rows: &BTreeMap<RelationName, Vec<Row>>,
-    directory: &Path,
-) -> Result<(), Failure> {
-    std::fs::create_dir_all(directory).map_err(|error| Failure::writing(directory, &error))?;
-    outputs.iter().try_for_each(|output| files::write(directory, output, rows_of(rows, output)))
-}
-
-fn print_outputs(
-    outputs: &[Interface],
-    rows: &BTreeMap<RelationName, Vec<Row>>,
-    global: &Global,
-) -> Result<(), Failure> {
+fn print_outputs(outputs: &[Interface], reactor: &Reactor, global: &Global) -> Result<(), Failure> {
     let relations = outputs
         .iter()
-        .map(|output| {
-            (&*output.name, output.columns.as_slice(), rows_of(rows, output).iter().map(Vec::as_slice))
-        })
+        .map(|output| (&*output.name, output.columns.as_slice(), output.arrange(rows_of(reactor, output))))
         .collect();
     let mut out = io::BufWriter::new(io::stdout().lock());
     output::print_relations(&mut out, global.format, relations)?;
     Ok(out.flush()?)
 }
 
-fn rows_of<'a>(rows: &'a BTreeMap<RelationName, Vec<Row>>, output: &Interface) -> &'a [Row] {
-    rows.get(&output.name).map_or(&[], Vec::as_slice)
+fn rows_of(reactor: &Reactor, output: &Interface) -> Vec<Row> {
+    reactor.contents(&output.name).into_iter().flatten().cloned().collect()
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use motet::{Error, Parameters, Party, RuntimeKind, View};
 use motet_algebra::{Budget, Changes};
 use motet_fact::{Digest, Value};
+use motet_stream::json::to_json;
 use serde_json::{Map, Value as Json, json};
 
 use crate::console::Voice;
-use crate::output::to_json;
 
 /// How long a view waits for entries before it looks for questions again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

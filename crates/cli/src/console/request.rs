@@ -6,11 +6,12 @@ use motet::item::ItemId;
 use motet::{Database, Parameters, Party, RuntimeKind, Transaction};
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
 use motet_node::Node;
+use motet_stream::json::{from_json, to_json};
 use serde_json::{Map, Value as Json, json};
 
 use crate::console::Voice;
 use crate::console::live::{Live, Question, Wish};
-use crate::output::{from_json, peak_memory_bytes, to_json};
+use crate::output::peak_memory_bytes;
 
 /// Changes of one epoch that an event lists, unless the request says otherwise.
 const CHANGES_MAX: u64 = 100;

@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 
 use motet::Parameters;
 use motet_fact::PublicKey;
+use motet_stream::json::to_json;
 use serde_json::{Map, Value as Json, json};
 
 use crate::demo::proxy::Network;
 use crate::demo::stage::Asked;
 use crate::failure::Failure;
-use crate::output::to_json;
 use crate::queries::{COMMITS_PER_AUTHOR, FIRST_TOUCH};
 
 /// A peer that says nothing for so long is stuck.

@@ -7,6 +7,7 @@
 //! path another first toucher, each commit touches a path that nobody else did, and both count for their authors.
 
 use motet_fact::{Cid, Digest, Fact, Value};
+use motet_stream::json::to_json;
 use serde_json::{Value as Json, json};
 
 use crate::demo::fleet::Fleet;
@@ -14,7 +15,6 @@ use crate::demo::stage::Stage;
 use crate::failure::Failure;
 use crate::git::CommitId;
 use crate::git::import::COMMIT;
-use crate::output::to_json;
 
 const DAY: i64 = 86_400;
 

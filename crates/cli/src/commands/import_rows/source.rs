@@ -14,11 +14,9 @@ use motet_algebra::ColumnType;
 use motet_fact::{Attribute, Kind, Value};
 use motet_item::label;
 use motet_logic::parse_typed;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::Value as Json;
+use motet_stream::json::{Fields, from_json};
 
 use crate::failure::Failure;
-use crate::output;
 
 /// The longest record, in bytes.
 const MAX_RECORD_BYTES: u64 = 16 << 20;
@@ -300,7 +298,7 @@ impl<R: Read> Rows for JsonRows<R> {
             serde_json::from_slice(&self.bytes).map_err(|error| json_fault(self.line, &error))?;
         for (name, json) in fields {
             let attribute = self.attribute(&name)?;
-            if let Some(value) = output::from_json(&json).map_err(|what| row.fault(&attribute, what))? {
+            if let Some(value) = from_json(&json).map_err(|what| row.fault(&attribute, what))? {
                 row.add(self.key.as_deref(), &name, &attribute, value);
             }
         }
@@ -313,36 +311,6 @@ fn json_fault(line: u64, error: &serde_json::Error) -> Fault {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
     Fault::of_line(line, format!("not a JSON object: {what} (at character {})", error.column()))
-}
-
-/// The keys and values of an object, in their order; a key that stands twice is an error.
-struct Fields(Vec<(String, Json)>);
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields;
-
-    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields, M::Error> {
-        let mut fields: Vec<(String, Json)> = Vec::with_capacity(map.size_hint().unwrap_or(8));
-        while let Some((name, value)) = map.next_entry::<String, Json>()? {
-            if fields.iter().any(|(other, _)| *other == name) {
-                return Err(M::Error::custom(format_args!("the key \"{name}\" stands twice")));
-            }
-            fields.push((name, value));
-        }
-        Ok(Fields(fields))
-    }
 }
 
 #[cfg(test)]

@@ -12,11 +12,10 @@ use std::marker::PhantomData;
 use motet_algebra::{Column, ColumnType, RelationName, Row, RuntimeError};
 use motet_fact::{Kind, Value};
 use motet_logic::Compiled;
+use motet_stream::json::from_json;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
-
-use crate::output::from_json;
 
 /// Rows of some relations.
 pub(super) type Rows = BTreeMap<RelationName, BTreeSet<Row>>;
