@@ -1,4 +1,4 @@
-//! `motet import csv|jsonl`: rows become facts that queries see, and what cannot be read is said and not guessed.
+//! `motet import csv|jsonl|car`: rows become facts that queries see, and what cannot be read is said and not guessed.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::path::{Path, PathBuf};
@@ -187,8 +187,8 @@ fn long_cells_fill_entries_by_bytes_and_not_by_count() {
 }
 
 /// The ids of the facts that count, and what cites what.
-const HISTORY: &str = "output f. f(c: C, p: \"\") :- C := fact(attribute: A, value: _), A != \"motet/genesis\", \
-     A != \"motet/model\", A != \"motet/parent\", A != \"motet/type\". \
+const HISTORY: &str = "output f. f(c: C, p: \"\") :- C := fact(attribute: A, value: _), \
+     A != \"motet/genesis\", A != \"motet/model\", A != \"motet/parent\", A != \"motet/type\". \
      f(c: C, p: P) :- cause(cid: C, parent: P).";
 
 #[test]

@@ -163,11 +163,13 @@ fn a_reader_that_goes_away_is_no_error() {
 fn inputs_and_outputs_are_files_of_several_forms() {
     let bench = Bench::new(CLOSURE, &[]);
     std::fs::write(bench.path("edges.jsonl"), "{\"y\": 2, \"x\": 1}\n\n[{\"x\": 2, \"y\": 3}, 1]\n").unwrap();
-    let output = bench.motet(&[
-        &["run", "program.pomo", "--source", "Edge=edges.jsonl"][..],
-        &["--out", "out", "--sink", "Reach=other/reach.jsonl"],
-    ]
-    .concat());
+    let output = bench.motet(
+        &[
+            &["run", "program.pomo", "--source", "Edge=edges.jsonl"][..],
+            &["--out", "out", "--sink", "Reach=other/reach.jsonl"],
+        ]
+        .concat(),
+    );
     assert_eq!((code(&output), stderr(&output), stdout(&output)), (0, "", ""));
     let reach = std::fs::read_to_string(bench.path("other/reach.jsonl")).unwrap();
     assert_eq!(reach, "{\"x\":1,\"y\":2}\n{\"x\":1,\"y\":3}\n{\"x\":2,\"y\":3}\n");
@@ -182,7 +184,10 @@ fn flags_that_make_no_sense_say_why() {
         (&["--source", "Edge"][..], "--source Edge: write REL=FILE"),
         (&["--source", "Edge=e.txt"], "--source Edge=e.txt: a file is .csv, .jsonl or .car"),
         (&["--source", "Edge=a.csv", "--source", "Edge=b.csv"], "this relation is given twice"),
-        (&["--source", "Reach=r.csv"], "`Reach` is not an input of this program: `input Reach.` makes it one"),
+        (
+            &["--source", "Reach=r.csv"],
+            "`Reach` is not an input of this program: `input Reach.` makes it one",
+        ),
         (&["--sink", "Edge=e.csv"], "`Edge` is not an output of this program: `output Edge.` makes it one"),
         (&["--sink", "Reach=-"], "help: add --follow"),
         (&["--source", "Edge=e.car"], "a CAR file is a source of `fact`"),

@@ -6,13 +6,13 @@
 //! …
 //! ```
 //!
-//! A fact is a block: its canonical bytes under its own CID. Before the facts stands an *index*: a list of links to them in
-//! blocks of at most [`LINKS`], those in lists again, and so on up to one block, which is the root. So every fact is
-//! reached from the root; and a file of which a part is missing is noticed, which its framing would not do.
+//! A fact is a block: its canonical bytes under its own CID. Before the facts stands an *index*: a list of links to
+//! them in blocks of at most [`LINKS`], those in lists again, and so on up to one block, which is the root. So every
+//! fact is reached from the root; and a file of which a part is missing is noticed, which its framing would not do.
 //!
 //! Reading trusts nothing: each block must be the one its CID names, and either a fact in its canonical form or such a
-//! list; the roots, and what a list links to, must be there. Facts may cite facts that are not. A file that others wrote
-//! needs no index.
+//! list; the roots, and what a list links to, must be there. Facts may cite facts that are not. A file that others
+//! wrote needs no index.
 //!
 //! As a source the file feeds `fact(entity, attribute, value)`, with the fact's CID where the relation carries one, and
 //! `cause(cid, parent)`, of these two what the program reads.

@@ -1,8 +1,8 @@
 //! Channels to and from other threads, and through them any async runtime (PDB-22, PDB-28).
 //!
-//! A message into the program is a batch, and a batch an epoch: what is sent together becomes true together. A message out
-//! of it is a [`Parcel`], and the next epoch waits until that is acknowledged, by whoever holds it, in its own time.
-//! Neither end of the program ever waits at a channel.
+//! A message into the program is a batch, and a batch an epoch: what is sent together becomes true together. A
+//! message out of it is a [`Parcel`], and the next epoch waits until that is acknowledged, by whoever holds it, in
+//! its own time. Neither end of the program ever waits at a channel.
 //!
 //! ```
 //! # use std::collections::BTreeMap;
@@ -54,8 +54,8 @@ pub struct ChannelSource {
     batches: Receiver<Batch>,
 }
 
-/// A source of the batches that are sent to it, and the end where they are sent. That end may be cloned and given to other
-/// threads; when all clones are gone, the source is exhausted.
+/// A source of the batches that are sent to it, and the end where they are sent. That end may be cloned and given to
+/// other threads; when all clones are gone, the source is exhausted.
 pub fn source(relations: impl IntoIterator<Item = RelationName>) -> (Sender<Batch>, ChannelSource) {
     let (sender, batches) = mpsc::channel();
     (sender, ChannelSource { relations: relations.into_iter().collect(), batches })

@@ -86,7 +86,7 @@ impl StreamError {
 
 /// A failure of a source or a sink, as it is reported.
 #[derive(Debug, thiserror::Error)]
-#[error("{end} `{name}` failed in epoch {epoch}{}: {error}", if *.detached { ", and is detached" } else { "" })]
+#[error("{end} `{name}` failed in epoch {epoch}{}: {error}", if *.detached { " and is detached" } else { "" })]
 pub struct Fault {
     /// Whether a source or a sink.
     pub end: End,

@@ -1,8 +1,8 @@
 //! Files: read in slices, and replaced whole.
 //!
-//! A file is one batch, read record by record and no more than [`SLICE`] records at a poll, so that a large file holds up
-//! nobody but the epoch it belongs to. If it can't be read to its end there is no batch, and the next try begins at its
-//! start.
+//! A file is one batch, read record by record and no more than [`SLICE`] records at a poll, so that a large file
+//! holds up nobody but the epoch it belongs to. If it can't be read to its end there is no batch, and the next try
+//! begins at its start.
 
 use std::collections::BTreeMap;
 use std::fs::File;

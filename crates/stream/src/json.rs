@@ -116,7 +116,8 @@ fn hint(want: Kind, value: &Value) -> String {
     }
 }
 
-/// The keys and values of an object, in their order. A key that stands twice is an error: JSON leaves open what it means.
+/// The keys and values of an object, in their order. A key that stands twice is an error: JSON leaves open what it
+/// means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fields(pub Vec<(String, Json)>);
 

@@ -1,18 +1,18 @@
 //! Sources and sinks: how rows enter and leave a running program, epoch by epoch (PDB-12 … PDB-29, Q11).
 //!
-//! A [`Reactor`] owns a running program, the [`Source`]s of its inputs and the [`Sink`]s of its outputs. Each turn it polls
-//! every source for its batch; the epoch begins when all have returned theirs (the *barrier*), and comes to its fixed
-//! point; then each sink is given the net change of the relation it reads, or the relation whole if it asks for that, and
-//! the next epoch waits until all have acknowledged. What a source feeds and a sink reads are ordinary relations of the
-//! program.
+//! A [`Reactor`] owns a running program, the [`Source`]s of its inputs and the [`Sink`]s of its outputs. Each turn
+//! it polls every source for its batch; the epoch begins when all have returned theirs (the *barrier*), and comes to
+//! its fixed point; then each sink is given the net change of the relation it reads, or the relation whole if it
+//! asks for that, and the next epoch waits until all have acknowledged. What a source feeds and a sink reads are
+//! ordinary relations of the program.
 //!
 //! Nothing here blocks, starts a thread or reads a clock, but for files, which are read in slices: a source that has to
-//! wait says so ([`Poll::Pending`]), and a sink that is not done says so ([`Acknowledgement::Pending`]). What waits lives
-//! outside, behind a [`channel`]: a thread, or a task of any async runtime.
+//! wait says so ([`Poll::Pending`]), and a sink that is not done says so ([`Acknowledgement::Pending`]). What waits
+//! lives outside, behind a [`channel`]: a thread, or a task of any async runtime.
 //!
 //! Sources and sinks fail, and the program goes on. The batch of a source that fails is not taken. What a sink has not
-//! acknowledged is kept, merged with what comes later, and given to it when it works again: a sink that has acknowledged
-//! everything has seen exactly the relation.
+//! acknowledged is kept, merged with what comes later, and given to it when it works again: a sink that has
+//! acknowledged everything has seen exactly the relation.
 //!
 //! | module | noun |
 //! |---|---|
@@ -44,3 +44,8 @@ pub use error::{AttachError, Fault, StreamError};
 pub use reactor::{Progress, Reactor, Turn};
 pub use sink::{Acknowledgement, Delivery, Mode, Rows, Sink};
 pub use source::{Batch, Content, Poll, Source};
+
+/// The examples of the guide are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/streams.md")]
+struct Guide;

@@ -6,12 +6,12 @@
 //! [{"x": 1, "y": 2}, 1, 7]
 //! ```
 //!
-//! An object is a row that is there. An array is a change: a row, its weight, and on the way out the epoch of the change,
-//! which is not read on the way in. So what a [`Log`] writes a [`Follow`] reads. Blank lines are skipped; other than that
-//! reading is strict: every column has its key, no key stands twice, and no other.
+//! An object is a row that is there. An array is a change: a row, its weight, and on the way out the epoch of the
+//! change, which is not read on the way in. So what a [`Log`] writes a [`Follow`] reads. Blank lines are skipped;
+//! other than that reading is strict: every column has its key, no key stands twice, and no other.
 //!
-//! A file may be read once and whole ([`source`]), or be followed as it grows ([`Follow`]): then what has come since the
-//! last epoch is a batch, and a line without its line feed is one that is still being written.
+//! A file may be read once and whole ([`source`]), or be followed as it grows ([`Follow`]): then what has come since
+//! the last epoch is a batch, and a line without its line feed is one that is still being written.
 
 use std::fmt;
 use std::fs::File;
@@ -325,7 +325,8 @@ impl<W: Write> Target for Written<W> {
     }
 }
 
-/// The changes of an output, a line for each, one behind the other: a sink whose reader knows the relation at every epoch.
+/// The changes of an output, a line for each, one behind the other: a sink whose reader knows the relation at every
+/// epoch.
 pub struct Log {
     place: String,
     relation: Interface,
@@ -333,7 +334,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Writes to a file, which is emptied. If a delivery fails half way, the file is cut to what it was before the next.
+    /// Writes to a file, which is emptied. If a delivery fails half way, the file is cut to what it was before the
+    /// next.
     ///
     /// # Errors
     /// [`StreamError::Write`] if the file can't be made.

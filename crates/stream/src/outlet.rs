@@ -1,9 +1,9 @@
 //! A sink, and what it is owed.
 //!
 //! What a sink is owed is the difference between its relation and what it acknowledged. It grows by the net changes of
-//! each epoch, cancels where they cancel, and is forgotten when the sink acknowledges, not before: a delivery that fails,
-//! at once or later, is one that has not been. So it is never larger than the two states it leads between, however long
-//! the sink is away.
+//! each epoch, cancels where they cancel, and is forgotten when the sink acknowledges, not before: a delivery that
+//! fails, at once or later, is one that has not been. So it is never larger than the two states it leads between,
+//! however long the sink is away.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,21 +3,21 @@
 //! A turn is one look at everything that can go on:
 //!
 //! 1. Sinks that owe an acknowledgement are asked for it, those that failed are tried again.
-//! 2. Sources that have not returned their batch for the coming epoch are polled, in the order of their names (PDB-14). A
-//!    batch is checked whole, and then taken.
-//! 3. If all have returned (PDB-13, PDB-15), all sinks have acknowledged (PDB-17), and there is something to do, the epoch
-//!    is run, and its net changes are given to the sinks.
+//! 2. Sources that have not returned their batch for the coming epoch are polled, in the order of their names
+//! (PDB-14). A batch is checked whole, and then taken.
+//! 3. If all have returned (PDB-13, PDB-15), all sinks have acknowledged (PDB-17), and there is something to do, the
+//! epoch is run, and its net changes are given to the sinks.
 //!
 //! There is something to do in the first epoch, if the inputs changed, or if an event is given. A turn never waits.
 //! [`Reactor::run`] repeats it, and leaves it to its caller how to spend the time until somebody has news.
 //!
 //! A failure is counted against whoever failed. Up to `retries` failures in a row are tried again, turn after turn, and
-//! hold up the next epoch; one more, and the source or sink is *detached*: it is not asked, and nobody waits for it. The
-//! rows of a detached source stay (no epoch is run in the turn that detaches it); what a detached sink is owed is kept. An epoch whose changes a sink did not take is an
-//! epoch all the same.
+//! hold up the next epoch; one more, and the source or sink is *detached*: it is not asked, and nobody waits for it.
+//! The rows of a detached source stay (no epoch is run in the turn that detaches it); what a detached sink is owed
+//! is kept. An epoch whose changes a sink did not take is an epoch all the same.
 //!
-//! If the runtime refuses an epoch (it is over its budget), nothing has happened: the changes wait, and the next turn tries
-//! again, unless the budget is raised or a source withdrawn first, with the same result.
+//! If the runtime refuses an epoch (it is over its budget), nothing has happened: the changes wait, and the next
+//! turn tries again, unless the budget is raised or a source withdrawn first, with the same result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -115,8 +115,8 @@ impl Reactor {
         self.contents.get(output)
     }
 
-    /// Attaches a source under a name of its own. It may fail `retries` times in a row, and is detached if it does so once
-    /// more.
+    /// Attaches a source under a name of its own. It may fail `retries` times in a row, and is detached if it does
+    /// so once more.
     ///
     /// # Errors
     /// [`AttachError`] if the name is taken, or what it feeds is no input.
@@ -137,8 +137,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// Attaches a sink to an output, under a name of its own. If there have been epochs, it is first given what is there.
-    /// It may fail `retries` times in a row, and is detached if it does so once more.
+    /// Attaches a sink to an output, under a name of its own. If there have been epochs, it is first given what is
+    /// there. It may fail `retries` times in a row, and is detached if it does so once more.
     ///
     /// # Errors
     /// [`AttachError`] if the name is taken, or the relation is no output.
@@ -170,8 +170,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// Attaches a sink that was detached; another one in its place, if one is given. It is first given all that has not been
-    /// acknowledged.
+    /// Attaches a sink that was detached; another one in its place, if one is given. It is first given all that has
+    /// not been acknowledged.
     ///
     /// # Errors
     /// [`AttachError::Unknown`].
@@ -250,9 +250,9 @@ impl Reactor {
         Turn { progress, faults }
     }
 
-    /// Turns until all sources are exhausted (or detached), nothing is left to do, and all sinks have acknowledged (or are
-    /// detached). After each turn `between` is called: it may report faults, spend time if the turn ran no epoch, and break
-    /// off.
+    /// Turns until all sources are exhausted (or detached), nothing is left to do, and all sinks have acknowledged
+    /// (or are detached). After each turn `between` is called: it may report faults, spend time if the turn ran no
+    /// epoch, and break off.
     ///
     /// # Errors
     /// [`RuntimeError`] of an epoch that was refused, unless `between` did something about it and the next one is not.
@@ -299,8 +299,8 @@ impl Reactor {
         settled
     }
 
-    /// Polls the sources whose batch is wanted; true if none is wanted any more. Where one has failed that is for the next
-    /// turn to say, so that whoever hears of it may do something about it before the epoch.
+    /// Polls the sources whose batch is wanted; true if none is wanted any more. Where one has failed that is for
+    /// the next turn to say, so that whoever hears of it may do something about it before the epoch.
     fn gather(&mut self, faults: &mut Vec<Fault>) -> bool {
         let (epoch, mut complete) = (self.epochs, true);
         for (name, inlet) in self.sources.iter_mut().filter(|(_, inlet)| inlet.is_wanted()) {

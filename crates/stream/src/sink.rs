@@ -8,19 +8,20 @@ use crate::StreamError;
 
 /// Where rows go. A sink of an application's own is a type that implements this (PDB-29).
 ///
-/// A sink reads one output of the program, and is told of it after the fixed point (PDB-16). The next epoch does not begin
-/// before it has acknowledged, or was detached because it failed (PDB-17).
+/// A sink reads one output of the program, and is told of it after the fixed point (PDB-16). The next epoch does not
+/// begin before it has acknowledged, or was detached because it failed (PDB-17).
 pub trait Sink {
     /// What it wants to be given: changes, or the whole relation when it changed.
     fn mode(&self) -> Mode {
         Mode::Deltas
     }
 
-    /// Takes a delivery. It must not wait: what takes longer is begun here and is [`Acknowledgement::Pending`] (PDB-27).
+    /// Takes a delivery. It must not wait: what takes longer is begun here and is [`Acknowledgement::Pending`]
+    /// (PDB-27).
     ///
     /// # Errors
-    /// [`StreamError`]: the delivery is as if it had not been, and its content will come again with what is new by then.
-    /// A sink that may have passed on a part of it must be ready to see that part again.
+    /// [`StreamError`]: the delivery is as if it had not been, and its content will come again with what is new by
+    /// then. A sink that may have passed on a part of it must be ready to see that part again.
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<Acknowledgement, StreamError>;
 
     /// Whether the delivery that was pending is complete. Asked again and again, until it is.

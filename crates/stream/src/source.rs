@@ -8,9 +8,9 @@ use crate::StreamError;
 
 /// Where rows come from. A source of an application's own is a type that implements this (PDB-24).
 ///
-/// What a source says is its own contribution: sets of rows, one for each relation that it feeds. A relation holds what at
-/// least one of its sources says. To say again what it has said already, or to take back what it never said, changes
-/// nothing.
+/// What a source says is its own contribution: sets of rows, one for each relation that it feeds. A relation holds
+/// what at least one of its sources says. To say again what it has said already, or to take back what it never said,
+/// changes nothing.
 pub trait Source {
     /// The relations it feeds: inputs of the program (PDB-19).
     fn relations(&self) -> Vec<RelationName>;
@@ -19,8 +19,8 @@ pub trait Source {
     /// not here yet is [`Poll::Pending`] if the epoch should wait for it, and an empty batch if not (PDB-21).
     ///
     /// # Errors
-    /// [`StreamError`]: there is no batch. If it is asked again, a source goes on where it was, or begins anew; it gives no
-    /// half of a batch.
+    /// [`StreamError`]: there is no batch. If it is asked again, a source goes on where it was, or begins anew; it
+    /// gives no half of a batch.
     fn poll(&mut self, epoch: u64) -> Result<Poll, StreamError>;
 }
 

@@ -14,7 +14,8 @@ use motet_stream::lines::{self, Follow, LinesFile, Log};
 use motet_stream::{Progress, Reactor, Source, StreamError, car, csv};
 use proptest::prelude::*;
 
-const COPY: &str = "relation P(x: int, v: any). relation Q(x: int, v: any). input P. output Q. Q(x: X, v: V) :- P(x: X, v: V).";
+const COPY: &str = "relation P(x: int, v: any). relation Q(x: int, v: any). input P. output Q.
+    Q(x: X, v: V) :- P(x: X, v: V).";
 
 fn compiled(text: &str, catalog: &Catalog) -> Compiled {
     let source = motet_logic::Source::new("test".to_owned(), text.to_owned());
@@ -73,8 +74,10 @@ proptest! {
 
         let (mut first, ..) = copy();
         first.attach_source("P", Box::new(csv::source(path("0.csv"), input.clone())), 0).unwrap();
-        first.attach_sink("lines", "Q", Box::new(LinesFile::new(path("1.jsonl"), output.clone())), 0).unwrap();
-        first.attach_sink("log", "Q", Box::new(Log::file(path("2.jsonl"), output.clone()).unwrap()), 0).unwrap();
+        let lines = LinesFile::new(path("1.jsonl"), output.clone());
+        first.attach_sink("lines", "Q", Box::new(lines), 0).unwrap();
+        let log = Log::file(path("2.jsonl"), output.clone()).unwrap();
+        first.attach_sink("log", "Q", Box::new(log), 0).unwrap();
         prop_assert_eq!(run(&mut first), Vec::<String>::new());
 
         for name in ["1.jsonl", "2.jsonl"] {

@@ -10,6 +10,7 @@ use motet_algebra::{Budget, Naive, Row, Runtime, RuntimeError};
 use motet_cluster::Cluster;
 use motet_logic::Compiled;
 use motet_stream::callback::{sink_fn, source_fn};
+use motet_stream::channel;
 use motet_stream::source::Once;
 use motet_stream::{
     Acknowledgement, AttachError, Batch, Content, Delivery, Mode, Poll, Progress, Reactor, Sink, StreamError,
@@ -103,7 +104,7 @@ fn scripted_sink(
     log: &Rc<RefCell<Vec<String>>>,
     answers: &[Result<Acknowledgement, &'static str>],
 ) -> Scripted {
-    Scripted { name, mode: Mode::Deltas, log: log.clone(), answers: answers.to_vec().into_iter() }
+    Scripted { name, mode: Mode::Deltas, log: log.clone(), answers: Vec::from(answers).into_iter() }
 }
 
 fn told(log: &Rc<RefCell<Vec<String>>>) -> Vec<String> {
@@ -230,12 +231,12 @@ fn rows_that_do_not_fit_are_the_sources_fault_and_none_of_its_batch_is_taken() {
     assert_eq!(
         faults,
         [
-            "source `bad` failed in epoch 0, and is detached: its batch does not fit the program: a row of `Edge` has 1 \
-             values; it has 2 columns",
-            "source `heavy` failed in epoch 0, and is detached: its batch does not fit the program: a row of `Edge` was \
-             given weight +2, which its contents do not allow",
-            "source `stray` failed in epoch 0, and is detached: its batch does not fit the program: `Reach` is not an \
-             input of this program",
+            "source `bad` failed in epoch 0 and is detached: its batch does not fit the program: \
+             a row of `Edge` has 1 values; it has 2 columns",
+            "source `heavy` failed in epoch 0 and is detached: its batch does not fit the program: \
+             a row of `Edge` was given weight +2, which its contents do not allow",
+            "source `stray` failed in epoch 0 and is detached: its batch does not fit the program: \
+             `Reach` is not an input of this program",
         ]
     );
     assert_eq!((turn.progress, reactor.turn().progress), (Progress::Waiting, Progress::Epoch(0)));
@@ -314,6 +315,32 @@ fn ends_are_attached_to_what_is_there_and_under_names_of_their_own() {
     assert_eq!(texts[3], "`Other` is not an output of this program: `output Other.` makes it one");
 }
 
+#[test]
+fn deliveries_through_a_channel_are_acknowledged_by_whoever_holds_them() {
+    let mut reactor = reactor(REACH);
+    let (batches, source) = channel::source(["Edge".into()]);
+    let (sink, parcels) = channel::sink();
+    reactor.attach_source("in", Box::new(source), 0).unwrap();
+    reactor.attach_sink("out", "Reach", Box::new(sink), 1).unwrap();
+    for edge in [(1, 2), (2, 3)] {
+        batches.send(inserted(&[edge])).unwrap();
+    }
+    assert_eq!(reactor.turn().progress, Progress::Epoch(0));
+    assert_eq!(reactor.turn().progress, Progress::Waiting);
+    let parcel = parcels.try_recv().unwrap();
+    assert_eq!(parcel.deltas(), &BTreeMap::from([(edge(1, 2), 1)]));
+    // Thrown away, it has failed, and comes again.
+    drop(parcel);
+    assert_eq!((reactor.turn().faults.len(), reactor.turn().progress), (1, Progress::Waiting));
+    let parcel = parcels.try_recv().unwrap();
+    assert_eq!((parcel.epoch, parcel.deltas().len()), (0, 1));
+    std::thread::spawn(|| parcel.acknowledge()).join().unwrap();
+    assert_eq!(reactor.turn().progress, Progress::Epoch(1));
+    drop(batches);
+    parcels.try_recv().unwrap().acknowledge();
+    assert_eq!(reactor.turn().progress, Progress::Finished);
+}
+
 /// A sink of deltas or snapshots that keeps what it is given, and fails when it is told to.
 struct Mirror {
     mode: Mode,
@@ -381,6 +408,9 @@ fn mishap() -> impl Strategy<Value = Mishap> {
     ]
 }
 
+/// The changes that a source gives next.
+type Queue = Rc<RefCell<Vec<(Row, i64)>>>;
+
 /// One epoch: the deltas of two sources, and what befalls four sinks.
 type Scene = (Vec<(bool, i64, i64, bool)>, [Mishap; 4]);
 
@@ -404,7 +434,7 @@ proptest! {
 }
 
 fn play(reactor: &mut Reactor, scenes: &[Scene]) -> Result<(), TestCaseError> {
-    let queues: [Rc<RefCell<Vec<(Row, i64)>>>; 2] = Default::default();
+    let queues: [Queue; 2] = Default::default();
     for (name, queue) in ["a", "b"].into_iter().zip(&queues) {
         let queue = queue.clone();
         let poll = move |_| Ok(Poll::Ready(batch(Content::Deltas(queue.take()))));

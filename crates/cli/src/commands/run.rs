@@ -1,8 +1,8 @@
 //! `motet run`: a PomoLogic program over files, without a database.
 //!
 //! The program is compiled first, then every input is read, then the outputs are computed, and only then is anything
-//! written: a program or an input with an error leaves no file behind. All rows are one epoch (Q12). With `--follow` what
-//! comes later are further epochs, and the changes of each are written when it is over.
+//! written: a program or an input with an error leaves no file behind. All rows are one epoch (Q12). With `--follow`
+//! what comes later are further epochs, and the changes of each are written when it is over.
 
 mod streams;
 

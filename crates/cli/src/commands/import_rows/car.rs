@@ -1,8 +1,9 @@
 //! `motet import car`: the facts of a CAR file become facts of one new item, as they are.
 //!
-//! A fact keeps its bytes, and so its CID. It counts only if the facts that it cites are there before it: the file is read
-//! whole, put in an order in which causes come first, and refused if a cause is not in it. The item's model is Facts, so
-//! queries see the facts in `fact` and `cause`; what they meant to the items that they come from, they do not mean here.
+//! A fact keeps its bytes, and so its CID. It counts only if the facts that it cites are there before it: the file
+//! is read whole, put in an order in which causes come first, and refused if a cause is not in it. The item's model
+//! is Facts, so queries see the facts in `fact` and `cause`; what they meant to the items that they come from, they
+//! do not mean here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
