@@ -86,7 +86,7 @@ impl StreamError {
 
 /// A failure of a source or a sink, as it is reported.
 #[derive(Debug, thiserror::Error)]
-#[error("{end} `{name}` failed in epoch {epoch}{}: {error}", if *.detached { " and is detached" } else { "" })]
+#[error("{end} `{name}` failed in epoch {epoch}{}: {error}", fate(*.detached))]
 pub struct Fault {
     /// Whether a source or a sink.
     pub end: End,
@@ -99,6 +99,10 @@ pub struct Fault {
     pub error: StreamError,
     /// Whether it has failed too often, and is not asked any more until it is attached again.
     pub detached: bool,
+}
+
+fn fate(detached: bool) -> &'static str {
+    if detached { " and is detached" } else { "" }
 }
 
 /// An end of a program.
