@@ -4,9 +4,9 @@
 //!
 //! 1. Sinks that owe an acknowledgement are asked for it, those that failed are tried again.
 //! 2. Sources that have not returned their batch for the coming epoch are polled, in the order of their names
-//! (PDB-14). A batch is checked whole, and then taken.
+//!    (PDB-14). A batch is checked whole, and then taken.
 //! 3. If all have returned (PDB-13, PDB-15), all sinks have acknowledged (PDB-17), and there is something to do, the
-//! epoch is run, and its net changes are given to the sinks.
+//!    epoch is run, and its net changes are given to the sinks.
 //!
 //! There is something to do in the first epoch, if the inputs changed, or if an event is given. A turn never waits.
 //! [`Reactor::run`] repeats it, and leaves it to its caller how to spend the time until somebody has news.
