@@ -18,7 +18,7 @@
 //! | `lower`, `program` | PomoRA |
 //! | `explain` | what was made of it, for people |
 //!
-//! [`literal`] reads and writes single values.
+//! [`Window`] keeps the shown rows of an output, and [`literal`] reads and writes single values.
 //!
 //! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`.
 
@@ -38,6 +38,7 @@ mod relations;
 mod rule;
 mod stratify;
 mod types;
+mod window;
 
 pub use catalog::Catalog;
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
@@ -46,3 +47,4 @@ pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use motet_algebra::text::edit::Edit;
 pub use program::{Compiled, Direction, Interface, Monotonicity, Stratum, Violation, compile};
+pub use window::Window;

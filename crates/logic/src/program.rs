@@ -1,12 +1,10 @@
 //! From text to a program that a runtime can run: the passes in order.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::text::sources::Sources;
 use motet_algebra::{
     CID_COLUMN, Column, ColumnType, Expression, Program, Relation, RelationName, Row, Statement, Term,
-    query_order,
 };
 use motet_fact::{Kind, Value};
 
@@ -15,7 +13,7 @@ use crate::lower::lower;
 use crate::relations::Relations;
 use crate::rule::{Resolver, Rule};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, item_types, modules, types};
+use crate::{Catalog, check, item_types, modules, types, window};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -64,21 +62,19 @@ impl Interface {
     /// # Panics
     /// If a row has fewer values than there are columns.
     pub fn arrange(&self, mut rows: Vec<Row>) -> Vec<Row> {
-        let place = |column: &Column| self.columns.iter().position(|(name, _)| name == column);
-        let keys = self.order.iter().map(|(column, direction)| {
-            (place(column).expect("the order was checked against the columns"), *direction)
-        });
-        let keys: Vec<_> = keys.collect();
-        let compare = |left: &Row, right: &Row| {
-            let by_key = keys.iter().map(|(place, direction)| {
-                let order = query_order(&left[*place], &right[*place]);
-                if *direction == Direction::Descending { order.reverse() } else { order }
-            });
-            by_key.fold(Ordering::Equal, Ordering::then).then_with(|| left.cmp(right))
-        };
-        rows.sort_by(compare);
+        let keys = self.keys();
+        rows.sort_by(|left, right| window::compare(&keys, left, right));
         rows.truncate(self.limit.unwrap_or(usize::MAX));
         rows
+    }
+
+    /// The places of the columns that it is shown in the order of.
+    pub(crate) fn keys(&self) -> window::Keys {
+        let place = |column: &Column| self.columns.iter().position(|(name, _)| name == column);
+        let key = |(column, direction): &(Column, Direction)| {
+            (place(column).expect("the order was checked against the columns"), *direction)
+        };
+        self.order.iter().map(key).collect()
     }
 }
 

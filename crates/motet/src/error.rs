@@ -34,6 +34,12 @@ pub enum Error {
     /// No model of that name is registered.
     #[error("no model is called `{0}`; known are: {known}", known = .1.join(", "))]
     NoSuchModel(String, Vec<String>),
+    /// A name that rules can't be saved under.
+    #[error("rules can't be saved as `{0}`: a name has letters, digits, `_` and `-` only")]
+    RulesName(String),
+    /// No rules are saved under that name.
+    #[error("no rules are saved as `{0}`; `motet rules list` shows those that are")]
+    NoSuchRules(String),
     /// A move that would make an item its own ancestor.
     #[error("item {item} can't move under {parent}: that is the item itself, or below it")]
     WouldCycle {

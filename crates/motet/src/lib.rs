@@ -31,6 +31,7 @@
 //! | [`pipeline`] | the one way in |
 //! | [`view`] | a query kept right |
 //! | [`relations`] | the base relations that queries read |
+//! | `rules` | the rules that a party saves |
 //! | [`membership`] | invitations, joining, enrolment |
 //! | [`replica`] | what a sync session asks of a database |
 //! | [`verify`] | everything read again and recomputed |
@@ -44,6 +45,7 @@ pub mod pipeline;
 mod registers;
 pub mod relations;
 pub mod replica;
+mod rules;
 mod state;
 mod tables;
 pub mod transaction;

@@ -219,7 +219,7 @@ impl Party {
         runtime: RuntimeKind,
         budget: Budget,
     ) -> Result<View, Error> {
-        let compiled = View::compile(name, text, parameters, &self.database.functions())?;
+        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
         let mut view = View::new(compiled, runtime, budget)?;
         let store = self.database.store();
         let rows = self.with(|state| {

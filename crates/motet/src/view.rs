@@ -5,6 +5,10 @@
 //! changes of the query's outputs. So nothing below the skins needs a thread, and a slow reader slows nobody: its
 //! queue grows, and is merged into one epoch when it is long.
 //!
+//! An output with a limit is a window on its rows (Q21): the view's changes are those of the rows that are shown, so one
+//! that comes into the first ten is told together with the one that leaves them. What it tells of an output with an
+//! order is told in that order.
+//!
 //! A row of a base relation may come from several items (the same fact stated in two of them). Relations are sets, so
 //! the view counts how often each row is there and tells the runtime only of the first coming and the last going.
 
@@ -13,12 +17,12 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{Budget, Changes, Naive, Registry, RelationName, Row, Runtime, RuntimeError};
+use motet_algebra::{Budget, Changes, Naive, RelationName, Row, Runtime, RuntimeError};
 use motet_cluster::Cluster;
 use motet_fact::Value;
-use motet_logic::{Compiled, Source};
+use motet_logic::{Catalog, Compiled, Source, Window};
 
-use crate::relations::{self, BaseChanges, Net};
+use crate::relations::{BaseChanges, Net};
 use crate::{Error, Parameters};
 
 /// Past this many waiting batches a queue is merged into one.
@@ -110,6 +114,8 @@ pub struct View {
     queue: Arc<Queue>,
     counts: Multiset,
     contents: BTreeMap<RelationName, BTreeSet<Row>>,
+    /// What is shown of the outputs that have an order or a limit.
+    windows: BTreeMap<RelationName, Window>,
     epoch: u64,
     budget: Budget,
     stopped: Option<RuntimeError>,
@@ -121,12 +127,10 @@ impl View {
         name: &str,
         text: &str,
         parameters: &Parameters,
-        functions: &Registry,
+        catalog: &Catalog,
     ) -> Result<Compiled, Error> {
         let source = Source { name: name.to_owned(), text: text.to_owned() };
-        let mut catalog = relations::catalog();
-        catalog.register(functions);
-        motet_logic::compile(&source, &catalog, parameters).map_err(Error::Query)
+        motet_logic::compile(&source, catalog, parameters).map_err(Error::Query)
     }
 
     pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Result<Self, Error> {
@@ -146,8 +150,10 @@ impl View {
             .filter(|(_, relation)| relation.output)
             .map(|(name, _)| (name.clone(), BTreeSet::new()))
             .collect();
+        let windowed = compiled.outputs.iter().filter(|one| one.limit.is_some() || !one.order.is_empty());
+        let windows = windowed.map(|output| (output.name.clone(), Window::new(output))).collect();
         let (queue, counts) = (Arc::new(queue), Multiset::default());
-        Ok(View { compiled, runtime, queue, counts, contents, epoch: 0, budget, stopped: None })
+        Ok(View { compiled, runtime, queue, counts, contents, windows, epoch: 0, budget, stopped: None })
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {
@@ -188,7 +194,18 @@ impl View {
                 assert!(changed, "a change of {relation} adds up with its contents");
             }
         }
-        Ok(changes)
+        Ok(self.show(changes))
+    }
+
+    /// What the changes of the outputs change in what is shown of them.
+    fn show(&mut self, mut changes: Changes) -> Changes {
+        for (relation, rows) in &mut changes {
+            if let Some(window) = self.windows.get_mut(relation) {
+                *rows = window.step(rows);
+            }
+        }
+        changes.retain(|_, rows| !rows.is_empty());
+        changes
     }
 
     /// The runtime did not take an epoch in, so what came after it would be wrong. No more is queued.
@@ -232,12 +249,20 @@ impl View {
         Ok(())
     }
 
-    /// The rows of an output, in value order, as of the last epoch.
+    /// All rows of an output, in value order, as of the last epoch.
     pub fn rows(&self, output: &str) -> impl Iterator<Item = &Row> {
         self.contents.get(output).into_iter().flatten()
     }
 
-    /// All outputs with their rows, as of the last epoch.
+    /// The rows of an output that are shown, in their order, as of the last epoch: all, unless it has a limit.
+    pub fn shown(&self, output: &str) -> Vec<&Row> {
+        match self.windows.get(output) {
+            Some(window) => window.rows().collect(),
+            None => self.rows(output).collect(),
+        }
+    }
+
+    /// All outputs with all their rows, as of the last epoch.
     pub fn contents(&self) -> &BTreeMap<RelationName, BTreeSet<Row>> {
         &self.contents
     }

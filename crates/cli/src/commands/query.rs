@@ -76,7 +76,7 @@ fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<()
         .outputs
         .iter()
         .map(|output| {
-            let rows = output.arrange(view.rows(&output.name).cloned().collect());
+            let rows = view.shown(&output.name).into_iter().cloned().collect();
             (output.name.as_ref(), output.columns.as_slice(), rows)
         })
         .collect();

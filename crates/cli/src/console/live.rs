@@ -118,12 +118,9 @@ fn reply(view: &View, question: Question) -> Json {
     match question {
         Question::Digest => digest(view),
         Question::Rows(limit) => {
-            let some = |rows: &mut dyn Iterator<Item = &Vec<Value>>| {
-                rows.take(limit).map(|row| row_json(row)).collect()
-            };
-            let outputs = view.contents().iter();
-            let rows: Map<String, Json> =
-                outputs.map(|(name, rows)| (name.to_string(), Json::Array(some(&mut rows.iter())))).collect();
+            let some = |name: &str| view.shown(name).into_iter().take(limit).map(|row| row_json(row)).collect();
+            let outputs = view.contents().keys();
+            let rows: Map<String, Json> = outputs.map(|name| (name.to_string(), some(name))).collect();
             json!({"epoch": view.epoch(), "rows": rows})
         }
     }
@@ -140,7 +137,7 @@ fn tell(view: &View, wish: &Wish, voice: &Voice, changes: &Changes) {
             "epoch": view.epoch(),
             "plus": plus,
             "minus": rows.len() - plus,
-            "rows": view.rows(output).count(),
+            "rows": view.shown(output).len(),
         });
         if rows.len() <= wish.changes_max {
             let change = |(row, weight): &(Vec<Value>, i64)| json!([row_json(row), weight]);

@@ -1,0 +1,84 @@
+//! Rules that a party saves, for `use name.` in the queries of all its members (Q21).
+//!
+//! They are data like any other, and sync as such: the rules `name` are the property `rules/name` of the party's root
+//! item, a text. So two members who save under one name at once have written to one register, of which all replicas see
+//! the same winner. Rules that were removed are a register that holds `false`.
+//!
+//! Whoever may write may save rules. A query is compiled with what is saved at that moment, and keeps it.
+
+use std::collections::BTreeMap;
+
+use motet_fact::Value;
+use motet_item::ItemId;
+use motet_logic::{Catalog, Source, check_syntax};
+
+use crate::{Error, Party, Receipt, relations};
+
+/// What the properties begin with that hold saved rules.
+const PREFIX: &str = "rules/";
+
+impl Party {
+    /// Saves rules under a name, over those that have it.
+    ///
+    /// # Errors
+    /// [`Error::RulesName`]; [`Error::Query`] if the text can't be read; otherwise as [`crate::Transaction::commit`].
+    pub fn save_rules(&self, name: &str, text: &str) -> Result<Receipt, Error> {
+        let fits = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(fits) {
+            return Err(Error::RulesName(name.to_owned()));
+        }
+        check_syntax(&source(name, text), &self.catalog()?).map_err(Error::Query)?;
+        self.set(self.root(), property(name), text)
+    }
+
+    /// Removes saved rules.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRules`]; otherwise as [`crate::Transaction::commit`].
+    pub fn remove_rules(&self, name: &str) -> Result<Receipt, Error> {
+        if !self.rules()?.contains_key(name) {
+            return Err(Error::NoSuchRules(name.to_owned()));
+        }
+        self.set(self.root(), property(name), Value::Bool(false))
+    }
+
+    /// The texts of the saved rules by name.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn rules(&self) -> Result<BTreeMap<String, String>, Error> {
+        let root = self.root();
+        let properties = self.item(root, |item| item.attributes(&root.entity()))?;
+        let saved = properties.iter().filter_map(|(attribute, value)| {
+            let name = attribute.as_text()?.strip_prefix(PREFIX)?;
+            Some((name.to_owned(), value.as_text()?.to_owned()))
+        });
+        Ok(saved.collect())
+    }
+
+    /// What queries of this party may read: the base relations, the database's own functions, and the saved rules.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn catalog(&self) -> Result<Catalog, Error> {
+        let mut catalog = relations::catalog();
+        catalog.register(&self.database().functions());
+        for (name, text) in self.rules()? {
+            catalog.add_module(&name, source(&name, &text));
+        }
+        Ok(catalog)
+    }
+
+    fn root(&self) -> ItemId {
+        ItemId::root(&self.key())
+    }
+}
+
+fn property(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
+/// What messages call them.
+fn source(name: &str, text: &str) -> Source {
+    Source::new(format!("rules {name}"), text)
+}
