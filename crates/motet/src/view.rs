@@ -5,8 +5,8 @@
 //! changes of the query's outputs. So nothing below the skins needs a thread, and a slow reader slows nobody: its
 //! queue grows, and is merged into one epoch when it is long.
 //!
-//! An output with a limit is a window on its rows (Q21): the view's changes are those of the rows that are shown, so one
-//! that comes into the first ten is told together with the one that leaves them. What it tells of an output with an
+//! An output with a limit is a window on its rows (Q21): the view's changes are those of the rows that are shown, so
+//! one that comes into the first ten is told together with the one that leaves them. What it tells of an output with an
 //! order is told in that order.
 //!
 //! A row of a base relation may come from several items (the same fact stated in two of them). Relations are sets, so

@@ -76,7 +76,7 @@ fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<()
         .outputs
         .iter()
         .map(|output| {
-            let rows = view.shown(&output.name).into_iter().cloned().collect();
+            let rows: Vec<_> = view.shown(&output.name).into_iter().cloned().collect();
             (output.name.as_ref(), output.columns.as_slice(), rows)
         })
         .collect();

@@ -118,7 +118,8 @@ fn reply(view: &View, question: Question) -> Json {
     match question {
         Question::Digest => digest(view),
         Question::Rows(limit) => {
-            let some = |name: &str| view.shown(name).into_iter().take(limit).map(|row| row_json(row)).collect();
+            let some =
+                |name: &str| view.shown(name).into_iter().take(limit).map(|row| row_json(row)).collect();
             let outputs = view.contents().keys();
             let rows: Map<String, Json> = outputs.map(|name| (name.to_string(), some(name))).collect();
             json!({"epoch": view.epoch(), "rows": rows})
