@@ -84,8 +84,12 @@ fn the_grammar_has_what_the_parser_looks_for() {
 fn looked_for() -> BTreeSet<String> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
     let mut sources = std::fs::read_to_string(format!("{directory}/parser.rs")).unwrap();
-    for file in std::fs::read_dir(format!("{directory}/parser")).into_iter().flatten() {
-        sources += &std::fs::read_to_string(file.unwrap().path()).unwrap();
+    for file in std::fs::read_dir(format!("{directory}/parser")).unwrap() {
+        let path = file.unwrap().path();
+        // What other languages say is looked for to say that this one does not.
+        if !path.ends_with("habits.rs") {
+            sources += &std::fs::read_to_string(path).unwrap();
+        }
     }
     let calls = [
         "is(\"",
