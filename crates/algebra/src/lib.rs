@@ -18,9 +18,11 @@
 //! | [`naive`] | the evaluator that defines the semantics |
 //! | [`optimiser`], [`stats`] | programs that mean the same and cost less; what they go by |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
+//! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
 pub mod aggregate;
+pub mod contract;
 pub mod exact;
 pub mod expression;
 pub mod moves;

@@ -108,13 +108,14 @@ fn apply_changes(
 ) -> Result<(), RuntimeError> {
     check_rows(program, name, changes)?;
     let rows = Arc::make_mut(stored.entry(name.clone()).or_default());
+    let mut seen = BTreeSet::new();
     for (row, weight) in changes {
         let allowed = match weight {
             1 => rows.insert(row.clone()),
             -1 => rows.remove(row),
             _ => false,
         };
-        if !allowed {
+        if !allowed || !seen.insert(row) {
             return Err(RuntimeError::Weight { relation: name.clone(), weight: *weight });
         }
     }
