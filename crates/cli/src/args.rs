@@ -106,6 +106,9 @@ pub(crate) enum Command {
     /// Items of a party
     #[command(subcommand)]
     Item(ItemCommand),
+    /// Saved rules of a party, for `use NAME.` in queries
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Bring data in
     #[command(subcommand)]
     Import(ImportCommand),
@@ -248,6 +251,30 @@ pub(crate) enum ItemCommand {
         item: String,
         /// Its new parent
         parent: String,
+    },
+}
+
+/// Saved rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Save the rules in a file, for all members of the party, over those that have the name
+    Save {
+        /// What `use NAME.` calls them
+        name: String,
+        /// The file
+        file: PathBuf,
+    },
+    /// List the saved rules
+    List,
+    /// Print saved rules
+    Show {
+        /// Their name
+        name: String,
+    },
+    /// Remove saved rules
+    Remove {
+        /// Their name
+        name: String,
     },
 }
 

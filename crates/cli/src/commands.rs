@@ -11,6 +11,7 @@ pub(crate) mod invite;
 pub(crate) mod item;
 pub(crate) mod party;
 pub(crate) mod query;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod status;

@@ -8,6 +8,7 @@ mod context;
 mod demo;
 mod failure;
 mod git;
+mod modules;
 mod output;
 mod progress;
 mod queries;
@@ -37,6 +38,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Join { code, address } => commands::invite::join(global, &code, address),
         Command::Item(command) => commands::item::run(global, command),
+        Command::Rules(command) => commands::rules::run(global, command),
         Command::Import(command) => commands::import(global, command),
         Command::Export(command) => commands::export::export(global, &command),
         Command::Query { text, file, param, watch, peer, explain, runtime } => {

@@ -267,3 +267,19 @@ fn blocks_have_names_and_say_what_they_are() {
     assert_eq!(code(&refused), 1);
     assert!(stderr(&refused).contains("5 bytes are nothing that has a name here"), "{}", stderr(&refused));
 }
+
+#[test]
+fn rules_beside_the_program_are_used() {
+    let bench = Bench::new("use graph.\noutput Reach. Edge(x: 1, y: 2). Edge(x: 2, y: 3).", &[]);
+    let graph = "use edges. Reach(x: X, y: Y) :- Link(x: X, y: Y).
+        Reach(x: X, y: Z) :- Link(x: X, y: Y), Reach(x: Y, y: Z).";
+    std::fs::write(bench.path("graph.pomo"), graph).unwrap();
+    std::fs::write(bench.path("edges.pl"), "Link(x: X, y: Y) :- Edge(x: X, y: Y).").unwrap();
+    assert!(bench.run_to_files(&[]).status.success());
+    assert_eq!(bench.written("Reach.csv"), "x,y\n1,2\n1,3\n2,3\n");
+    std::fs::write(bench.path("edges.pl"), "Link(x: X, y: Y) :- Edge(x: X, z: Y).").unwrap();
+    let output = bench.run_to_files(&[]);
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("edges.pl:1:32"), "{said}");
+}

@@ -55,4 +55,9 @@ impl Catalog {
         self.modules.insert(name.to_owned(), source);
         self
     }
+
+    /// Whether rules are saved under a name.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.modules.contains_key(name)
+    }
 }

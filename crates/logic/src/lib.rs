@@ -42,7 +42,7 @@ mod window;
 
 pub use catalog::Catalog;
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
-pub use modules::check_syntax;
+pub use modules::{check_syntax, used_modules};
 pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use motet_algebra::text::edit::Edit;

@@ -53,6 +53,12 @@ pub fn check_syntax(source: &Source, catalog: &Catalog) -> Result<(), Diagnostic
     if report.has_errors() { Err(report.finish(source)) } else { Ok(()) }
 }
 
+/// The names of the rules that a text itself uses: for those who keep rules in files.
+pub fn used_modules(source: &Source, catalog: &Catalog) -> Vec<String> {
+    let module = parser::parse(&source.text, 0, 0, &catalog.registry, &mut Report::default());
+    uses(&module).map(|name| name.text.to_string()).collect()
+}
+
 fn uses(module: &Module) -> impl Iterator<Item = &Name> {
     module.declarations.iter().filter_map(|declaration| match &declaration.kind {
         DeclarationKind::Use(name) => Some(name),

@@ -22,6 +22,7 @@ use crate::args::{Global, RunArgs, RuntimeArg};
 use crate::commands::run::streams::Files;
 use crate::context;
 use crate::failure::Failure;
+use crate::modules;
 use crate::output;
 
 /// How long a program that follows its sources waits before it looks for more.
@@ -91,7 +92,7 @@ pub(crate) fn violations(compiled: &Compiled, rows: impl Fn(&Interface) -> Vec<R
     if broken.is_empty() { Ok(()) } else { Err(Failure::Faults(broken.join("\n"))) }
 }
 
-/// Compiles the program in a file, over no relations but its own.
+/// Compiles the program in a file, over no relations but its own and those of the rules that it uses.
 pub(crate) fn compile_file(program: &Path, parameters: &Parameters) -> Result<Compiled, Failure> {
     compile_over(&Catalog::default(), program, parameters)
 }
@@ -99,7 +100,8 @@ pub(crate) fn compile_file(program: &Path, parameters: &Parameters) -> Result<Co
 fn compile_over(catalog: &Catalog, program: &Path, parameters: &Parameters) -> Result<Compiled, Failure> {
     let text = std::fs::read_to_string(program).map_err(|error| Failure::reading(program, &error))?;
     let source = Source::new(program.display().to_string(), text);
-    motet_logic::compile(&source, catalog, parameters)
+    let catalog = modules::add(catalog.clone(), program.parent().unwrap_or(Path::new("")), &source)?;
+    motet_logic::compile(&source, &catalog, parameters)
         .map_err(|diagnostics| Failure::Diagnosed(diagnostics.to_string()))
 }
 
