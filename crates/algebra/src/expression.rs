@@ -67,6 +67,26 @@ pub enum Expression {
     Difference(Box<Expression>, Box<Expression>),
     /// The natural join: pairs of rows that agree on all shared columns. Without shared columns, the product.
     Join(Box<Expression>, Box<Expression>),
+    /// All pairs of rows. The inputs share no columns (RA-9).
+    Product(Box<Expression>, Box<Expression>),
+    /// The pairs of rows for which a formula holds. The inputs share no columns (RA-10).
+    ThetaJoin {
+        /// Gives the first of each pair.
+        left: Box<Expression>,
+        /// Gives the second.
+        right: Box<Expression>,
+        /// What must hold of both together.
+        formula: Formula,
+    },
+    /// The pairs of rows that have the same in certain columns. The inputs share no columns (RA-11).
+    EquiJoin {
+        /// Gives the first of each pair.
+        left: Box<Expression>,
+        /// Gives the second.
+        right: Box<Expression>,
+        /// Pairs of a column of the left and one of the right.
+        pairs: Vec<(Column, Column)>,
+    },
     /// The rows of the first that agree with some row of the second on all shared columns.
     SemiJoin(Box<Expression>, Box<Expression>),
     /// The rows of the first that agree with no row of the second on all shared columns. Without shared columns:
@@ -135,6 +155,9 @@ impl Expression {
             Expression::Union(inputs) => inputs.iter().collect(),
             Expression::Difference(left, right)
             | Expression::Join(left, right)
+            | Expression::Product(left, right)
+            | Expression::ThetaJoin { left, right, .. }
+            | Expression::EquiJoin { left, right, .. }
             | Expression::SemiJoin(left, right)
             | Expression::AntiJoin(left, right) => vec![left, right],
         }
@@ -154,6 +177,9 @@ impl Expression {
             Expression::Union(inputs) => inputs.iter_mut().collect(),
             Expression::Difference(left, right)
             | Expression::Join(left, right)
+            | Expression::Product(left, right)
+            | Expression::ThetaJoin { left, right, .. }
+            | Expression::EquiJoin { left, right, .. }
             | Expression::SemiJoin(left, right)
             | Expression::AntiJoin(left, right) => vec![left, right],
         }

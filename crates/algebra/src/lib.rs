@@ -23,8 +23,10 @@
 
 pub mod aggregate;
 pub mod contract;
+mod derived;
 pub mod exact;
 pub mod expression;
+mod formula;
 pub mod moves;
 pub mod naive;
 pub mod optimiser;

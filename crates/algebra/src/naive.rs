@@ -252,7 +252,11 @@ impl Evaluation<'_> {
                 let columns = self.program.columns(expression).expect(CHECKED);
                 Ok(Table { columns, rows: Rows::default() })
             }
-            Expression::Join(left, right) | Expression::SemiJoin(left, right) => {
+            Expression::Join(left, right)
+            | Expression::Product(left, right)
+            | Expression::ThetaJoin { left, right, .. }
+            | Expression::EquiJoin { left, right, .. }
+            | Expression::SemiJoin(left, right) => {
                 let first = self.gained_from(expression, left, right, true)?;
                 let second = self.gained_from(expression, left, right, false)?;
                 let rows = first.rows.union(&second.rows).cloned().collect();
@@ -320,7 +324,18 @@ impl Evaluation<'_> {
                 let right = project(right, &columns);
                 filter(left, |row| !right.contains(row))
             }
-            (Expression::Join(..), [left, right]) => self.join(left, right, &|_| true)?,
+            (Expression::Join(..) | Expression::Product(..), [left, right]) => {
+                self.join(left, right, &|_| true)?
+            }
+            (Expression::ThetaJoin { formula, .. }, [left, right]) => {
+                let formula = formula.bind(&columns).expect(CHECKED);
+                self.join(left, right, &|row| formula.holds(&|place| row[place].clone()))?
+            }
+            (Expression::EquiJoin { pairs, .. }, [left, right]) => {
+                let place = |column| position(&columns, column).expect(CHECKED);
+                let places: Vec<_> = pairs.iter().map(|(left, right)| (place(left), place(right))).collect();
+                self.join(left, right, &|row| places.iter().all(|(left, right)| row[*left] == row[*right]))?
+            }
             (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
             (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),
             (Expression::GroupBy { keys, aggregate, over, by, .. }, [input]) => {

@@ -44,6 +44,7 @@ pub fn optimise(program: &Program, stats: &dyn Stats) -> Program {
     if program.check().is_err() {
         return program.clone();
     }
+    let program = &program.defined();
     let mut optimiser = Optimiser { program, estimator: Estimator::new(program, stats) };
     let statements = program.statements.iter().map(|statement| optimiser.statement(statement)).collect();
     let optimised = share::share(Program { relations: program.relations.clone(), statements });
@@ -165,6 +166,9 @@ impl Optimiser<'_> {
             | Expression::Extend { .. }
             | Expression::Difference(..)
             | Expression::Join(..)
+            | Expression::Product(..)
+            | Expression::ThetaJoin { .. }
+            | Expression::EquiJoin { .. }
             | Expression::SemiJoin(..)
             | Expression::AntiJoin(..) => {
                 let selected = make::select(expression.clone(), filters);

@@ -57,6 +57,14 @@ pub enum SchemaError {
         /// Values.
         got: usize,
     },
+    /// Inputs of a product, a theta join or an equijoin with a column in common.
+    #[error("both inputs of {operator} have the columns ({}); they should share none", columns.join(", "))]
+    SharedColumns {
+        /// Which of the three.
+        operator: &'static str,
+        /// The columns in common.
+        columns: Vec<Column>,
+    },
     /// A union of nothing.
     #[error("a union needs at least one input")]
     EmptyUnion,
@@ -190,6 +198,12 @@ impl Program {
                 let added = right.iter().filter(|column| !left.contains(column));
                 Ok(left.iter().chain(added).cloned().collect())
             }
+            (Expression::Product(..), [left, right]) => disjoint("cartesian_product", left, right),
+            (Expression::ThetaJoin { formula, .. }, [left, right]) => {
+                let columns = disjoint("theta_join", left, right)?;
+                formula.bind(&columns).map(|_| columns)
+            }
+            (Expression::EquiJoin { pairs, .. }, [left, right]) => equijoin_columns(pairs, left, right),
             (Expression::SemiJoin(..) | Expression::AntiJoin(..), [left, _]) => Ok(left.clone()),
             (Expression::GroupBy { keys, aggregate, over, by, result, .. }, [input]) => {
                 if over.is_none() && *aggregate != Aggregate::Count {
@@ -351,6 +365,19 @@ fn assigned(statement: &Statement) -> Box<dyn Iterator<Item = &RelationName> + '
     }
 }
 
+impl Expression {
+    /// The relations that it reads, and of each whether strictly: where more rows may mean fewer results (the right of
+    /// a difference or an antijoin, a group). One may be read both ways.
+    pub fn reads(&self) -> BTreeSet<(&RelationName, bool)> {
+        let mut reads = BTreeSet::new();
+        let visited: Result<(), std::convert::Infallible> = each_read(self, false, &mut |name, strict| {
+            reads.insert((name, strict));
+            Ok(())
+        });
+        visited.map_or_else(|never| match never {}, |()| reads)
+    }
+}
+
 /// Calls `visit` for every relation an expression reads, and whether it reads it strictly: where more rows may mean
 /// fewer results (the right of a difference or an antijoin, a group).
 pub(crate) fn each_read<'a, E>(
@@ -369,7 +396,11 @@ pub(crate) fn each_read<'a, E>(
         | Expression::Rank { input, .. }
         | Expression::FoldMoves { input, .. } => each_read(input, true, visit),
         Expression::Union(inputs) => inputs.iter().try_for_each(|input| each_read(input, strict, visit)),
-        Expression::Join(left, right) | Expression::SemiJoin(left, right) => {
+        Expression::Join(left, right)
+        | Expression::Product(left, right)
+        | Expression::ThetaJoin { left, right, .. }
+        | Expression::EquiJoin { left, right, .. }
+        | Expression::SemiJoin(left, right) => {
             each_read(left, strict, visit)?;
             each_read(right, strict, visit)
         }
@@ -378,6 +409,29 @@ pub(crate) fn each_read<'a, E>(
             each_read(right, true, visit)
         }
     }
+}
+
+/// The columns of both inputs, which share none.
+fn disjoint(operator: &'static str, left: &[Column], right: &[Column]) -> Result<Vec<Column>, SchemaError> {
+    let columns: Vec<_> = left.iter().filter(|column| right.contains(column)).cloned().collect();
+    if columns.is_empty() {
+        Ok([left, right].concat())
+    } else {
+        Err(SchemaError::SharedColumns { operator, columns })
+    }
+}
+
+fn equijoin_columns(
+    pairs: &[(Column, Column)],
+    left: &[Column],
+    right: &[Column],
+) -> Result<Vec<Column>, SchemaError> {
+    let columns = disjoint("equijoin", left, right)?;
+    for (of_left, of_right) in pairs {
+        position(left, of_left)?;
+        position(right, of_right)?;
+    }
+    Ok(columns)
 }
 
 fn union_columns(inputs: &[Vec<Column>]) -> Result<Vec<Column>, SchemaError> {

@@ -297,9 +297,15 @@ fn programs_have_a_text_form() {
         relation edge(x: int, y: int) input;
         relation path(x: int, y: int) output;
         while change do
-          path :- union(edge, projection([x, y], natural_join(rename([y: m], path), rename([x: m], edge))));
+          path :- union(
+            edge,
+            projection([x, y], natural_join(rename([y: m], path), rename([x: m], edge)))
+          );
         end exports [path];
-        apart :- antijoin(natural_join(projection([x], edge), rename([x: y], projection([x], edge))), path);
+        apart :- antijoin(
+          natural_join(projection([x], edge), rename([x: y], projection([x], edge))),
+          path
+        );
         path :- selection(x < 3, edge);
     "#]]
     .assert_eq(&program.to_string());

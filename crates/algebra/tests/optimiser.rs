@@ -92,7 +92,8 @@ fn joins_begin_where_few_rows_are() {
                 projection([x, q], natural_join(rename([y: p], a), rename([x: p, y: q], b))),
                 rename([x: q], c)
               )
-            );"#]],
+            );
+        "#]],
     );
     let sizes = Sizes([("a", (100_000, 500)), ("b", (10_000, 300)), ("c", (3, 3))].into());
     check(
@@ -104,7 +105,8 @@ fn joins_begin_where_few_rows_are() {
                 projection([p, y], natural_join(rename([x: p, y: q], b), rename([x: q], c))),
                 rename([y: p], a)
               )
-            );"#]],
+            );
+        "#]],
     );
 }
 
@@ -127,7 +129,8 @@ fn conditions_go_to_what_they_speak_of() {
                   )
                 )
               )
-            );"#]],
+            );
+        "#]],
     );
 }
 
@@ -141,7 +144,8 @@ fn what_adds_no_column_is_a_semijoin() {
             out :- semijoin(
               a,
               projection([y], semijoin(rename([x: y, y: z], b), rename([x: z], projection([x], c))))
-            );"#]],
+            );
+        "#]],
     );
 }
 
@@ -165,16 +169,17 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
         &Unknown,
         &expect![[r#"
             out :- group_by([y], r, max(d),
-              projection([y, d], extend(d := z + 1, semijoin(rename([x: y, y: z], b), projection([y], a))))
-            );"#]],
+              projection([y, d],
+                extend(d := z + 1, semijoin(rename([x: y, y: z], b), projection([y], a)))
+              )
+            );
+        "#]],
     );
-    check(
-        vec![("out", &["y", "r"], group(Aggregate::Sum))],
-        &Unknown,
-        &expect![
-            "out :- group_by([y], r, sum(d), extend(d := z + 1, natural_join(a, rename([x: y, y: z], b))));"
-        ],
-    );
+    check(vec![("out", &["y", "r"], group(Aggregate::Sum))], &Unknown, &expect![[r#"
+        out :- group_by([y], r, sum(d),
+          extend(d := z + 1, natural_join(a, rename([x: y, y: z], b)))
+        );
+    "#]]);
 }
 
 #[test]
@@ -185,13 +190,11 @@ fn what_is_computed_twice_becomes_a_relation() {
         ("p", &["x", "y", "z"][..], two("x", "y", "z")),
         ("q", &["u", "v", "w"], select(two("u", "v", "w"), less)),
     ];
-    check(
-        outputs,
-        &Unknown,
-        &expect![
-            "`shared~1` :- natural_join(a, rename([x: y, y: z], b));p :- `shared~1`;q :- selection(u < w, rename([x: u, y: v, z: w], `shared~1`));"
-        ],
-    );
+    check(outputs, &Unknown, &expect![[r#"
+        `shared~1` :- natural_join(a, rename([x: y, y: z], b));
+        p :- `shared~1`;
+        q :- selection(u < w, rename([x: u, y: v, z: w], `shared~1`));
+    "#]]);
 }
 
 /// A term may be undefined, and then drops its row, whether the column is shown or not.
@@ -202,7 +205,9 @@ fn computed_columns_stay() {
     check(
         vec![("out", &["x"], project(computed, &["x"]))],
         &Unknown,
-        &expect!["out :- projection([x], extend(d := x / y, a));"],
+        &expect![[r#"
+            out :- projection([x], extend(d := x / y, a));
+        "#]],
     );
 }
 

@@ -359,6 +359,12 @@ pub(crate) struct RunArgs {
     /// Print strata, plan and meaning class instead of running
     #[arg(long)]
     pub(crate) explain: bool,
+    /// The program is a plan: PomoRA, not PomoLogic
+    #[arg(long, conflicts_with = "param")]
+    pub(crate) ra: bool,
+    /// Print the program as a plan that `--ra` runs, instead of running it
+    #[arg(long)]
+    pub(crate) print_ra: bool,
 }
 
 /// A program kept running.

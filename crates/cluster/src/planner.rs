@@ -33,6 +33,9 @@ pub(crate) fn plan(program: &Program, dictionary: &mut Dictionary) -> Result<Pla
     Ok(planner.plan)
 }
 
+/// How many comparisons a normal form may have in which equalities are looked for.
+const ALTERNATIVES: usize = 64;
+
 type Equalities = Vec<(Column, Value)>;
 
 /// A node with its columns.
@@ -125,6 +128,9 @@ impl Planner<'_> {
             Expression::Union(inputs) => self.union(inputs, &known)?,
             Expression::Difference(left, right) => self.semi(left, right, known, true)?,
             Expression::Join(left, right) => self.join(left, right, &known)?,
+            Expression::Product(..) | Expression::ThetaJoin { .. } | Expression::EquiJoin { .. } => {
+                self.expression(&expression.defined(), known)?
+            }
             Expression::SemiJoin(left, right) => self.semi(left, right, known, false)?,
             Expression::AntiJoin(left, right) => self.semi(left, right, known, true)?,
             Expression::GroupBy { input, keys, aggregate, over, by, result } => {
@@ -187,7 +193,7 @@ impl Planner<'_> {
         formula: &Formula,
         mut known: Equalities,
     ) -> Result<Planned, SchemaError> {
-        equalities(formula, &mut known);
+        equalities(&formula.normal_form(ALTERNATIVES), &mut known);
         let Planned { node, columns } = self.expression(input, known)?;
         let mut steps = Vec::new();
         self.tests(formula.bind(&columns)?, &mut steps);
@@ -335,7 +341,16 @@ fn equalities(formula: &Formula, known: &mut Equalities) {
         | Formula::Compare(Comparison::Equal, Term::Constant(value), Term::Column(column)) => {
             known.push((column.clone(), value.clone()));
         }
-        _ => {}
+        Formula::Or(alternatives) => {
+            let each = alternatives.iter().map(|one| {
+                let mut own = Equalities::new();
+                equalities(one, &mut own);
+                own
+            });
+            let common = each.reduce(|all, own| all.into_iter().filter(|one| own.contains(one)).collect());
+            known.extend(common.unwrap_or_default());
+        }
+        Formula::True | Formula::Compare(..) | Formula::Not(_) => {}
     }
 }
 

@@ -74,7 +74,7 @@ impl Maker<'_, '_> {
         if depth == 0 {
             return self.leaf();
         }
-        match self.dice.below(15) {
+        match self.dice.below(16) {
             0 | 1 => self.leaf(),
             2 => self.select(depth),
             3 => self.project(depth),
@@ -87,6 +87,7 @@ impl Maker<'_, '_> {
             11 => self.semi(depth, true),
             12 => self.rank(depth),
             13 => self.fold_moves(depth),
+            14 => self.pairs(depth),
             _ => self.group(depth),
         }
     }
@@ -220,6 +221,33 @@ impl Maker<'_, '_> {
         let (right, added) = self.expression(depth - 1);
         columns.extend(added.into_iter().filter(|one| !columns.contains(one)).collect::<Vec<_>>());
         (Expression::Join(left.into(), right.into()), columns)
+    }
+
+    /// An operator that others define, over inputs without a column in common.
+    fn pairs(&mut self, depth: usize) -> Made {
+        let (left, mut columns) = self.expression(depth - 1);
+        let (right, theirs) = self.expression(depth - 1);
+        let other = |column: &Column| Column::from(format!("other {column}"));
+        let pairs = theirs.iter().map(|column| (column.clone(), other(column))).collect();
+        let theirs: Vec<Column> =
+            theirs.iter().map(other).filter(|column| !columns.contains(column)).collect();
+        let right = self.coerce((Expression::Rename { input: right.into(), pairs }, theirs.clone()), &theirs);
+        let (left, right) = (left.into(), right.into());
+        let equal = |maker: &mut Self| (maker.dice.pick(&columns), maker.dice.pick(&theirs));
+        let made = match self.dice.below(3) {
+            0 => Expression::Product(left, right),
+            1 if !columns.is_empty() && !theirs.is_empty() => {
+                let pairs = (0..self.dice.below(3)).map(|_| equal(self)).collect();
+                Expression::EquiJoin { left, right, pairs }
+            }
+            _ => {
+                let all = [columns.as_slice(), &theirs].concat();
+                Expression::ThetaJoin { left, right, formula: self.formula(&all, 2) }
+            }
+        };
+        columns.extend(theirs);
+        let wanted = self.columns();
+        (self.coerce((made, columns), &wanted), wanted)
     }
 
     fn semi(&mut self, depth: usize, anti: bool) -> Made {

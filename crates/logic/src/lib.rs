@@ -17,6 +17,7 @@
 //! | `stratify` | the order of computation, or a cycle that has no meaning |
 //! | `lower`, `program` | PomoRA |
 //! | `explain` | what was made of it, for people |
+//! | `plan` | PomoRA that was written as such |
 //!
 //! [`Window`] keeps the shown rows of an output, and [`literal`] reads and writes single values.
 //!
@@ -32,6 +33,7 @@ pub mod literal;
 mod lower;
 mod modules;
 mod parser;
+mod plan;
 mod positional;
 mod program;
 mod relations;

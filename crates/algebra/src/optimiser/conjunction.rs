@@ -151,7 +151,7 @@ impl Flattening<'_> {
     fn add(&mut self, expression: &Expression, names: &Names) {
         match expression {
             Expression::Select { input, formula } => {
-                self.filter(&formula.renamed(&|column| names[column].clone()));
+                self.filter(&formula.positive().renamed(&|column| names[column].clone()));
                 self.add(input, names);
             }
             Expression::Project { input, columns } => {
@@ -175,6 +175,9 @@ impl Flattening<'_> {
             Expression::Join(left, right) => {
                 self.add(left, &self.named_alike(left, names));
                 self.add(right, &self.named_alike(right, names));
+            }
+            Expression::Product(..) | Expression::ThetaJoin { .. } | Expression::EquiJoin { .. } => {
+                self.add(&expression.defined(), names);
             }
             Expression::SemiJoin(left, right) => {
                 self.add(left, names);

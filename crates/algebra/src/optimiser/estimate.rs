@@ -261,6 +261,9 @@ impl<'a> Estimator<'a> {
                 estimates.fold(first, |all, one| all.union(&one))
             }
             Expression::Join(left, right) => of(left).join(&of(right)),
+            Expression::Product(..) | Expression::ThetaJoin { .. } | Expression::EquiJoin { .. } => {
+                of(&expression.defined())
+            }
             Expression::SemiJoin(left, right) => of(left).semijoin(&of(right)),
             Expression::Difference(left, right) | Expression::AntiJoin(left, right) => {
                 of(left).antijoin(&of(right))

@@ -158,6 +158,9 @@ fn is_worth_it(expression: &Expression) -> bool {
         Expression::Rename { .. } | Expression::Relation { .. } | Expression::Constant { .. } => false,
         Expression::Difference(..)
         | Expression::Join(..)
+        | Expression::Product(..)
+        | Expression::ThetaJoin { .. }
+        | Expression::EquiJoin { .. }
         | Expression::SemiJoin(..)
         | Expression::AntiJoin(..)
         | Expression::GroupBy { .. }
@@ -216,6 +219,9 @@ fn operator_shape(expression: &Expression, inputs: &[Vec<Column>]) -> String {
         }
         Expression::Difference(..) => format!("difference {:?}", shared()),
         Expression::Join(..) => format!("join {:?}", shared()),
+        Expression::Product(..) | Expression::ThetaJoin { .. } | Expression::EquiJoin { .. } => {
+            unreachable!("operators with a definition were replaced by it")
+        }
         Expression::SemiJoin(..) => format!("semijoin {:?}", shared()),
         Expression::AntiJoin(..) => format!("antijoin {:?}", shared()),
         Expression::GroupBy { keys, aggregate, over, by, .. } => {

@@ -122,6 +122,9 @@ fn help(program: &Program, error: &SchemaError) -> (&'static str, Option<String>
         }
         SchemaError::Arguments { .. } => return ("R034", None),
         SchemaError::ConstantWidth { .. } => ("R035", "give each row a value for each column"),
+        SchemaError::SharedColumns { .. } => {
+            ("R039", "rename([old: new], …) them in one input, or use a natural_join")
+        }
         SchemaError::EmptyUnion => ("R036", "constant([columns]) has no rows"),
         SchemaError::AggregateOfNothing(_) => ("R037", "name the column in its parentheses"),
         SchemaError::AggregateBy(_) => {

@@ -7,7 +7,10 @@
 //!             | "rename" "(" "[" [ name ":" name { "," name ":" name } ] "]" "," expression ")"
 //!             | "extend" "(" name ":=" sum "," expression ")"
 //!             | "union" "(" [ expression { "," expression } ] ")"
-//!             | ( "difference" | "natural_join" | "semijoin" | "antijoin" ) "(" expression "," expression ")"
+//!             | ( "difference" | "natural_join" | "cartesian_product" | "semijoin" | "antijoin" )
+//!               "(" expression "," expression ")"
+//!             | "theta_join" "(" condition "," expression "," expression ")"
+//!             | "equijoin" "(" "[" [ name "=" name { "," name "=" name } ] "]" "," expression "," expression ")"
 //!             | "group_by" "(" names "," name "," aggregate "," expression ")"
 //!             | "rank" "(" names "," name "," names "," expression ")"
 //!             | "fold_moves" "(" names "," name "," name "," name "," names "," expression ")" .
@@ -23,10 +26,12 @@ use crate::{Aggregate, Column, Expression};
 /// How deep operators may nest: deeper than any rule of PomoLogic is compiled to.
 const MAX_DEPTH: usize = 1_000;
 
-const OPERATORS: [&str; 14] = [
+const OPERATORS: [&str; 17] = [
     "antijoin",
+    "cartesian_product",
     "constant",
     "difference",
+    "equijoin",
     "extend",
     "fold_moves",
     "group_by",
@@ -36,6 +41,7 @@ const OPERATORS: [&str; 14] = [
     "rename",
     "selection",
     "semijoin",
+    "theta_join",
     "union",
     "with_cid",
 ];
@@ -115,6 +121,16 @@ impl Cursor<'_> {
             "union" => return Ok(Make::Any(Expression::Union)),
             "difference" => return Ok(two(Expression::Difference)),
             "natural_join" => return Ok(two(Expression::Join)),
+            "cartesian_product" => return Ok(two(Expression::Product)),
+            "theta_join" => {
+                let formula = self.formula()?;
+                two(move |left, right| Expression::ThetaJoin { left, right, formula })
+            }
+            "equijoin" => {
+                self.expect("[", "before the pairs of columns")?;
+                let pairs = self.list("]", |cursor| cursor.pair("="))?;
+                two(move |left, right| Expression::EquiJoin { left, right, pairs })
+            }
             "semijoin" => return Ok(two(Expression::SemiJoin)),
             "antijoin" => return Ok(two(Expression::AntiJoin)),
             "selection" => {
@@ -127,7 +143,7 @@ impl Cursor<'_> {
             }
             "rename" => {
                 self.expect("[", "before the columns")?;
-                let pairs = self.list("]", Self::renaming)?;
+                let pairs = self.list("]", |cursor| cursor.pair(":"))?;
                 one(move |input| Expression::Rename { input, pairs })
             }
             "extend" => {
@@ -159,10 +175,10 @@ impl Cursor<'_> {
         Ok(make)
     }
 
-    fn renaming(&mut self) -> Parsed<(Column, Column)> {
-        let old = self.name("a column")?;
-        self.expect(":", "before the new name")?;
-        Ok((old, self.name("the new name")?))
+    fn pair(&mut self, sign: &str) -> Parsed<(Column, Column)> {
+        let left = self.name("a column")?;
+        self.expect(sign, "after the column")?;
+        Ok((left, self.name("a column")?))
     }
 
     fn column_parameter(&mut self, want: &str) -> Parsed<Column> {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long lines get, where that can be helped.
-const LINE: usize = 100;
+const LINE: usize = 90;
 
 impl Display for ColumnType {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -49,11 +49,11 @@ impl Display for Program {
             name(f, relation_name)?;
             writeln!(f, "{relation};")?;
         }
-        self.statements.iter().try_for_each(|statement| writeln!(f, "{statement}"))
+        self.statements.iter().try_for_each(|statement| write!(f, "{statement}"))
     }
 }
 
-/// Ends with `;`.
+/// Ends with `;` and a line end.
 impl Display for Statement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write_statement(f, self, 0)
@@ -91,14 +91,13 @@ fn write_statement(f: &mut dyn Write, statement: &Statement, depth: usize) -> fm
             f.write_str("while change do\n")?;
             for statement in body {
                 write_statement(f, statement, depth + 1)?;
-                f.write_str("\n")?;
             }
             indent(f, depth)?;
             f.write_str("end exports ")?;
             names(f, exports)?;
         }
     }
-    f.write_str(";")
+    f.write_str(";\n")
 }
 
 /// An expression on a line of which some is used; on several lines if it does not fit.
@@ -183,13 +182,7 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
         Expression::Constant { columns, .. } => parameters(f, "constant(", |f| names(f, columns))?,
         Expression::Select { formula, .. } => parameters(f, "selection(", |f| write_formula(f, formula))?,
         Expression::Project { columns, .. } => parameters(f, "projection(", |f| names(f, columns))?,
-        Expression::Rename { pairs, .. } => parameters(f, "rename(", |f| {
-            list(f, "[]", pairs, |f, (old, new)| {
-                name(f, old)?;
-                f.write_str(": ")?;
-                name(f, new)
-            })
-        })?,
+        Expression::Rename { pairs, .. } => parameters(f, "rename(", |f| write_pairs(f, pairs, ": "))?,
         Expression::Extend { column, term, .. } => parameters(f, "extend(", |f| {
             name(f, column)?;
             f.write_str(" := ")?;
@@ -198,6 +191,11 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
         Expression::Union(_) => return nothing(f, "union("),
         Expression::Difference(..) => return nothing(f, "difference("),
         Expression::Join(..) => return nothing(f, "natural_join("),
+        Expression::Product(..) => return nothing(f, "cartesian_product("),
+        Expression::ThetaJoin { formula, .. } => {
+            parameters(f, "theta_join(", |f| write_formula(f, formula))?;
+        }
+        Expression::EquiJoin { pairs, .. } => parameters(f, "equijoin(", |f| write_pairs(f, pairs, " = "))?,
         Expression::SemiJoin(..) => return nothing(f, "semijoin("),
         Expression::AntiJoin(..) => return nothing(f, "antijoin("),
         Expression::GroupBy { keys, aggregate, over, by, result, .. } => parameters(f, "group_by(", |f| {
@@ -230,6 +228,14 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
         })?,
     }
     Ok(true)
+}
+
+fn write_pairs(f: &mut dyn Write, pairs: &[(Column, Column)], between: &str) -> fmt::Result {
+    list(f, "[]", pairs, |f, (left, right)| {
+        name(f, left)?;
+        f.write_str(between)?;
+        name(f, right)
+    })
 }
 
 fn parameters(

@@ -118,6 +118,14 @@ pub(crate) fn expression() -> impl Strategy<Value = Expression> {
             prop::collection::vec(inner, 0..4).prop_map(Expression::Union),
             (one.clone(), one.clone()).prop_map(|(left, right)| Expression::Difference(left, right)),
             (one.clone(), one.clone()).prop_map(|(left, right)| Expression::Join(left, right)),
+            (one.clone(), one.clone()).prop_map(|(left, right)| Expression::Product(left, right)),
+            (one.clone(), one.clone(), formula()).prop_map(|(left, right, formula)| Expression::ThetaJoin {
+                left,
+                right,
+                formula
+            }),
+            (one.clone(), one.clone(), prop::collection::vec((name(), name()), 0..3))
+                .prop_map(|(left, right, pairs)| Expression::EquiJoin { left, right, pairs }),
             (one.clone(), one.clone()).prop_map(|(left, right)| Expression::SemiJoin(left, right)),
             (one.clone(), one.clone()).prop_map(|(left, right)| Expression::AntiJoin(left, right)),
             grouping(one),

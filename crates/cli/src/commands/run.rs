@@ -4,6 +4,7 @@
 //! written: a program or an input with an error leaves no file behind. All rows are one epoch (Q12). With `--follow`
 //! what comes later are further epochs, and the changes of each are written when it is over.
 
+mod plan;
 mod streams;
 
 use std::io::{self, Write as _};
@@ -35,7 +36,14 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     if sources.has_facts() {
         car::declare(&mut catalog);
     }
-    let compiled = compile_over(&catalog, &args.program, &context::parameters(&args.param)?)?;
+    let compiled = if args.ra {
+        plan::read(&args.program)?
+    } else {
+        compile_over(&catalog, &args.program, &context::parameters(&args.param)?)?
+    };
+    if args.print_ra {
+        return Ok(write!(io::stdout().lock(), "{}", compiled.plan())?);
+    }
     warn(&compiled)?;
     if args.explain {
         return Ok(write!(io::stdout().lock(), "{}", compiled.explain())?);
