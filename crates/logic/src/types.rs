@@ -74,8 +74,12 @@ impl Typing {
     pub(crate) fn of(rule: &Rule, relations: &Relations) -> Self {
         let mut typing = Typing::default();
         for goal in &rule.goals {
-            if let Some(scan) = goal.scan() {
-                typing.meet_scan(scan, relations);
+            match &goal.kind {
+                GoalKind::Scan(scan) => typing.meet_scan(scan, relations),
+                GoalKind::Aggregate { measure: Measure::Rank, over: Some(over), scan, .. } => {
+                    typing.meet_ranked(over, scan, relations);
+                }
+                GoalKind::Aggregate { .. } | GoalKind::Not(_) | GoalKind::Compare(..) => {}
             }
         }
         // Results of aggregates and `variable == term` may depend on each other in any order.
@@ -84,6 +88,11 @@ impl Typing {
             typing.bind_results(rule, relations);
             if typing.types.len() == before {
                 break;
+            }
+        }
+        for goal in &rule.goals {
+            if let GoalKind::Not(scan) | GoalKind::Aggregate { scan, .. } = &goal.kind {
+                typing.compare_scan(scan, relations);
             }
         }
         typing
@@ -98,6 +107,29 @@ impl Typing {
         }
         if let Some((variable, span)) = &scan.cid {
             self.meet(variable, ColumnType::Kind(Kind::Link), *span);
+        }
+    }
+
+    /// What is ranked leaves its atom, with the type of its column.
+    fn meet_ranked(&mut self, ranked: &Variable, scan: &Scan, relations: &Relations) {
+        let known = relations.get(&scan.relation);
+        for (column, variable, span) in scan.variables.iter().filter(|(_, variable, _)| variable == ranked) {
+            if let Some(column_type) = known.and_then(|known| known.column_type(column)) {
+                self.meet(variable, column_type, *span);
+            }
+        }
+    }
+
+    /// A negated or aggregated atom narrows nothing: where no row matches, its variables have values that do not fit.
+    fn compare_scan(&mut self, scan: &Scan, relations: &Relations) {
+        let known = relations.get(&scan.relation);
+        for (column, variable, span) in &scan.variables {
+            if let Some(second) = known.and_then(|known| known.column_type(column)) {
+                let first = *self.types.entry(variable.clone()).or_insert(second);
+                if first != second && ![first, second].contains(&ColumnType::Any) {
+                    self.conflicts.push(Conflict { variable: variable.clone(), first, second, span: *span });
+                }
+            }
         }
     }
 

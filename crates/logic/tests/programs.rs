@@ -533,3 +533,23 @@ fn the_order_of_conditions_does_not_matter() {
         .collect();
     assert_eq!(results.keys().collect::<Vec<_>>(), ["r(x: int, z: int): [1, 2] [2, 3]\n"]);
 }
+/// A negated atom, and an aggregate, which is 0 where no row matches, let through what does not fit their columns; the
+/// head's column does not.
+#[test]
+fn only_atoms_that_hold_narrow_what_a_variable_may_be() {
+    check(
+        r#"
+        relation thing(x: any). thing(x: 1). thing(x: "a"). thing(x: "b").
+        relation word(x: text). word(x: "a").
+        relation free(x: text). free(x: X) :- thing(x: X), !word(x: X).
+        relation used(x: text, n: int). used(x: X, n: N) :- thing(x: X), N := count : word(x: X).
+        all(x: X, n: N) :- thing(x: X), N := count : word(x: X), !word(x: "c").
+        output free. output used. output all.
+        "#,
+        &expect![[r#"
+            all(x: any, n: int): [1, 0] ["a", 1] ["b", 0]
+            free(x: text): ["b"]
+            used(x: text, n: int): ["a", 1] ["b", 0]
+        "#]],
+    );
+}

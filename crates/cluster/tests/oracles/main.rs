@@ -5,6 +5,7 @@
 //! | module | oracle |
 //! |---|---|
 //! | [`streams`] | the naive evaluator from scratch: each epoch's changes are the difference of two results |
+//! | [`second`] | an evaluator written from docs/language.md alone |
 //! | [`clingo`] | an answer set solver, for what it means the same by |
 //!
 //! docs/oracles.md says how to run them at length, and what they said.
@@ -14,6 +15,7 @@ mod clingo;
 mod dice;
 mod generate;
 mod program;
+mod second;
 mod shrink;
 mod streams;
 

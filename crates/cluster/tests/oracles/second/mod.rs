@@ -1,0 +1,19 @@
+//! A second evaluator, by somebody who had docs/language.md and the decisions Q1 … Q12, and not the product's code.
+//!
+//! It has a parser of its own and computes in the dumbest way that could be right: a rule is solved one tuple at a
+//! time, condition by condition, over everything there is; a stratum's rules are repeated until nothing new comes. Rows
+//! are maps from column names to values. It shares nothing with the product but values and their CIDs (crate `fact`).
+//! It takes what compiles for granted: it checks nothing.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`reader`] | text to clauses |
+//! | [`meaning`] | what clauses derive |
+//! | [`number`] | terms, comparisons, aggregates |
+//! | [`exact`] | sums and means that are rounded once |
+
+mod compare;
+mod exact;
+mod meaning;
+mod number;
+mod reader;
