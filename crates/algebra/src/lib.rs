@@ -46,7 +46,7 @@ pub use naive::Naive;
 pub use optimiser::optimise;
 pub use program::{CID_COLUMN, ColumnType, Program, Relation, RelationName, Statement};
 pub use registry::{Law, Registry, UserAggregate, UserFunction};
-pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError};
+pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError, Undefined};
 pub use schema::SchemaError;
 pub use stats::{Counted, Stats, Unknown};
 pub use term::{BoundFormula, BoundTerm, query_order};

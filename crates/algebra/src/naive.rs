@@ -18,7 +18,7 @@ use motet_fact::{Value, codec};
 
 use crate::aggregate::{dense_ranks, row_order};
 use crate::moves::fold_moves;
-use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError};
+use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError, Undefined};
 use crate::schema::position;
 use crate::{Aggregate, Column, Expression, Formula, Program, RelationName, SchemaError, Statement};
 
@@ -35,6 +35,8 @@ pub struct Naive {
     stored: Contents,
     /// The outputs as last reported.
     reported: Contents,
+    /// What had no value in the last epoch.
+    undefined: Vec<Undefined>,
     /// Whether loops compute from what the last round added only.
     semi_naive: bool,
 }
@@ -46,7 +48,13 @@ impl Naive {
     /// [`SchemaError`] if the program is not sound ([`Program::check`]).
     pub fn new(program: Program) -> Result<Self, SchemaError> {
         program.check()?;
-        Ok(Naive { program, stored: Contents::new(), reported: Contents::new(), semi_naive: true })
+        Ok(Naive {
+            program,
+            stored: Contents::new(),
+            reported: Contents::new(),
+            undefined: Vec::new(),
+            semi_naive: true,
+        })
     }
 
     /// The same without any shortcut: each round of a loop computes everything. Slow on loops of many rounds.
@@ -65,7 +73,7 @@ impl Naive {
 
 impl Naive {
     /// The contents of every relation, given what came from outside.
-    fn evaluate(&self, stored: Contents, budget: Budget) -> Result<Contents, RuntimeError> {
+    fn evaluate(&self, stored: Contents, budget: Budget) -> Result<(Contents, Vec<Undefined>), RuntimeError> {
         let mut evaluation = Evaluation {
             program: &self.program,
             semi_naive: self.semi_naive,
@@ -74,6 +82,7 @@ impl Naive {
             budget,
             derived: 0,
             current: "".into(),
+            undefined: BTreeMap::new(),
         };
         for name in self.program.relations.keys() {
             evaluation.contents.entry(name.clone()).or_default();
@@ -81,7 +90,9 @@ impl Naive {
         for statement in &self.program.statements {
             evaluation.run(statement)?;
         }
-        Ok(evaluation.contents)
+        let counts = evaluation.undefined.into_iter();
+        let undefined = counts.map(|((relation, term, _), rows)| (relation, term, rows.len()));
+        Ok((evaluation.contents, Undefined::sum(undefined)))
     }
 }
 
@@ -91,12 +102,17 @@ impl Runtime for Naive {
         for (name, rows) in inputs {
             apply_changes(&self.program, &mut stored, name, rows)?;
         }
-        let mut outputs = self.evaluate(stored.clone(), budget)?;
+        let (mut outputs, undefined) = self.evaluate(stored.clone(), budget)?;
         outputs.retain(|name, _| self.program.relations[name].output);
         let changes = difference(&self.reported, &outputs);
         self.stored = stored;
         self.reported = outputs;
+        self.undefined = undefined;
         Ok(changes)
+    }
+
+    fn undefined(&self) -> Vec<Undefined> {
+        self.undefined.clone()
     }
 }
 
@@ -163,6 +179,9 @@ struct Evaluation<'a> {
     derived: u64,
     /// The relation being computed, for messages.
     current: RelationName,
+    /// The rows without a value, by relation, by what has none, and by the place of the operator in memory, which tells
+    /// it from others of that text.
+    undefined: BTreeMap<(RelationName, Arc<str>, usize), BTreeSet<Row>>,
 }
 
 /// [`Program::check`] has bound every column of every expression before.
@@ -228,7 +247,7 @@ impl Evaluation<'_> {
         if let Expression::Select { input, formula } = expression
             && let Expression::Join(left, right) = &**input
         {
-            return self.selected_join(left, right, formula);
+            return self.selected_join(expression, left, right, formula);
         }
         let inputs = expression.inputs().into_iter().map(|input| self.rows_of(input));
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
@@ -303,18 +322,30 @@ impl Evaluation<'_> {
             (Expression::Relation { name, cid }, []) => self.shown(name, &self.contents[name], cid.is_some()),
             (Expression::Constant { rows, .. }, []) => Arc::new(rows.iter().cloned().collect()),
             (Expression::Select { formula, .. }, [input]) => {
-                let formula = formula.bind(&input.columns).expect(CHECKED);
-                filter(input, |row| formula.holds(&|place| row[place].clone()))
+                let bound = formula.bind(&input.columns).expect(CHECKED);
+                let mut undefined = Vec::new();
+                let selected = input.rows.iter().filter(|row| {
+                    let truth = bound.truth(&|place| row[place].clone());
+                    undefined.extend(truth.is_none().then(|| (*row).clone()));
+                    truth == Some(true)
+                });
+                let selected = Arc::new(selected.cloned().collect());
+                self.note(expression, formula, undefined);
+                selected
             }
             (Expression::Project { columns, .. }, [input]) => project(input, columns),
             (Expression::Rename { .. }, [input]) => input.rows.clone(),
             (Expression::Extend { term, .. }, [input]) => {
-                let term = term.bind(&input.columns).expect(CHECKED);
-                let extend = |row: &Row| {
-                    let value = term.evaluate(&|place| row[place].clone())?;
-                    Some([row.as_slice(), &[value]].concat())
-                };
-                Arc::new(input.rows.iter().filter_map(extend).collect())
+                let bound = term.bind(&input.columns).expect(CHECKED);
+                let (mut extended, mut undefined) = (BTreeSet::new(), Vec::new());
+                for row in input.rows.iter() {
+                    match bound.evaluate(&|place| row[place].clone()) {
+                        Some(value) => drop(extended.insert([row.as_slice(), &[value]].concat())),
+                        None => undefined.push(row.clone()),
+                    }
+                }
+                self.note(expression, term, undefined);
+                Arc::new(extended)
             }
             (Expression::Union(_), inputs) => {
                 let rows = inputs.iter().map(|input| project(input, &columns));
@@ -324,22 +355,13 @@ impl Evaluation<'_> {
                 let right = project(right, &columns);
                 filter(left, |row| !right.contains(row))
             }
-            (Expression::Join(..) | Expression::Product(..), [left, right]) => {
-                self.join(left, right, &|_| true)?
-            }
-            (Expression::ThetaJoin { formula, .. }, [left, right]) => {
-                let formula = formula.bind(&columns).expect(CHECKED);
-                self.join(left, right, &|row| formula.holds(&|place| row[place].clone()))?
-            }
-            (Expression::EquiJoin { pairs, .. }, [left, right]) => {
-                let place = |column| position(&columns, column).expect(CHECKED);
-                let places: Vec<_> = pairs.iter().map(|(left, right)| (place(left), place(right))).collect();
-                self.join(left, right, &|row| places.iter().all(|(left, right)| row[*left] == row[*right]))?
-            }
+            (Expression::Join(..), [left, right]) => self.join(left, right, &mut |_| true)?,
             (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
             (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),
             (Expression::GroupBy { keys, aggregate, over, by, .. }, [input]) => {
-                group(input, keys, aggregate, by.iter().chain(over))
+                let (grouped, undefined) = group(input, keys, aggregate, by.iter().chain(over));
+                self.note(expression, aggregate, undefined);
+                grouped
             }
             (Expression::Rank { keys, by, .. }, [input]) => rank(input, keys, by),
             (Expression::FoldMoves { keys, node, parent, by, .. }, [input]) => {
@@ -366,6 +388,7 @@ impl Evaluation<'_> {
 
     fn selected_join(
         &mut self,
+        expression: &Expression,
         left: &Expression,
         right: &Expression,
         formula: &Formula,
@@ -373,9 +396,23 @@ impl Evaluation<'_> {
         let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
         let added = right.columns.iter().filter(|column| !left.columns.contains(column));
         let columns: Vec<_> = left.columns.iter().chain(added).cloned().collect();
-        let formula = formula.bind(&columns).expect(CHECKED);
-        let rows = self.join(&left, &right, &|row| formula.holds(&|place| row[place].clone()))?;
+        let bound = formula.bind(&columns).expect(CHECKED);
+        let mut undefined = Vec::new();
+        let rows = self.join(&left, &right, &mut |row| {
+            let truth = bound.truth(&|place| row[place].clone());
+            undefined.extend(truth.is_none().then(|| row.clone()));
+            truth == Some(true)
+        })?;
+        self.note(expression, formula, undefined);
         Ok(Table { columns, rows })
+    }
+
+    /// Notes rows of an operator for which something has no value.
+    fn note(&mut self, operator: &Expression, what: &dyn ToString, rows: Vec<Row>) {
+        if !rows.is_empty() {
+            let key = (self.current.clone(), what.to_string().into(), std::ptr::from_ref(operator).addr());
+            self.undefined.entry(key).or_default().extend(rows);
+        }
     }
 
     /// The pairs of rows that agree on the shared columns, if they are to be kept. The smaller side is put in a tree by
@@ -384,7 +421,7 @@ impl Evaluation<'_> {
         &mut self,
         left: &Table,
         right: &Table,
-        keep: &dyn Fn(&Row) -> bool,
+        keep: &mut dyn FnMut(&Row) -> bool,
     ) -> Result<Rows, RuntimeError> {
         let added = places_of(right, |column| !left.columns.contains(column));
         let left_is_smaller = left.rows.len() <= right.rows.len();
@@ -429,24 +466,30 @@ fn project(table: &Table, columns: &[Column]) -> Rows {
     Arc::new(table.rows.iter().map(|row| pick(row, &places)).collect())
 }
 
-/// An aggregate over the given columns, in groups.
+/// An aggregate over the given columns, in groups, and the keys of those where it has no value.
 fn group<'a>(
     table: &Table,
     keys: &[Column],
     aggregate: &Aggregate,
     over: impl Iterator<Item = &'a Column>,
-) -> Rows {
+) -> (Rows, Vec<Row>) {
     let over = places(table, over);
-    let finish = |(mut key, rows): (Row, Vec<&Row>)| {
+    let (mut grouped, mut undefined) = (BTreeSet::new(), Vec::new());
+    for (mut key, rows) in groups(table, keys) {
         let mut values: Vec<Row> = rows.into_iter().map(|row| pick(row, &over)).collect();
         if *aggregate == Aggregate::Count && !over.is_empty() {
             values.sort_unstable();
             values.dedup();
         }
-        key.push(aggregate.fold_rows(&mut values.into_iter())?);
-        Some(key)
-    };
-    Arc::new(groups(table, keys).into_iter().filter_map(finish).collect())
+        match aggregate.fold_rows(&mut values.into_iter()) {
+            None => undefined.push(key),
+            Some(value) => {
+                key.push(value);
+                grouped.insert(key);
+            }
+        }
+    }
+    (Arc::new(grouped), undefined)
 }
 
 /// Each row with its place in its group.

@@ -5,6 +5,8 @@
 //! if it is absent and with -1 only if it is present; the caller sees to it, and a runtime refuses what is not so.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
 
 use motet_fact::Value;
 
@@ -98,6 +100,35 @@ impl Relation {
     }
 }
 
+/// Rows that derive nothing, since something of them has no value (Q3): a sum that overflows, a division by zero.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Undefined {
+    /// The relation that was being computed.
+    pub relation: RelationName,
+    /// The term, condition or aggregate that has no value, as text.
+    pub term: Arc<str>,
+    /// How many rows, or groups, that is so for now.
+    pub rows: usize,
+}
+
+impl Undefined {
+    /// Adds up what several operators count, in order; what is nothing is left out.
+    pub fn sum(counts: impl Iterator<Item = (RelationName, Arc<str>, usize)>) -> Vec<Undefined> {
+        let mut sums: BTreeMap<_, usize> = BTreeMap::new();
+        counts.for_each(|(relation, term, rows)| *sums.entry((relation, term)).or_default() += rows);
+        let some = sums.into_iter().filter(|(_, rows)| *rows > 0);
+        some.map(|((relation, term), rows)| Undefined { relation, term, rows }).collect()
+    }
+}
+
+impl Display for Undefined {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Undefined { relation, term, rows } = self;
+        let rows_have = if *rows == 1 { "row has" } else { "rows have" };
+        write!(f, "`{relation}`: {rows} {rows_have} no value for {term}")
+    }
+}
+
 /// A plan kept running.
 pub trait Runtime {
     /// Runs one epoch and gives the net changes of the output relations. Relations without change are left out.
@@ -106,4 +137,8 @@ pub trait Runtime {
     /// # Errors
     /// [`RuntimeError`]; the runtime is then as it was before.
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError>;
+
+    /// What derives nothing for want of a value, as of the last epoch (Q3): a warning, for it is seldom meant. Rows
+    /// that a runtime need not look at for its outputs it need not count.
+    fn undefined(&self) -> Vec<Undefined>;
 }

@@ -429,7 +429,8 @@ impl BoundFormula {
         self.truth(at) == Some(true)
     }
 
-    fn truth(&self, at: &dyn Fn(usize) -> Value) -> Option<bool> {
+    /// Whether the formula is true or false of a row; nothing where it is undefined.
+    pub fn truth(&self, at: &dyn Fn(usize) -> Value) -> Option<bool> {
         match self {
             BoundFormula::True => Some(true),
             BoundFormula::Compare(comparison, left, right) => {

@@ -25,6 +25,7 @@ use crate::meter::Meter;
 use crate::plan::{self, Plan};
 use crate::row::PackedRow;
 use crate::scope::{Epoch, Flow, Round, Stage, distinct};
+use crate::undefined::Ledger;
 
 /// Rows with the changes of their weights.
 pub(crate) type Batch<W> = Vec<(W, i64)>;
@@ -48,6 +49,7 @@ pub(crate) fn build<W: PackedRow>(
     plan: &Plan,
     dictionary: &SharedDictionary,
     meter: &Rc<Meter>,
+    ledger: &Rc<Ledger<W>>,
 ) -> Ends<W> {
     let mut ends = Ends { inputs: BTreeMap::new(), outputs: BTreeMap::new(), probe: Handle::new() };
     let mut relations = Relations::new();
@@ -59,7 +61,7 @@ pub(crate) fn build<W: PackedRow>(
     let nothing = W::collect(std::iter::empty());
     let unit = VecCollection::new([(nothing, 0, 1)].to_stream(root));
     for stage in &plan.stages {
-        let context = Context { root, unit: unit.clone(), relations: &relations, dictionary, meter };
+        let context = Context { root, unit: unit.clone(), relations: &relations, dictionary, meter, ledger };
         let assigned = context.stage(stage);
         relations.extend(assigned);
     }
@@ -90,6 +92,7 @@ struct Context<'a, 'r, W: PackedRow> {
     relations: &'a Relations<'r, W>,
     dictionary: &'a SharedDictionary,
     meter: &'a Rc<Meter>,
+    ledger: &'a Rc<Ledger<W>>,
 }
 
 impl<'r, W: PackedRow> Context<'_, 'r, W> {
@@ -97,7 +100,8 @@ impl<'r, W: PackedRow> Context<'_, 'r, W> {
     fn stage(&self, stage: &plan::Stage) -> Vec<(RelationName, Relation<'r, W>)> {
         self.root.scoped("Stage", |scope: Iterative<'_, Epoch, Round>| {
             let unit = self.unit.clone().enter(scope);
-            let mut builder = Stage::new(scope, unit, Rc::clone(self.dictionary), Rc::clone(self.meter));
+            let (meter, ledger) = (Rc::clone(self.meter), Rc::clone(self.ledger));
+            let mut builder = Stage::new(scope, unit, Rc::clone(self.dictionary), meter, ledger);
             for name in stage.reads() {
                 if let Some(rows) = self.relations.get(name) {
                     builder.relations.insert(name.clone(), rows.clone().enter(scope));

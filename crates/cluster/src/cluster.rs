@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::{Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError};
+use motet_algebra::{
+    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError, Undefined,
+};
 use motet_fact::Value;
 
 use crate::build::Batch;
@@ -61,11 +63,16 @@ impl Runtime for Cluster {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
         self.engine.step(inputs, budget)
     }
+
+    fn undefined(&self) -> Vec<Undefined> {
+        self.engine.undefined()
+    }
 }
 
 /// A [`Cluster`] whose row type is not known.
 trait Engine {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError>;
+    fn undefined(&self) -> Vec<Undefined>;
     fn rows_held(&self, input: &str) -> usize;
     fn operators(&self) -> usize;
 }
@@ -79,6 +86,8 @@ struct Held<W: PackedRow> {
     running: Option<Running<W>>,
     /// Whether an epoch was run to its end, so that the caller knows the outputs for the contents.
     reported: bool,
+    /// What had no value in the last epoch that was run to its end.
+    undefined: Vec<Undefined>,
 }
 
 impl<W: PackedRow> Engine for Held<W> {
@@ -87,10 +96,15 @@ impl<W: PackedRow> Engine for Held<W> {
         let mut running = self.running()?;
         // If the epoch fails, the dataflow goes with this frame.
         let outputs = running.run(&changes, budget)?;
+        self.undefined = running.undefined();
         self.running = Some(running);
         self.reported = true;
         self.keep(changes);
         Ok(self.decode(outputs))
+    }
+
+    fn undefined(&self) -> Vec<Undefined> {
+        self.undefined.clone()
     }
 
     fn rows_held(&self, input: &str) -> usize {
@@ -104,7 +118,15 @@ impl<W: PackedRow> Engine for Held<W> {
 
 impl<W: PackedRow> Held<W> {
     fn new(program: Program, plan: Plan, dictionary: SharedDictionary) -> Self {
-        Held { program, plan, dictionary, contents: BTreeMap::new(), running: None, reported: false }
+        Held {
+            program,
+            plan,
+            dictionary,
+            contents: BTreeMap::new(),
+            running: None,
+            reported: false,
+            undefined: Vec::new(),
+        }
     }
 
     /// The dataflow, built anew if there is none that can go on.

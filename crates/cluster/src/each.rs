@@ -11,28 +11,48 @@ use crate::dictionary::{Dictionary, Id, SharedDictionary};
 use crate::plan::Step;
 use crate::row::{PackedRow, pick};
 
-/// What is left of a row after all steps; nothing if one of them drops it.
-pub(crate) fn apply<W: PackedRow>(row: W, steps: &[Step], dictionary: &SharedDictionary) -> Option<W> {
-    steps.iter().try_fold(row, |row, step| apply_one(row, step, dictionary))
+/// Why a row does not go on.
+pub(crate) enum Dropped<W> {
+    /// A test does not hold of it.
+    Unfit,
+    /// What the step computes of it has no value.
+    Undefined(W),
 }
 
-fn apply_one<W: PackedRow>(row: W, step: &Step, dictionary: &SharedDictionary) -> Option<W> {
+/// What is left of a row after all steps, or the step that drops it, and why.
+pub(crate) fn apply<W: PackedRow>(
+    row: W,
+    steps: &[Step],
+    dictionary: &SharedDictionary,
+) -> Result<W, (usize, Dropped<W>)> {
+    let mut numbered = steps.iter().enumerate();
+    numbered.try_fold(row, |row, (number, step)| {
+        apply_one(row, step, dictionary).map_err(|dropped| (number, dropped))
+    })
+}
+
+fn apply_one<W: PackedRow>(row: W, step: &Step, dictionary: &SharedDictionary) -> Result<W, Dropped<W>> {
+    let fit = |fits: bool, row: W| if fits { Ok(row) } else { Err(Dropped::Unfit) };
     match step {
-        Step::Same(left, right) => (row.at(*left) == row.at(*right)).then_some(row),
-        Step::Is(place, id) => (row.at(*place) == *id).then_some(row),
-        Step::Filter(formula) => {
-            let holds = formula.holds(&decoded(&row, &dictionary.borrow()));
-            holds.then_some(row)
+        Step::Same(left, right) => fit(row.at(*left) == row.at(*right), row),
+        Step::Is(place, id) => fit(row.at(*place) == *id, row),
+        Step::Filter(formula, _) => {
+            let truth = formula.truth(&decoded(&row, &dictionary.borrow()));
+            match truth {
+                Some(truth) => fit(truth, row),
+                None => Err(Dropped::Undefined(row)),
+            }
         }
-        Step::Extend(width, term) => {
-            let value = term.evaluate(&decoded(&row, &dictionary.borrow()))?;
-            Some(lengthen(&row, *width, dictionary.borrow_mut().intern(&value)))
+        Step::Extend(width, term, _) => {
+            let value = term.evaluate(&decoded(&row, &dictionary.borrow()));
+            let Some(value) = value else { return Err(Dropped::Undefined(row)) };
+            Ok(lengthen(&row, *width, dictionary.borrow_mut().intern(&value)))
         }
         Step::Cid(relation, columns) => {
             let value = cid(&row, relation, columns, &dictionary.borrow());
-            Some(lengthen(&row, columns.len(), dictionary.borrow_mut().intern(&value)))
+            Ok(lengthen(&row, columns.len(), dictionary.borrow_mut().intern(&value)))
         }
-        Step::Keep { places, .. } => Some(pick(&row, places)),
+        Step::Keep { places, .. } => Ok(pick(&row, places)),
     }
 }
 

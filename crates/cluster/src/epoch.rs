@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use differential_dataflow::consolidation::consolidate;
-use motet_algebra::{Budget, RelationName, RuntimeError};
+use motet_algebra::{Budget, RelationName, RuntimeError, Undefined};
 use timely::WorkerConfig;
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
@@ -20,6 +20,7 @@ use crate::meter::Meter;
 use crate::plan::Plan;
 use crate::row::PackedRow;
 use crate::scope::Epoch;
+use crate::undefined::Ledger;
 
 /// Changes of relations as packed rows.
 pub(crate) type Batches<W> = BTreeMap<RelationName, Batch<W>>;
@@ -29,6 +30,7 @@ pub(crate) struct Running<W: PackedRow> {
     ends: Ends<W>,
     worker: Worker,
     meter: Rc<Meter>,
+    ledger: Rc<Ledger<W>>,
     epoch: Epoch,
 }
 
@@ -38,13 +40,19 @@ impl<W: PackedRow> Running<W> {
         // Without a clock: nothing is logged, and nothing waits.
         let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), None);
         let meter = Rc::new(Meter::new());
-        let ends = worker.dataflow(|root| build(root, plan, dictionary, &meter));
-        Running { ends, worker, meter, epoch: 0 }
+        let ledger = Ledger::new();
+        let ends = worker.dataflow(|root| build(root, plan, dictionary, &meter, &ledger));
+        Running { ends, worker, meter, ledger, epoch: 0 }
     }
 
     /// How many operators there are.
     pub(crate) fn operators(&self) -> usize {
         self.worker.peek_identifier()
+    }
+
+    /// What has no value, as of the last epoch.
+    pub(crate) fn undefined(&self) -> Vec<Undefined> {
+        self.ledger.counts()
     }
 
     /// Whether no further epoch can be counted. A dataflow this old is built anew.

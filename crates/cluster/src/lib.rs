@@ -30,6 +30,7 @@
 //! | `scope` | the operators of one stage |
 //! | `build` | inputs, stages and outputs of a dataflow |
 //! | `meter` | what an epoch costs |
+//! | `undefined` | rows that have no value |
 //! | `epoch` | a running dataflow |
 //! | [`Cluster`] | the runtime |
 
@@ -43,6 +44,7 @@ mod plan;
 mod planner;
 mod row;
 mod scope;
+mod undefined;
 
 pub use cluster::Cluster;
 pub use dictionary::{Dictionary, SharedDictionary};

@@ -6,6 +6,7 @@
 //! [`crate::build`] turns them into operators.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use motet_algebra::{Aggregate, BoundFormula, BoundTerm, Column, RelationName};
 use motet_fact::Value;
@@ -187,10 +188,10 @@ pub(crate) enum Step {
     Same(usize, usize),
     /// The row goes on if a position holds this value.
     Is(usize, Id),
-    /// The row goes on if a formula holds.
-    Filter(BoundFormula),
-    /// The row of this width is lengthened by a term, or dropped where that is undefined.
-    Extend(usize, BoundTerm),
+    /// The row goes on if a formula, which has this text, holds.
+    Filter(BoundFormula, Arc<str>),
+    /// The row of this width is lengthened by a term, which has this text, or dropped where that is undefined.
+    Extend(usize, BoundTerm, Arc<str>),
     /// The row is lengthened by the CID of the tuple it is in this relation, with these columns (requirements §3.6).
     Cid(RelationName, Vec<Column>),
     /// The row becomes what it has at these positions.

@@ -9,6 +9,7 @@
 //! What it does not do: reorder joins or drop columns early. That is the affair of whoever makes the program.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use motet_algebra::{
     Aggregate, BoundFormula, BoundTerm, Column, Comparison, Expression, Formula, Program, RelationName, Row,
@@ -196,15 +197,23 @@ impl Planner<'_> {
         equalities(&formula.normal_form(ALTERNATIVES), &mut known);
         let Planned { node, columns } = self.expression(input, known)?;
         let mut steps = Vec::new();
-        self.tests(formula.bind(&columns)?, &mut steps);
+        let text: Arc<str> = formula.to_string().into();
+        let mut others = Vec::new();
+        self.tests(formula.bind(&columns)?, &mut steps, &mut others);
+        // What has a value whatever the row is comes first, and of the others one that is false decides.
+        match others.len() {
+            0 => {}
+            1 => steps.push(Step::Filter(others.remove(0), text)),
+            _ => steps.push(Step::Filter(BoundFormula::And(others), text)),
+        }
         Ok(Planned { node: each(node, steps), columns })
     }
 
-    /// The tests of a formula: what asks only for identity compares numbers.
-    fn tests(&mut self, formula: BoundFormula, steps: &mut Vec<Step>) {
+    /// The tests of a formula: what asks only for identity compares numbers, and is taken from the others.
+    fn tests(&mut self, formula: BoundFormula, steps: &mut Vec<Step>, others: &mut Vec<BoundFormula>) {
         match formula {
             BoundFormula::True => {}
-            BoundFormula::And(all) => all.into_iter().for_each(|one| self.tests(one, steps)),
+            BoundFormula::And(all) => all.into_iter().for_each(|one| self.tests(one, steps, others)),
             BoundFormula::Compare(Comparison::Equal, BoundTerm::Column(left), BoundTerm::Column(right)) => {
                 steps.push(Step::Same(left, right));
             }
@@ -220,7 +229,7 @@ impl Planner<'_> {
             ) => {
                 steps.push(Step::Is(place, self.dictionary.intern(&value)));
             }
-            other => steps.push(Step::Filter(other)),
+            other => others.push(other),
         }
     }
 
@@ -250,7 +259,7 @@ impl Planner<'_> {
     ) -> Result<Planned, SchemaError> {
         let known = known.into_iter().filter(|(known, _)| known != column).collect();
         let Planned { node, mut columns } = self.expression(input, known)?;
-        let step = Step::Extend(columns.len(), term.bind(&columns)?);
+        let step = Step::Extend(columns.len(), term.bind(&columns)?, term.to_string().into());
         columns.push(column.clone());
         Ok(Planned { node: each(node, [step]), columns })
     }

@@ -27,14 +27,16 @@ use motet_algebra::{Aggregate, RelationName, Row};
 use motet_fact::Value;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::vec::Map;
 use timely::dataflow::scope::Iterative;
 use timely::order::Product;
 
 use crate::dictionary::{Id, SharedDictionary};
-use crate::each::{apply, lengthen};
+use crate::each::{Dropped, apply, lengthen};
 use crate::meter::Meter;
 use crate::plan::{Keyed, Node, Origin, Step};
 use crate::row::{PackedRow, pick};
+use crate::undefined::Ledger;
 
 /// The epoch of a change: how many steps were run before it since the dataflow was built.
 pub(crate) type Epoch = u32;
@@ -71,6 +73,7 @@ pub(crate) struct Stage<'s, W: PackedRow> {
     pub(crate) target: RelationName,
     pub(crate) dictionary: SharedDictionary,
     pub(crate) meter: Rc<Meter>,
+    pub(crate) ledger: Rc<Ledger<W>>,
     indexes: BTreeMap<(RelationName, Vec<usize>), Index<'s, W>>,
     keys: BTreeMap<(RelationName, Vec<usize>), Keys<'s, W>>,
 }
@@ -82,6 +85,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         unit: Rows<'s, W>,
         dictionary: SharedDictionary,
         meter: Rc<Meter>,
+        ledger: Rc<Ledger<W>>,
     ) -> Self {
         Stage {
             scope,
@@ -90,6 +94,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
             target: RelationName::from(""),
             dictionary,
             meter,
+            ledger,
             indexes: BTreeMap::new(),
             keys: BTreeMap::new(),
         }
@@ -123,9 +128,23 @@ impl<'s, W: PackedRow> Stage<'s, W> {
     fn each(&mut self, input: &Node, steps: &[Step]) -> Flow<'s, W> {
         let Flow { rows, degree } = self.node(input);
         let lossy = steps.iter().any(|step| matches!(step, Step::Keep { lossy: true, .. }));
+        let note = |step: &Step| match step {
+            Step::Filter(_, term) | Step::Extend(_, _, term) => {
+                Some(self.ledger.operator(&self.target, term))
+            }
+            Step::Same(..) | Step::Is(..) | Step::Cid(..) | Step::Keep { .. } => None,
+        };
+        let notes: Vec<_> = steps.iter().map(note).collect();
         let (steps, dictionary) = (steps.to_vec(), Rc::clone(&self.dictionary));
-        let rows = rows.flat_map(move |row| apply(row, &steps, &dictionary));
-        Flow { rows, degree: degree.max(u32::from(lossy)) }
+        let rows = rows.inner.flat_map(move |(row, time, change)| {
+            let applied = apply(row, &steps, &dictionary);
+            if let Err((step, Dropped::Undefined(row))) = &applied {
+                let note = notes[*step].as_ref().expect("only terms and formulas are undefined");
+                note(row, change);
+            }
+            applied.ok().map(|row| (row, time, change))
+        });
+        Flow { rows: VecCollection::new(rows), degree: degree.max(u32::from(lossy)) }
     }
 
     /// The sum of all inputs.
@@ -184,6 +203,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
     fn group(&mut self, input: &Node, keys: &[usize], aggregate: &Aggregate, over: &[usize]) -> Flow<'s, W> {
         let flow = self.node(input);
         // A sum, say, and a count of rows take each row once; others take each value once, and reduce sees it so.
+        let note = self.ledger.operator(&self.target, &aggregate.to_string().into());
         let (aggregate, per_row) = (aggregate.clone(), aggregate.counts_rows() || over.is_empty());
         let rows = if per_row { self.set(flow) } else { flow.rows };
         let (places, width) = (keys.to_vec(), keys.len());
@@ -194,14 +214,22 @@ impl<'s, W: PackedRow> Stage<'s, W> {
             .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
                 "Group",
                 move |_key, input, output| {
-                    if let Some(id) = fold(&aggregate, per_row, compared, input, &dictionary) {
-                        output.push((W::collect([id].into_iter()), 1));
-                    }
+                    // The second column says whether there is a value.
+                    let id = fold(&aggregate, per_row, compared, input, &dictionary);
+                    let columns = [id.unwrap_or(0), Id::from(id.is_some())];
+                    output.push((W::collect(columns.into_iter()), 1));
                 },
                 fill,
             );
-        let rows = reduced.as_collection(move |key, value| lengthen(key, width, value.at(0)));
-        Flow { rows, degree: 0 }
+        let groups = reduced.as_collection(|key, value| (key.clone(), value.at(0), value.at(1)));
+        let rows = groups.inner.flat_map(move |((key, id, is_defined), time, change)| {
+            if is_defined == 0 {
+                note(&key, change);
+                return None;
+            }
+            Some((lengthen(&key, width, id), time, change))
+        });
+        Flow { rows: VecCollection::new(rows), degree: 0 }
     }
 
     fn rank(&mut self, input: &Node, keys: &[usize], by: &[usize], width: usize) -> Flow<'s, W> {

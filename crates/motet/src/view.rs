@@ -17,7 +17,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{Budget, Changes, Naive, RelationName, Row, Runtime, RuntimeError};
+use motet_algebra::{Budget, Changes, Naive, Registry, RelationName, Row, Runtime, RuntimeError, Undefined};
 use motet_cluster::Cluster;
 use motet_fact::Value;
 use motet_logic::{Catalog, Compiled, Source, Window};
@@ -265,6 +265,11 @@ impl View {
     /// All outputs with all their rows, as of the last epoch.
     pub fn contents(&self) -> &BTreeMap<RelationName, BTreeSet<Row>> {
         &self.contents
+    }
+
+    /// What derives nothing for want of a value, as of the last epoch (Q3).
+    pub fn undefined(&self) -> Vec<Undefined> {
+        self.runtime.undefined()
     }
 
     /// How many epochs the view has run.

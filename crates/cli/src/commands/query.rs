@@ -62,6 +62,9 @@ pub(crate) fn run(
     for warning in view.compiled().warnings.to_string().lines() {
         let _told = writeln!(std::io::stderr().lock(), "{warning}");
     }
+    for undefined in view.undefined() {
+        let _told = writeln!(std::io::stderr().lock(), "warning: {undefined}");
+    }
     print_contents(&mut out, global.format, &view)?;
     if watch {
         let _node = serve::dial(party.database(), peers)?;
