@@ -17,6 +17,7 @@
 //! | [`moves`] | moves of a tree, replayed without cycles |
 //! | [`naive`] | the evaluator that defines the semantics |
 //! | [`optimiser`], [`stats`] | programs that mean the same and cost less; what they go by |
+//! | [`explain()`] | programs as trees for people, with the rows that are expected and those that there are |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
@@ -25,6 +26,7 @@ pub mod aggregate;
 pub mod contract;
 mod derived;
 pub mod exact;
+mod explain;
 pub mod expression;
 mod formula;
 pub mod moves;
@@ -41,6 +43,7 @@ mod texts;
 mod times;
 
 pub use aggregate::Aggregate;
+pub use explain::explain;
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;
 pub use optimiser::optimise;

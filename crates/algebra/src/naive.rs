@@ -11,6 +11,8 @@
 //! every operator distributes over union in each of its inputs; [`Naive::plain`] does without it, and the tests compare
 //! the two.
 
+mod measure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ use crate::moves::fold_moves;
 use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError, Undefined};
 use crate::schema::position;
 use crate::{Aggregate, Column, Expression, Formula, Program, RelationName, SchemaError, Statement};
+
+pub use measure::{MeasureError, measure};
 
 /// A set of rows, cheap to hand on.
 type Rows = Arc<BTreeSet<Row>>;

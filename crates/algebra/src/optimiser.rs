@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Column, Expression, Formula, Program, Statement, Stats};
 use conjunction::{Atom, Conjunction, Variable};
-use estimate::Estimator;
+pub(crate) use estimate::Estimator;
 use table::{Operand, Table};
 
 /// How many plans are kept for each number of atoms.

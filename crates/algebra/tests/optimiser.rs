@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
+use motet_algebra::naive::measure;
 use motet_algebra::{
-    Aggregate, Column, ColumnType, Comparison, Expression, Formula, Function, Program, Relation, Statement,
-    Stats, Term, Unknown, optimise,
+    Aggregate, Budget, Column, ColumnType, Comparison, Counted, Expression, Formula, Function, Program,
+    Relation, Statement, Stats, Term, Unknown, explain, optimise,
 };
 use motet_fact::Value;
 
@@ -73,8 +74,7 @@ fn program(outputs: Vec<(&str, &[&str], Expression)>) -> Program {
 
 /// Checks the statements that become of some outputs.
 fn check(outputs: Vec<(&str, &[&str], Expression)>, stats: &dyn Stats, want: &Expect) {
-    let optimised = optimise(&program(outputs), stats);
-    want.assert_eq(&optimised.statements.iter().map(ToString::to_string).collect::<String>());
+    want.assert_eq(&explain(&optimise(&program(outputs), stats), stats, None));
 }
 
 #[test]
@@ -87,12 +87,15 @@ fn joins_begin_where_few_rows_are() {
         chain(),
         &Unknown,
         &expect![[r#"
-            out :- projection([x, y],
-              natural_join(
-                projection([x, q], natural_join(rename([y: p], a), rename([x: p, y: q], b))),
-                rename([x: q], c)
-              )
-            );
+                                          estimated
+            out :=
+              project x, y                   10,000
+                join                        100,000
+                  project x, q               10,000
+                    join                     10,000
+                      a (y as p)              1,000
+                      b (x as p, y as q)      1,000
+                  c (x as q)                  1,000
         "#]],
     );
     let sizes = Sizes([("a", (100_000, 500)), ("b", (10_000, 300)), ("c", (3, 3))].into());
@@ -100,12 +103,15 @@ fn joins_begin_where_few_rows_are() {
         chain(),
         &sizes,
         &expect![[r#"
-            out :- projection([y, x],
-              natural_join(
-                projection([p, y], natural_join(rename([x: p, y: q], b), rename([x: q], c))),
-                rename([y: p], a)
-              )
-            );
+                                          estimated
+            out :=
+              project y, x                    1,500
+                join                         20,000
+                  project p, y                  100
+                    join                        100
+                      b (x as p, y as q)     10,000
+                      c (x as q)                  3
+                  a (y as p)                100,000
         "#]],
     );
 }
@@ -120,16 +126,17 @@ fn conditions_go_to_what_they_speak_of() {
         vec![("out", &["x", "p"], project(all, &["x", "p"]))],
         &Unknown,
         &expect![[r#"
-            out :- projection([x, p],
-              selection(x < y,
-                natural_join(
-                  rename([y: p], a),
-                  rename([q: p],
-                    union(rename([x: q], selection(y = 7, b)), rename([x: q], selection(y = 7, c)))
-                  )
-                )
-              )
-            );
+                                              estimated
+            out :=
+              project x, p                           67
+                select x < y                         67
+                  join                              200
+                    a (y as p)                    1,000
+                    union (q as p)                   20
+                      select y == 7 (x as q)         10
+                        b                         1,000
+                      select y == 7 (x as q)         10
+                        c                         1,000
         "#]],
     );
 }
@@ -141,10 +148,15 @@ fn what_adds_no_column_is_a_semijoin() {
         vec![("out", &["x", "y"], both)],
         &Unknown,
         &expect![[r#"
-            out :- semijoin(
-              a,
-              projection([y], semijoin(rename([x: y, y: z], b), rename([x: z], projection([x], c))))
-            );
+                                        estimated
+            out :=
+              semijoin                      1,000
+                a                           1,000
+                project y                     100
+                  semijoin                  1,000
+                    b (x as y, y as z)      1,000
+                    project x (x as z)        100
+                      c                     1,000
         "#]],
     );
 }
@@ -168,11 +180,28 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
         vec![("out", &["y", "r"], group(Aggregate::Max))],
         &Unknown,
         &expect![[r#"
-            out :- group_by([y], r, max(d),
-              projection([y, d],
-                extend(d := z + 1, semijoin(rename([x: y, y: z], b), projection([y], a)))
-              )
-            );
+                                          estimated
+            out :=
+              group by y: r = max d             100
+                project y, d                  1,000
+                  extend d = (z + 1)          1,000
+                    semijoin                  1,000
+                      b (x as y, y as z)      1,000
+                      project y                 100
+                        a                     1,000
+        "#]],
+    );
+    check(
+        vec![("out", &["y", "r"], group(Aggregate::Sum))],
+        &Unknown,
+        &expect![[r#"
+                                        estimated
+            out :=
+              group by y: r = sum d           100
+                extend d = (z + 1)         10,000
+                  join                     10,000
+                    a                       1,000
+                    b (x as y, y as z)      1,000
         "#]],
     );
     check(vec![("out", &["y", "r"], group(Aggregate::Sum))], &Unknown, &expect![[r#"
@@ -190,11 +219,22 @@ fn what_is_computed_twice_becomes_a_relation() {
         ("p", &["x", "y", "z"][..], two("x", "y", "z")),
         ("q", &["u", "v", "w"], select(two("u", "v", "w"), less)),
     ];
-    check(outputs, &Unknown, &expect![[r#"
-        `shared~1` :- natural_join(a, rename([x: y, y: z], b));
-        p :- `shared~1`;
-        q :- selection(u < w, rename([x: u, y: v, z: w], `shared~1`));
-    "#]]);
+    check(
+        outputs,
+        &Unknown,
+        &expect![[r#"
+                                                   estimated
+            shared~1 :=
+              join                                    10,000
+                a                                      1,000
+                b (x as y, y as z)                     1,000
+            p :=
+              shared~1                                10,000
+            q :=
+              select u < w                             3,333
+                shared~1 (x as u, y as v, z as w)     10,000
+        "#]],
+    );
 }
 
 /// A term may be undefined, and then drops its row, whether the column is shown or not.
@@ -206,7 +246,11 @@ fn computed_columns_stay() {
         vec![("out", &["x"], project(computed, &["x"]))],
         &Unknown,
         &expect![[r#"
-            out :- projection([x], extend(d := x / y, a));
+                                    estimated
+            out :=
+              project x                   100
+                extend d = (x / y)      1,000
+                  a                     1,000
         "#]],
     );
 }
@@ -216,4 +260,29 @@ fn an_unsound_program_is_left_alone() {
     let program = program(vec![("out", &["z"], read("a", "x", "y"))]);
     assert!(program.check().is_err());
     assert_eq!(optimise(&program, &Unknown), program);
+}
+
+/// What an operator has is counted on the final contents: of a loop what it has in the end.
+#[test]
+fn an_explanation_shows_what_was_expected_and_what_there_is() {
+    let mut program = program(vec![("out", &["x", "y"], read("a", "x", "y"))]);
+    let step = project(join(read("out", "x", "p"), read("a", "p", "y")), &["x", "y"]);
+    let body = vec![Statement::Assign { relation: "out".into(), expression: step }];
+    program.statements.push(Statement::Loop { body, exports: vec!["out".into()] });
+    let edge = |from: i64| (vec![Value::Int(from), Value::Int(from + 1)], 1);
+    let inputs = [("a".into(), (0..30).map(edge).collect())].into();
+    let stats = Counted::of(&program, &inputs);
+    let better = optimise(&program, &stats);
+    let actual = measure(&better, &inputs, Budget::default()).unwrap();
+    expect![[r#"
+                              estimated  actual
+        out :=
+          a                          30      30
+        loop for out
+          out :=
+            project x, y            480     435
+              join                  480     435
+                out (y as p)        480     465
+                a (x as p)           30      30
+    "#]].assert_eq(&explain(&better, &stats, Some(&actual)));
 }

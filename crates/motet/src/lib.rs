@@ -30,6 +30,7 @@
 //! | [`transaction`] | what becomes true together |
 //! | [`pipeline`] | the one way in |
 //! | [`view`] | a query kept right |
+//! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
 //! | `rules` | the rules that a party saves |
 //! | [`membership`] | invitations, joining, enrolment |
@@ -45,7 +46,7 @@ pub mod pipeline;
 mod registers;
 pub mod relations;
 pub mod replica;
-mod rules;
+pub mod runtime_kind;
 mod state;
 mod tables;
 pub mod transaction;
@@ -64,9 +65,10 @@ pub use error::Error;
 pub use membership::{Author, Joining};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
+pub use runtime_kind::RuntimeKind;
 pub use transaction::{Receipt, Transaction};
 pub use verify::Verification;
-pub use view::{RuntimeKind, View};
+pub use view::View;
 pub use world::World;
 
 pub use motet_algebra as algebra;

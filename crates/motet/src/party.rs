@@ -8,8 +8,9 @@ use motet_item::{Item, ItemId};
 use motet_party::Role;
 
 use crate::database::lock;
+use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
-use crate::view::{RuntimeKind, View};
+use crate::view::View;
 use crate::{Database, Error, Parameters};
 
 /// A handle to one party of a database. Cheap to clone.
@@ -219,8 +220,8 @@ impl Party {
         runtime: RuntimeKind,
         budget: Budget,
     ) -> Result<View, Error> {
-        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
-        let mut view = View::new(compiled, runtime, budget)?;
+        let compiled = View::compile(name, text, parameters, &self.database.functions())?;
+        let mut view = View::new(compiled, runtime, budget);
         let store = self.database.store();
         let rows = self.with(|state| {
             let mut net = crate::relations::Net::default();

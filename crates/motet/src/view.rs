@@ -17,26 +17,17 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{Budget, Changes, Naive, Registry, RelationName, Row, Runtime, RuntimeError, Undefined};
-use motet_cluster::Cluster;
+use motet_algebra::{
+    Budget, Changes, Counted, Registry, RelationName, Row, Runtime, RuntimeError, Undefined,
+};
 use motet_fact::Value;
 use motet_logic::{Catalog, Compiled, Source, Window};
 
-use crate::relations::{BaseChanges, Net};
-use crate::{Error, Parameters};
+use crate::relations::{self, BaseChanges, Net};
+use crate::{Error, Parameters, RuntimeKind};
 
 /// Past this many waiting batches a queue is merged into one.
 const QUEUE_BATCHES: usize = 64;
-
-/// Which evaluator runs a query. They always agree (Q13).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RuntimeKind {
-    /// The evaluator that defines the semantics: computes everything anew each time.
-    Naive,
-    /// Differential dataflow: incremental.
-    #[default]
-    Cluster,
-}
 
 /// The changes that wait for one view.
 #[derive(Debug)]
@@ -110,7 +101,9 @@ impl Multiset {
 /// A query kept right: its contents now, and the changes as entries arrive.
 pub struct View {
     compiled: Compiled,
-    runtime: Box<dyn Runtime>,
+    kind: RuntimeKind,
+    /// Made in the first epoch, when it is known how much there is of everything.
+    runtime: Option<Box<dyn Runtime>>,
     queue: Arc<Queue>,
     counts: Multiset,
     contents: BTreeMap<RelationName, BTreeSet<Row>>,
@@ -133,14 +126,7 @@ impl View {
         motet_logic::compile(&source, catalog, parameters).map_err(Error::Query)
     }
 
-    pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Result<Self, Error> {
-        let plan = compiled.program.clone();
-        let runtime: Box<dyn Runtime> = match kind {
-            RuntimeKind::Naive => Box::new(Naive::new(plan).map_err(|error| Error::Plan(error.to_string()))?),
-            RuntimeKind::Cluster => {
-                Box::new(Cluster::new(plan).map_err(|error| Error::Plan(error.to_string()))?)
-            }
-        };
+    pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Self {
         let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
         let queue = Queue { wanted, batches: Mutex::default(), arrived: Condvar::new() };
         let contents = compiled
@@ -153,7 +139,7 @@ impl View {
         let windowed = compiled.outputs.iter().filter(|one| one.limit.is_some() || !one.order.is_empty());
         let windows = windowed.map(|output| (output.name.clone(), Window::new(output))).collect();
         let (queue, counts) = (Arc::new(queue), Multiset::default());
-        Ok(View { compiled, runtime, queue, counts, contents, windows, epoch: 0, budget, stopped: None })
+        View { compiled, kind, runtime: None, queue, counts, contents, epoch: 0, budget, stopped: None }
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {
@@ -185,7 +171,15 @@ impl View {
                 inputs.insert(relation.into(), rows);
             }
         }
-        let changes = self.runtime.step(&inputs, self.budget).map_err(|error| self.stop(error))?;
+        let runtime = match &mut self.runtime {
+            Some(runtime) => runtime,
+            none => {
+                let stats = Counted::of(&self.compiled.program, &inputs);
+                let started = self.kind.start(&self.compiled.program, &stats);
+                none.insert(started.map_err(|error| Error::Plan(error.to_string()))?)
+            }
+        };
+        let changes = runtime.step(&inputs, self.budget).map_err(|error| self.stop(error))?;
         self.epoch += 1;
         for (relation, rows) in &changes {
             let contents = self.contents.get_mut(relation).expect("only outputs change");

@@ -279,9 +279,10 @@ impl<'a> Estimator<'a> {
     fn relation(&self, name: &RelationName, cid: Option<&Column>) -> Estimate {
         let relation = &self.program.relations[name];
         let assigned = self.assigned.get(name);
-        // Of a relation that is stored and derived the statistics may know what is stored only.
-        let counted =
-            |number: Option<u64>| number.filter(|_| !relation.input || assigned.is_none()).map(to_float);
+        // Of a relation that is stored and derived the statistics may know what is stored only; one that is empty yet
+        // says nothing of what it will be.
+        let known = |number: &u64| *number > 0 && (!relation.input || assigned.is_none());
+        let counted = |number: Option<u64>| number.filter(known).map(to_float);
         let derived = assigned.map_or(ROWS, |estimate| estimate.rows);
         let rows = counted(self.stats.rows(name)).unwrap_or(derived);
         let values = |column: &Column| {
