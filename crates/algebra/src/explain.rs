@@ -3,8 +3,21 @@
 //! One operator stands on a line, and its inputs stand below it, further in. A renaming stands behind what it renames.
 //! This is no text to be read back.
 
+use crate::naive::{MeasureError, measure};
 use crate::optimiser::Estimator;
-use crate::{Column, Expression, Program, Statement, Stats};
+use crate::{Budget, Changes, Column, Counted, Expression, Program, Statement, Stats, optimise};
+
+/// What the optimiser makes of a program for these rows of its inputs, with the rows of each operator over them.
+///
+/// # Errors
+/// [`MeasureError`] if they can't be counted.
+pub fn explain_over(program: &Program, inputs: &Changes, budget: Budget) -> Result<String, MeasureError> {
+    program.check()?;
+    let stats = Counted::of(program, inputs);
+    let optimised = optimise(program, &stats);
+    let actual = measure(&optimised, inputs, budget)?;
+    Ok(explain(&optimised, &stats, Some(&actual)))
+}
 
 /// The statements of a program as trees with two columns: the rows that are expected of each operator, by the
 /// statistics, and those that [`crate::naive::measure`] counted, if they are given.

@@ -43,7 +43,7 @@ mod texts;
 mod times;
 
 pub use aggregate::Aggregate;
-pub use explain::explain;
+pub use explain::{explain, explain_over};
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;
 pub use optimiser::optimise;

@@ -240,7 +240,16 @@ fn check_says_what_each_output_means_and_explain_how_it_is_computed() {
     assert!(line("Size(pairs)").ends_with("convergent"), "{said}");
     let output = bench.motet(&["run", "program.pomo", "--explain"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stdout(&output).contains("Reach"), "{}", stdout(&output));
+    let said = stdout(&output);
+    assert!(said.contains("Reach"), "{said}");
+    assert!(said.contains("estimated\n") && !said.contains("actual"), "there are no rows yet: {said}");
+    let output = bench.motet(&["check", "program.pomo", "--explain"]);
+    assert!(stdout(&output).contains("estimated\n"), "{}", stdout(&output));
+    std::fs::write(bench.path("facts").join("Edge.csv"), "x,y\n1,2\n2,3\n").unwrap();
+    let output = bench.motet(&["run", "program.pomo", "--facts", "facts", "--explain"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let said = stdout(&output);
+    assert!(said.contains("estimated  actual\n"), "{said}");
 }
 
 #[test]

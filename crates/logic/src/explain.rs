@@ -21,6 +21,11 @@ impl Display for Interface {
 }
 
 impl Compiled {
+    /// The same, and what the optimiser makes of the plan, which is given as text ([`motet_algebra::explain`]).
+    pub fn explain_planned(&self, planned: &str) -> String {
+        format!("{}\noptimised\n{planned}", self.explain())
+    }
+
     /// The strata with their rules, the plan, and the class of each output.
     pub fn explain(&self) -> String {
         let mut text = String::new();

@@ -27,6 +27,7 @@ mod ast;
 mod binding;
 mod catalog;
 mod check;
+mod demand;
 mod explain;
 mod item_types;
 pub mod literal;

@@ -8,6 +8,7 @@ use motet_algebra::{
 };
 use motet_fact::{Kind, Value};
 
+use crate::demand;
 use crate::diagnostic::{Diagnostics, Report, Source, Span};
 use crate::lower::lower;
 use crate::relations::Relations;
@@ -20,6 +21,9 @@ use crate::{Catalog, check, item_types, modules, types, window};
 pub struct Compiled {
     /// What a runtime runs. Its inputs are the relations of [`Compiled::inputs`] and [`Compiled::bases`].
     pub program: Program,
+    /// The same outputs from rules that derive only what the outputs ask for (Q16); `program` where there
+    /// is nothing to gain. Other relations may hold less.
+    pub demanded: Program,
     /// What is computed together, dependencies first.
     pub strata: Vec<Stratum>,
     /// The relations of `output R.` declarations, in the order of their names.
@@ -164,22 +168,13 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     fn assemble(&self, components: &[Component], report: Report) -> Compiled {
         let needed = self.needed();
-        let mut program = Program::default();
-        // An input that nobody reads takes rows all the same.
-        let inputs = self.relations.known.iter().filter(|(_, known)| known.input).map(|(name, _)| name);
-        for name in needed.iter().chain(inputs) {
-            program.relations.insert(name.clone(), self.relation(name));
-        }
-        let mut strata = Vec::new();
-        for component in components.iter().filter(|one| !one.relations.is_disjoint(&needed)) {
-            self.assign_component(component, &mut program);
-            strata.extend(self.stratum(component));
-        }
-        let checked = program.check();
-        assert!(checked.is_ok(), "the compiler made an unsound program: {checked:?}\n{program}");
+        let program = self.program(components, &needed);
+        let demanded = self.demanded(&needed).unwrap_or_else(|| program.clone());
+        let strata = components.iter().filter(|one| !one.relations.is_disjoint(&needed));
         Compiled {
             program,
-            strata,
+            demanded,
+            strata: strata.filter_map(|component| self.stratum(component)).collect(),
             outputs: self.interfaces(|known| known.output),
             violations: self.violations(),
             inputs: self.interfaces(|known| known.input),
@@ -192,6 +187,33 @@ impl Compiler<'_> {
             facts: self.input_facts(),
             warnings: report.finish(self.sources.clone()),
         }
+    }
+
+    /// The program of the rules that are needed.
+    fn program(&self, components: &[Component], needed: &BTreeSet<RelationName>) -> Program {
+        let mut program = Program::default();
+        // An input that nobody reads takes rows all the same.
+        let inputs = self.relations.known.iter().filter(|(_, known)| known.input).map(|(name, _)| name);
+        for name in needed.iter().chain(inputs) {
+            program.relations.insert(name.clone(), self.relation(name));
+        }
+        for component in components.iter().filter(|one| !one.relations.is_disjoint(needed)) {
+            self.assign_component(component, &mut program);
+        }
+        let checked = program.check();
+        assert!(checked.is_ok(), "the compiler made an unsound program: {checked:?}\n{program}");
+        program
+    }
+
+    /// The program under demands, if there are any and it can still be put in strata.
+    fn demanded(&self, needed: &BTreeSet<RelationName>) -> Option<Program> {
+        let (rules, relations) = demand::rewrite(self.rules, self.relations, self.edges, needed)?;
+        let edges = stratify::edges(&rules);
+        let mut report = Report::default();
+        let components = stratify::stratify(&edges, &relations, &mut report);
+        let compiler =
+            Compiler { sources: self.sources, relations: &relations, rules: &rules, edges: &edges };
+        (!report.has_errors()).then(|| compiler.program(&components, &compiler.needed()))
     }
 
     /// What the outputs depend on; everything if there is no output.

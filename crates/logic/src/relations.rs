@@ -57,6 +57,14 @@ impl Known {
         }
     }
 
+    /// A derived relation over some columns of another.
+    pub(crate) fn derived(other: &Known, columns: &BTreeSet<Column>) -> Self {
+        let kept = other.columns.iter().filter(|(column, _)| columns.contains(column));
+        let mut columns: Vec<_> = kept.cloned().collect();
+        columns.sort_by(|left, right| left.0.cmp(&right.0));
+        Known { defined: true, ..Known::new(columns, true) }
+    }
+
     pub(crate) fn column_type(&self, column: &str) -> Option<ColumnType> {
         self.columns.iter().find(|(name, _)| &**name == column).and_then(|(_, column_type)| *column_type)
     }

@@ -1,8 +1,8 @@
 //! The handle to one party: reads, questions, status. Writing is in the module `write`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::Budget;
+use motet_algebra::{Budget, RelationName, Row};
 use motet_fact::{Cid, Digest, PublicKey};
 use motet_item::{Item, ItemId};
 use motet_party::Role;
@@ -237,6 +237,34 @@ impl Party {
         })?;
         view.step(rows)?;
         Ok(view)
+    }
+
+    /// How a query is computed: its strata and its plan, and what the optimiser makes of that for the rows there are
+    /// now, with the rows that were expected of each operator and those that it has.
+    ///
+    /// # Errors
+    /// As [`Party::watch`].
+    pub fn explain(
+        &self,
+        name: &str,
+        text: &str,
+        parameters: &Parameters,
+        budget: Budget,
+    ) -> Result<String, Error> {
+        let compiled = View::compile(name, text, parameters, &self.database.functions())?;
+        let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
+        let mut rows: BTreeMap<RelationName, BTreeSet<Row>> = compiled.facts.clone();
+        let store = self.database.store();
+        self.with(|state| {
+            state.rows(store, &wanted, &mut |relation, row| {
+                rows.entry(relation.into()).or_default().insert(row);
+            })
+        })?;
+        let once = |rows: BTreeSet<Row>| rows.into_iter().map(|row| (row, 1)).collect();
+        let inputs = rows.into_iter().map(|(relation, rows)| (relation, once(rows))).collect();
+        let planned = motet_algebra::explain_over(&compiled.demanded, &inputs, budget);
+        let planned = planned.map_err(|error| Error::Plan(error.to_string()))?;
+        Ok(compiled.explain_planned(&planned))
     }
 
     /// This device's role, if it is a member's.

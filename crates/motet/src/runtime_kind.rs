@@ -1,10 +1,12 @@
 //! Which runtime runs a program.
 //!
 //! The naive evaluator is the semantics, so it takes the program as it was written. Every other takes the program that
-//! the optimiser makes of it, for contents like those there are when it starts: to plan anew is to start anew (Q18).
+//! derives only what is demanded, as the optimiser rewrites it for contents like those there are when it starts: to
+//! plan anew is to start anew (Q18).
 
-use motet_algebra::{Naive, Program, Runtime, SchemaError, Stats, optimise};
+use motet_algebra::{Changes, Counted, Naive, Runtime, SchemaError, optimise};
 use motet_cluster::Cluster;
+use motet_logic::Compiled;
 
 /// Which evaluator runs a query. They always agree (Q13).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,14 +19,15 @@ pub enum RuntimeKind {
 }
 
 impl RuntimeKind {
-    /// A runtime for a program over contents like those that the statistics tell of; nothing is computed yet.
+    /// A runtime for a program that begins with these rows; nothing is computed yet.
     ///
     /// # Errors
     /// [`SchemaError`] if the program cannot be built.
-    pub fn start(self, program: &Program, stats: &dyn Stats) -> Result<Box<dyn Runtime>, SchemaError> {
-        Ok(match self {
-            RuntimeKind::Naive => Box::new(Naive::new(program.clone())?),
-            RuntimeKind::Cluster => Box::new(Cluster::new(optimise(program, stats))?),
-        })
+    pub fn start(self, compiled: &Compiled, rows: &Changes) -> Result<Box<dyn Runtime>, SchemaError> {
+        let program = match self {
+            RuntimeKind::Naive => return Ok(Box::new(Naive::new(compiled.program.clone())?)),
+            RuntimeKind::Cluster => &compiled.demanded,
+        };
+        Ok(Box::new(Cluster::new(optimise(program, &Counted::of(program, rows)))?))
     }
 }

@@ -17,9 +17,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{
-    Budget, Changes, Counted, Registry, RelationName, Row, Runtime, RuntimeError, Undefined,
-};
+use motet_algebra::{Budget, Changes, Registry, RelationName, Row, Runtime, RuntimeError, Undefined};
 use motet_fact::Value;
 use motet_logic::{Catalog, Compiled, Source, Window};
 
@@ -174,8 +172,7 @@ impl View {
         let runtime = match &mut self.runtime {
             Some(runtime) => runtime,
             none => {
-                let stats = Counted::of(&self.compiled.program, &inputs);
-                let started = self.kind.start(&self.compiled.program, &stats);
+                let started = self.kind.start(&self.compiled, &inputs);
                 none.insert(started.map_err(|error| Error::Plan(error.to_string()))?)
             }
         };

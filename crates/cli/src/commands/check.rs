@@ -9,10 +9,10 @@ use crate::context;
 use crate::failure::Failure;
 use crate::output;
 
-use super::run::{compile_file, warn};
+use super::run::{compile_file, expected, warn};
 
-/// Checks the program in a file. Success is said in one line, and a line for each output.
-pub(crate) fn check(program: &Path, params: &[String]) -> Result<(), Failure> {
+/// Checks the program in a file. Success is said in one line, and a line for each output; or how it is computed.
+pub(crate) fn check(program: &Path, params: &[String], explain: bool) -> Result<(), Failure> {
     let compiled = compile_file(program, &context::parameters(params)?)?;
     warn(&compiled)?;
     let mut out = io::stdout().lock();
@@ -22,7 +22,7 @@ pub(crate) fn check(program: &Path, params: &[String]) -> Result<(), Failure> {
         program.display(),
         count(compiled.warnings.iter().count(), "warning")
     )?;
-    describe(&mut out, &compiled)
+    if explain { Ok(write!(out, "{}", expected(&compiled))?) } else { describe(&mut out, &compiled) }
 }
 
 fn describe(out: &mut dyn io::Write, compiled: &Compiled) -> Result<(), Failure> {

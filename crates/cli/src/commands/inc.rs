@@ -38,7 +38,7 @@ fn open(args: &IncArgs, compiled: &Compiled, out: &mut dyn Write) -> Result<Sess
     let budget = Budget { iterations: args.max_rounds, rows: args.max_rows };
     let begins = args.facts.is_some() || states_facts(compiled);
     let rows = if begins { run::stored_rows(compiled, args.facts.as_deref())? } else { Changes::new() };
-    let runtime = run::start(&compiled.program, args.runtime, &rows)?;
+    let runtime = run::start(compiled, args.runtime, &rows)?;
     let mut session = Session::new(compiled, runtime, budget);
     if begins {
         let changes = session.begin(rows).map_err(|error| Failure::Failed(error.to_string()))?;

@@ -39,6 +39,10 @@ impl Query {
         Ok(Query { name, text, parameters: context::parameters(parameters)? })
     }
 
+    fn explain(&self, party: &Party) -> Result<String, Failure> {
+        Ok(party.explain(&self.name, &self.text, &self.parameters, Budget::default())?)
+    }
+
     fn watch(&self, party: &Party, runtime: RuntimeArg) -> Result<View, Failure> {
         Ok(party.watch_on(&self.name, &self.text, &self.parameters, runtime.into(), Budget::default())?)
     }
@@ -54,11 +58,11 @@ pub(crate) fn run(
     runtime: RuntimeArg,
 ) -> Result<(), Failure> {
     let party = context::open_party(global)?;
-    let mut view = query.watch(&party, runtime)?;
     let mut out = std::io::stdout().lock();
     if explain {
-        return Ok(write!(out, "{}", view.compiled().explain())?);
+        return Ok(write!(out, "{}", query.explain(&party)?)?);
     }
+    let mut view = query.watch(&party, runtime)?;
     for warning in view.compiled().warnings.to_string().lines() {
         let _told = writeln!(std::io::stderr().lock(), "{warning}");
     }
