@@ -118,6 +118,9 @@ fn operator(expression: &Expression) -> String {
         Expression::Rank { keys, by, result, .. } => {
             format!("group by {}: {result} = rank by {}", list(keys), list(by))
         }
+        Expression::FoldMoves { keys, node, parent, by, result, .. } => {
+            format!("group by {}: {result} = fold_moves {node}, {parent} by {}", list(keys), list(by))
+        }
     }
 }
 

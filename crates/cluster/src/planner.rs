@@ -6,7 +6,7 @@
 //! enter the dataflow: a view on one attribute holds the rows of that attribute. The selection itself stays in place;
 //! leaving rows out early only saves work.
 //!
-//! What it does not do: reorder joins or drop columns early. That is the affair of whoever makes the program.
+//! What it does not do: reorder joins or drop columns early. That the optimiser does ([`motet_algebra::optimise`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -128,7 +128,7 @@ fn reachability_from_one_node_derives_what_that_node_reaches() {
         let rules =
             format!("reach(x: X, y: Y) :- edge(x: X, y: Y). {step} far(y: Y) :- reach(x: $start, y: Y).");
         let compiled = compiled(&chains(&rules), 40).unwrap();
-        let demanded = run(&compiled.demanded, &compiled, 3_000).unwrap();
+        let demanded = run(&compiled.demanded, &compiled, 6_000).unwrap();
         assert_eq!(demanded["far"].len(), 19, "{step}");
         let whole = run(&compiled.program, &compiled, 7_500);
         assert!(matches!(whole, Err(RuntimeError::OverBudget { .. })), "40 × 190 rows and their joins");

@@ -2,7 +2,8 @@
 //!
 //! A [`Table`] is the expression so far with its estimate, and the goals that wait. Joining an atom brings variables;
 //! then every goal whose variables are there is applied at once, and columns that nothing needs any more are dropped.
-//! The cost of a table is the number of rows that its joins are expected to make.
+//! The cost of a table is the number of rows that its joins are expected to make. A join without a shared column, a
+//! product, comes only where there is nothing else to do: where an estimate is too low, nothing else costs as much.
 //!
 //! An atom that brings no variable that is still needed is a *semijoin*: it only tells which rows stay. And if the
 //! table has no column but those of the atom, it is the atom that is cut down by the table.
@@ -32,6 +33,8 @@ pub(crate) struct Table<'a> {
     expression: Option<Expression>,
     columns: Vec<Variable>,
     estimate: Estimate,
+    /// How many joins share no column.
+    products: usize,
     cost: f64,
     /// The atoms that were joined, in order.
     order: Vec<usize>,
@@ -50,6 +53,7 @@ impl<'a> Table<'a> {
             expression: None,
             columns: Vec::new(),
             estimate: Estimate::unit(),
+            products: 0,
             cost: 0.0,
             order: Vec::new(),
             filters: conjunction.filters.clone(),
@@ -67,9 +71,10 @@ impl<'a> Table<'a> {
         (0..self.atoms.len()).filter(|place| !self.order.contains(place))
     }
 
-    /// The cheaper first; of equals the one that keeps to the order as written.
+    /// The one with fewer products first, then the cheaper; of equals the one that keeps to the order as written.
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
-        self.cost.total_cmp(&other.cost).then_with(|| self.order.cmp(&other.order))
+        let products = self.products.cmp(&other.products);
+        products.then(self.cost.total_cmp(&other.cost)).then_with(|| self.order.cmp(&other.order))
     }
 
     /// The table with an atom more.
@@ -100,6 +105,8 @@ impl<'a> Table<'a> {
             self.estimate = atom.estimate.clone().semijoin(&self.estimate);
             self.columns.clone_from(&atom.columns);
         } else {
+            let shares = atom.columns.iter().any(|column| self.columns.contains(column));
+            self.products += usize::from(!shares);
             self.expression = Some(Expression::Join(table, right));
             self.estimate = self.estimate.join(&atom.estimate);
             let added: Vec<_> =
