@@ -179,6 +179,9 @@ pub(crate) enum Command {
         /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
         #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
         param: Vec<String>,
+        /// Print strata, plan and expected rows too
+        #[arg(long)]
+        explain: bool,
     },
     /// Print the CID of a file's bytes, as a fact if they are one, else as raw bytes
     Cid {

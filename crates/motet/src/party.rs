@@ -221,7 +221,7 @@ impl Party {
         budget: Budget,
     ) -> Result<View, Error> {
         let compiled = View::compile(name, text, parameters, &self.database.functions())?;
-        let mut view = View::new(compiled, runtime, budget);
+        let mut view = View::new(compiled, runtime, budget)?;
         let store = self.database.store();
         let rows = self.with(|state| {
             let mut net = crate::relations::Net::default();

@@ -4,7 +4,7 @@
 //! derives only what is demanded, as the optimiser rewrites it for contents like those there are when it starts: to
 //! plan anew is to start anew (Q18).
 
-use motet_algebra::{Changes, Counted, Naive, Runtime, SchemaError, optimise};
+use motet_algebra::{Budget, Changes, Counted, Naive, Program, Runtime, RuntimeError, SchemaError, optimise};
 use motet_cluster::Cluster;
 use motet_logic::Compiled;
 
@@ -19,15 +19,33 @@ pub enum RuntimeKind {
 }
 
 impl RuntimeKind {
-    /// A runtime for a program that begins with these rows; nothing is computed yet.
+    /// A runtime for a program; nothing is computed yet. It is planned for the rows of its first epoch.
     ///
     /// # Errors
     /// [`SchemaError`] if the program cannot be built.
-    pub fn start(self, compiled: &Compiled, rows: &Changes) -> Result<Box<dyn Runtime>, SchemaError> {
-        let program = match self {
-            RuntimeKind::Naive => return Ok(Box::new(Naive::new(compiled.program.clone())?)),
-            RuntimeKind::Cluster => &compiled.demanded,
-        };
-        Ok(Box::new(Cluster::new(optimise(program, &Counted::of(program, rows)))?))
+    pub fn start(self, compiled: &Compiled) -> Result<Box<dyn Runtime>, SchemaError> {
+        Ok(match self {
+            RuntimeKind::Naive => Box::new(Naive::new(compiled.program.clone())?),
+            RuntimeKind::Cluster => {
+                compiled.demanded.check()?;
+                Box::new(Planned { program: compiled.demanded.clone(), cluster: None })
+            }
+        })
+    }
+}
+
+/// A cluster that is planned in its first epoch, when it is known how much there is of everything.
+struct Planned {
+    program: Program,
+    cluster: Option<Cluster>,
+}
+
+impl Runtime for Planned {
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
+        let cluster = self.cluster.get_or_insert_with(|| {
+            let planned = optimise(&self.program, &Counted::of(&self.program, inputs));
+            Cluster::new(planned).expect("the program was checked, and the optimiser keeps it sound")
+        });
+        cluster.step(inputs, budget)
     }
 }

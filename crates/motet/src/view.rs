@@ -99,9 +99,7 @@ impl Multiset {
 /// A query kept right: its contents now, and the changes as entries arrive.
 pub struct View {
     compiled: Compiled,
-    kind: RuntimeKind,
-    /// Made in the first epoch, when it is known how much there is of everything.
-    runtime: Option<Box<dyn Runtime>>,
+    runtime: Box<dyn Runtime>,
     queue: Arc<Queue>,
     counts: Multiset,
     contents: BTreeMap<RelationName, BTreeSet<Row>>,
@@ -124,7 +122,8 @@ impl View {
         motet_logic::compile(&source, catalog, parameters).map_err(Error::Query)
     }
 
-    pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Self {
+    pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Result<Self, Error> {
+        let runtime = kind.start(&compiled).map_err(|error| Error::Plan(error.to_string()))?;
         let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
         let queue = Queue { wanted, batches: Mutex::default(), arrived: Condvar::new() };
         let contents = compiled
@@ -137,7 +136,7 @@ impl View {
         let windowed = compiled.outputs.iter().filter(|one| one.limit.is_some() || !one.order.is_empty());
         let windows = windowed.map(|output| (output.name.clone(), Window::new(output))).collect();
         let (queue, counts) = (Arc::new(queue), Multiset::default());
-        View { compiled, kind, runtime: None, queue, counts, contents, epoch: 0, budget, stopped: None }
+        Ok(View { compiled, runtime, queue, counts, contents, epoch: 0, budget, stopped: None })
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {
@@ -169,14 +168,7 @@ impl View {
                 inputs.insert(relation.into(), rows);
             }
         }
-        let runtime = match &mut self.runtime {
-            Some(runtime) => runtime,
-            none => {
-                let started = self.kind.start(&self.compiled, &inputs);
-                none.insert(started.map_err(|error| Error::Plan(error.to_string()))?)
-            }
-        };
-        let changes = runtime.step(&inputs, self.budget).map_err(|error| self.stop(error))?;
+        let changes = self.runtime.step(&inputs, self.budget).map_err(|error| self.stop(error))?;
         self.epoch += 1;
         for (relation, rows) in &changes {
             let contents = self.contents.get_mut(relation).expect("only outputs change");

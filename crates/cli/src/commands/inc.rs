@@ -36,11 +36,10 @@ pub(crate) fn run(args: &IncArgs) -> Result<(), Failure> {
 /// Brings the session to the end of epoch 0, and answers it if there is something to it.
 fn open(args: &IncArgs, compiled: &Compiled, out: &mut dyn Write) -> Result<Session, Failure> {
     let budget = Budget { iterations: args.max_rounds, rows: args.max_rows };
-    let begins = args.facts.is_some() || states_facts(compiled);
-    let rows = if begins { run::stored_rows(compiled, args.facts.as_deref())? } else { Changes::new() };
-    let runtime = run::start(compiled, args.runtime, &rows)?;
+    let runtime = run::start(compiled, args.runtime)?;
     let mut session = Session::new(compiled, runtime, budget);
-    if begins {
+    if args.facts.is_some() || states_facts(compiled) {
+        let rows = run::stored_rows(compiled, args.facts.as_deref())?;
         let changes = session.begin(rows).map_err(|error| Failure::Failed(error.to_string()))?;
         answer(out, 0, &changes)?;
     }

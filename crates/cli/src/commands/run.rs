@@ -14,8 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use motet::Parameters;
-use motet_algebra::{Budget, Changes, Naive, Program, Row, Runtime, SchemaError};
-use motet_cluster::Cluster;
+use motet_algebra::{Budget, Changes, Row, Runtime, Unknown, optimise};
 use motet_logic::{Catalog, Compiled, Interface, Source};
 use motet_stream::{Progress, Reactor, Turn, car, csv};
 
@@ -46,9 +45,9 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     }
     warn(&compiled)?;
     if args.explain {
-        return Ok(write!(io::stdout().lock(), "{}", compiled.explain())?);
+        return Ok(write!(io::stdout().lock(), "{}", explanation(&compiled, args.facts.as_deref())?)?);
     }
-    let runtime = start(&compiled.program, args.runtime)?;
+    let runtime = start(&compiled, args.runtime)?;
     let mut reactor = Reactor::new(&compiled.program, runtime, Budget::default());
     streams::attach_sources(&mut reactor, &compiled, &sources, args)?;
     streams::attach_sinks(&mut reactor, &compiled, &sinks, args)?;
@@ -82,6 +81,23 @@ fn drive(reactor: &mut Reactor, follow: bool) -> Result<(), Failure> {
     };
     reactor.run(between).map_err(|error| Failure::Failed(error.to_string()))?;
     failed.map_or(Ok(()), Err)
+}
+
+/// How a program is computed: over the rows there are, if all of its inputs are given.
+fn explanation(compiled: &Compiled, facts: Option<&Path>) -> Result<String, Failure> {
+    if facts.is_none() && !compiled.inputs.is_empty() {
+        return Ok(expected(compiled));
+    }
+    let rows = stored_rows(compiled, facts)?;
+    let planned = motet_algebra::explain_over(&compiled.demanded, &rows, Budget::default());
+    let planned = planned.map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(compiled.explain_planned(&planned))
+}
+
+/// How a program would be computed over rows of which nothing is known.
+pub(super) fn expected(compiled: &Compiled) -> String {
+    let optimised = optimise(&compiled.demanded, &Unknown);
+    compiled.explain_planned(&motet_algebra::explain(&optimised, &Unknown, None))
 }
 
 /// Fails, with each rule of what must not be and the rows that break it, if there are any.
@@ -144,12 +160,9 @@ pub(super) fn stored_rows(compiled: &Compiled, facts: Option<&Path>) -> Result<C
 }
 
 /// A runtime for a program; nothing is computed yet.
-pub(super) fn start(program: &Program, runtime: RuntimeArg) -> Result<Box<dyn Runtime>, Failure> {
-    let unbuilt = |error: SchemaError| Failure::Failed(format!("the plan cannot be built: {error}"));
-    Ok(match runtime {
-        RuntimeArg::Naive => Box::new(Naive::new(program.clone()).map_err(unbuilt)?),
-        RuntimeArg::Cluster => Box::new(Cluster::new(program.clone()).map_err(unbuilt)?),
-    })
+pub(super) fn start(compiled: &Compiled, runtime: RuntimeArg) -> Result<Box<dyn Runtime>, Failure> {
+    let started = motet::RuntimeKind::from(runtime).start(compiled);
+    started.map_err(|error| Failure::Failed(format!("the plan cannot be built: {error}")))
 }
 
 fn print_outputs(outputs: &[Interface], reactor: &Reactor, global: &Global) -> Result<(), Failure> {
