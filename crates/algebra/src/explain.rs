@@ -107,6 +107,12 @@ fn operator(expression: &Expression) -> String {
         Expression::Extend { column, term, .. } => format!("extend {column} = {term}"),
         Expression::Union(_) => "union".to_owned(),
         Expression::Difference(..) => "difference".to_owned(),
+        Expression::Product(..) => "product".to_owned(),
+        Expression::ThetaJoin { formula, .. } => format!("theta join {formula}"),
+        Expression::EquiJoin { pairs, .. } => {
+            let pairs: Vec<_> = pairs.iter().map(|(left, right)| format!("{left} == {right}")).collect();
+            format!("equijoin {}", pairs.join(", "))
+        }
         Expression::Join(..) => "join".to_owned(),
         Expression::SemiJoin(..) => "semijoin".to_owned(),
         Expression::AntiJoin(..) => "antijoin".to_owned(),

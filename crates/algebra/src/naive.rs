@@ -359,7 +359,17 @@ impl Evaluation<'_> {
                 let right = project(right, &columns);
                 filter(left, |row| !right.contains(row))
             }
-            (Expression::Join(..), [left, right]) => self.join(left, right, &mut |_| true)?,
+            (Expression::Join(..) | Expression::Product(..), [left, right]) => {
+                self.join(left, right, &mut |_| true)?
+            }
+            (Expression::ThetaJoin { formula, .. }, [left, right]) => {
+                self.join_where(expression, left, right, formula)?
+            }
+            (Expression::EquiJoin { pairs, .. }, [left, right]) => {
+                let place = |column| position(&columns, column).expect(CHECKED);
+                let places: Vec<_> = pairs.iter().map(|(left, right)| (place(left), place(right))).collect();
+                self.join(left, right, &mut |row| places.iter().all(|(left, right)| row[*left] == row[*right]))?
+            }
             (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
             (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),
             (Expression::GroupBy { keys, aggregate, over, by, .. }, [input]) => {
@@ -398,17 +408,27 @@ impl Evaluation<'_> {
         formula: &Formula,
     ) -> Result<Table, RuntimeError> {
         let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
-        let added = right.columns.iter().filter(|column| !left.columns.contains(column));
-        let columns: Vec<_> = left.columns.iter().chain(added).cloned().collect();
-        let bound = formula.bind(&columns).expect(CHECKED);
+        let columns = joined_columns(&left, &right);
+        Ok(Table { columns, rows: self.join_where(expression, &left, &right, formula)? })
+    }
+
+    /// The pairs of a join for which a formula holds.
+    fn join_where(
+        &mut self,
+        expression: &Expression,
+        left: &Table,
+        right: &Table,
+        formula: &Formula,
+    ) -> Result<Rows, RuntimeError> {
+        let bound = formula.bind(&joined_columns(left, right)).expect(CHECKED);
         let mut undefined = Vec::new();
-        let rows = self.join(&left, &right, &mut |row| {
+        let rows = self.join(left, right, &mut |row| {
             let truth = bound.truth(&|place| row[place].clone());
             undefined.extend(truth.is_none().then(|| row.clone()));
             truth == Some(true)
         })?;
         self.note(expression, formula, undefined);
-        Ok(Table { columns, rows })
+        Ok(rows)
     }
 
     /// Notes rows of an operator for which something has no value.
@@ -449,6 +469,12 @@ impl Evaluation<'_> {
         }
         Ok(Arc::new(joined))
     }
+}
+
+/// The columns of the left, and those that only the right has.
+fn joined_columns(left: &Table, right: &Table) -> Vec<Column> {
+    let added = right.columns.iter().filter(|column| !left.columns.contains(column));
+    left.columns.iter().chain(added).cloned().collect()
 }
 
 /// The left rows that agree with some right row on the shared columns, or those that agree with none.

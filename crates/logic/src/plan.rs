@@ -24,6 +24,7 @@ impl Compiled {
                 .collect(),
             inputs: interfaces(|one, program| program.relations[&one.name].input),
             outputs,
+            demanded: program.clone(),
             program,
             strata: Vec::new(),
             violations: Vec::new(),

@@ -46,6 +46,7 @@ pub mod pipeline;
 mod registers;
 pub mod relations;
 pub mod replica;
+mod rules;
 pub mod runtime_kind;
 mod state;
 mod tables;

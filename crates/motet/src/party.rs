@@ -220,7 +220,7 @@ impl Party {
         runtime: RuntimeKind,
         budget: Budget,
     ) -> Result<View, Error> {
-        let compiled = View::compile(name, text, parameters, &self.database.functions())?;
+        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
         let mut view = View::new(compiled, runtime, budget)?;
         let store = self.database.store();
         let rows = self.with(|state| {
@@ -251,7 +251,7 @@ impl Party {
         parameters: &Parameters,
         budget: Budget,
     ) -> Result<String, Error> {
-        let compiled = View::compile(name, text, parameters, &self.database.functions())?;
+        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
         let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
         let mut rows: BTreeMap<RelationName, BTreeSet<Row>> = compiled.facts.clone();
         let store = self.database.store();

@@ -4,7 +4,9 @@
 //! derives only what is demanded, as the optimiser rewrites it for contents like those there are when it starts: to
 //! plan anew is to start anew (Q18).
 
-use motet_algebra::{Budget, Changes, Counted, Naive, Program, Runtime, RuntimeError, SchemaError, optimise};
+use motet_algebra::{
+    Budget, Changes, Counted, Naive, Program, Runtime, RuntimeError, SchemaError, Undefined, optimise,
+};
 use motet_cluster::Cluster;
 use motet_logic::Compiled;
 
@@ -47,5 +49,9 @@ impl Runtime for Planned {
             Cluster::new(planned).expect("the program was checked, and the optimiser keeps it sound")
         });
         cluster.step(inputs, budget)
+    }
+
+    fn undefined(&self) -> Vec<Undefined> {
+        self.cluster.as_ref().map(Cluster::undefined).unwrap_or_default()
     }
 }

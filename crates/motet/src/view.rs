@@ -17,11 +17,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{Budget, Changes, Registry, RelationName, Row, Runtime, RuntimeError, Undefined};
+use motet_algebra::{Budget, Changes, RelationName, Row, Runtime, RuntimeError, Undefined};
 use motet_fact::Value;
 use motet_logic::{Catalog, Compiled, Source, Window};
 
-use crate::relations::{self, BaseChanges, Net};
+use crate::relations::{BaseChanges, Net};
 use crate::{Error, Parameters, RuntimeKind};
 
 /// Past this many waiting batches a queue is merged into one.
@@ -136,7 +136,7 @@ impl View {
         let windowed = compiled.outputs.iter().filter(|one| one.limit.is_some() || !one.order.is_empty());
         let windows = windowed.map(|output| (output.name.clone(), Window::new(output))).collect();
         let (queue, counts) = (Arc::new(queue), Multiset::default());
-        Ok(View { compiled, runtime, queue, counts, contents, epoch: 0, budget, stopped: None })
+        Ok(View { compiled, runtime, queue, counts, contents, windows, epoch: 0, budget, stopped: None })
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {

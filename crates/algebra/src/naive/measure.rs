@@ -26,11 +26,11 @@ pub fn measure(program: &Program, inputs: &Changes, budget: Budget) -> Result<Ve
     for (name, rows) in inputs {
         apply_changes(program, &mut stored, name, rows)?;
     }
-    let contents = naive.evaluate(stored, budget)?;
-    let added = Contents::new();
+    let (contents, _) = naive.evaluate(stored, budget)?;
+    let (added, undefined) = Default::default();
     let current = RelationName::from("");
     let mut evaluation =
-        Evaluation { program, semi_naive: true, contents, added, budget, derived: 0, current };
+        Evaluation { program, semi_naive: true, contents, added, budget, derived: 0, current, undefined };
     let mut counted = Vec::new();
     for statement in &program.statements {
         evaluation.measure(statement, &mut counted)?;
