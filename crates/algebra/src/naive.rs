@@ -43,9 +43,9 @@ impl Naive {
     /// Makes the runtime; nothing is computed yet.
     ///
     /// # Errors
-    /// [`SchemaError`] if the program is not sound ([`Program::check`]).
+    /// [`SchemaError`] if the program is not sound ([`Program::check_deductive`]).
     pub fn new(program: Program) -> Result<Self, SchemaError> {
-        program.check()?;
+        program.check_deductive()?;
         Ok(Naive { program, stored: Contents::new(), reported: Contents::new(), semi_naive: true })
     }
 
@@ -165,7 +165,7 @@ struct Evaluation<'a> {
     current: RelationName,
 }
 
-/// [`Program::check`] has bound every column of every expression before.
+/// [`Program::check_deductive`] has bound every column of every expression before.
 const CHECKED: &str = "the program was checked when the runtime was made";
 
 impl Evaluation<'_> {
@@ -177,6 +177,7 @@ impl Evaluation<'_> {
                 self.assign(relation, &table).map(drop)
             }
             Statement::Loop { body, .. } => self.run_loop(body),
+            Statement::Next { .. } => unreachable!("{CHECKED}"),
         }
     }
 

@@ -58,7 +58,7 @@ fn is(name: &str, value: i64) -> Formula {
 fn program(outputs: Vec<(&str, &[&str], Expression)>) -> Program {
     let relation = |columns: &[&str], input| {
         let columns = names(columns).into_iter().map(|column| (column, ColumnType::Any)).collect();
-        Relation { columns, input, output: !input }
+        Relation { columns, input, event: false, output: !input }
     };
     let mut program = Program::default();
     for name in ["a", "b", "c"] {

@@ -46,8 +46,10 @@ end exports [path];
 );
 "#;
 
-const TOKENS: [&str; 60] = [
+const TOKENS: [&str; 62] = [
     "relation r(x: int, y: any) input output;",
+    "relation e(x: int) input event;",
+    "r@next :- e;",
     "r :- ",
     "q",
     "r",

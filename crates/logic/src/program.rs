@@ -9,11 +9,11 @@ use motet_algebra::{
 use motet_fact::{Kind, Value};
 
 use crate::diagnostic::{Diagnostics, Report, Source, Span};
-use crate::lower::lower;
+use crate::lower::{Helper, lower};
 use crate::relations::Relations;
 use crate::rule::{Resolver, Rule};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, item_types, modules, types, window};
+use crate::{Catalog, check, item_types, modules, time, types, window};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub struct Interface {
     pub columns: Vec<(Column, ColumnType)>,
     /// Whether rows end with a further value, their CID.
     pub has_cid: bool,
+    /// Of an input: whether its rows hold for one epoch.
+    pub event: bool,
     /// Of an output: the columns that its rows are shown in the order of, the first first.
     pub order: Vec<(Column, Direction)>,
     /// Of an output: how many rows are shown at most.
@@ -105,6 +107,8 @@ pub struct Stratum {
     pub relations: Vec<RelationName>,
     /// Whether they depend on themselves.
     pub recursive: bool,
+    /// Whether it is what holds in the next epoch: the last stratum (PL-9).
+    pub next: bool,
     /// The text of their rules.
     pub rules: Vec<String>,
 }
@@ -116,6 +120,8 @@ pub enum Monotonicity {
     Monotone,
     /// The same facts give the same rows, but a new fact may take rows away.
     Convergent,
+    /// It depends on events or on earlier epochs: on how the facts came here, and not on the facts alone.
+    Local,
 }
 
 /// Compiles a program.
@@ -146,6 +152,7 @@ pub fn compile(
     rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
     check::check_filled(&rules, &relations, &mut report);
     let edges = stratify::edges(&rules);
+    time::check(&rules, &relations, &mut report);
     let components = stratify::stratify(&edges, &relations, &mut report);
     if report.has_errors() {
         return Err(report.finish(sources));
@@ -175,6 +182,7 @@ impl Compiler<'_> {
             self.assign_component(component, &mut program);
             strata.extend(self.stratum(component));
         }
+        strata.extend(self.assign_next(&needed, &mut program));
         let checked = program.check();
         assert!(checked.is_ok(), "the compiler made an unsound program: {checked:?}\n{program}");
         Compiled {
@@ -226,6 +234,7 @@ impl Compiler<'_> {
         Relation {
             columns,
             input: known.input || known.base.is_some(),
+            event: known.event,
             output: known.output || known.forbidden,
         }
     }
@@ -236,6 +245,7 @@ impl Compiler<'_> {
             name: name.clone(),
             columns: known.typed_columns(),
             has_cid: known.base.is_some_and(|base| base.has_cid),
+            event: known.event,
             order: known.order.clone(),
             limit: known.limit,
         };
@@ -259,11 +269,29 @@ impl Compiler<'_> {
         let rules: Vec<String> = self
             .rules
             .iter()
-            .filter(|rule| component.relations.contains(&rule.head))
+            .filter(|rule| !rule.next && component.relations.contains(&rule.head))
             .map(|rule| self.sources.excerpt(rule.span).to_owned())
             .collect();
         let relations = component.relations.iter().cloned().collect();
-        (!rules.is_empty()).then_some(Stratum { relations, recursive: component.recursive, rules })
+        let recursive = component.recursive;
+        (!rules.is_empty()).then_some(Stratum { relations, recursive, next: false, rules })
+    }
+
+    /// The rules for the next epoch: the last stratum (PL-9), if there are any.
+    fn assign_next(&self, needed: &BTreeSet<RelationName>, program: &mut Program) -> Option<Stratum> {
+        let rules = self.rules.iter().enumerate();
+        let rules: Vec<_> = rules.filter(|(_, rule)| rule.next && needed.contains(&rule.head)).collect();
+        for (index, rule) in &rules {
+            let lowered = lower(rule, self.relations, &format!("{}~{index}", rule.head));
+            let assigned = declare_helpers(lowered.helpers, program);
+            program.statements.extend(assigned);
+            let (relation, expression) = (rule.head.clone(), lowered.expression);
+            program.statements.push(Statement::Next { relation, expression });
+        }
+        let relations: BTreeSet<_> = rules.iter().map(|(_, rule)| rule.head.clone()).collect();
+        let rules: Vec<_> = rules.iter().map(|(_, rule)| self.sources.excerpt(rule.span).to_owned()).collect();
+        let relations = relations.into_iter().collect();
+        (!rules.is_empty()).then_some(Stratum { relations, recursive: false, next: true, rules })
     }
 
     /// First what does not depend on the component itself, then the loop over what does.
@@ -273,7 +301,7 @@ impl Compiler<'_> {
             let (mut start, mut step) = (Vec::new(), Vec::new());
             start.extend(self.constant_rows(name));
             for (index, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.head == *name) {
-                if rule.goals.is_empty() {
+                if rule.goals.is_empty() || rule.next {
                     continue;
                 }
                 let lowered = lower(rule, self.relations, &format!("{name}~{index}"));
@@ -282,13 +310,9 @@ impl Compiler<'_> {
                     .iter()
                     .filter_map(|goal| goal.scan())
                     .any(|scan| component.relations.contains(&scan.relation));
+                let helpers = declare_helpers(lowered.helpers, program);
                 let statements = if reads_itself { &mut body } else { &mut program.statements };
-                for helper in lowered.helpers {
-                    let relation = Relation { columns: helper.columns, input: false, output: false };
-                    program.relations.insert(helper.name.clone(), relation);
-                    let (relation, expression) = (helper.name, helper.expression);
-                    statements.push(Statement::Assign { relation, expression });
-                }
+                statements.extend(helpers);
                 if reads_itself { &mut step } else { &mut start }.push(lowered.expression);
             }
             program.statements.extend(union(name, start));
@@ -338,6 +362,10 @@ impl Compiler<'_> {
 
     fn class(&self, name: &RelationName) -> Monotonicity {
         let reached = self.reachable(std::iter::once(name.clone()));
+        let delayed = self.edges.iter().any(|edge| edge.next && reached.contains(&edge.from));
+        if delayed || reached.iter().any(|name| self.relations.known[name].event) {
+            return Monotonicity::Local;
+        }
         let strict =
             self.edges.iter().any(|edge| edge.reading == Reading::Strict && reached.contains(&edge.from));
         let shrinking =
@@ -353,8 +381,19 @@ impl Compiler<'_> {
 fn assigned(statement: &Statement) -> Option<RelationName> {
     match statement {
         Statement::Assign { relation, .. } => Some(relation.clone()),
-        Statement::Loop { .. } => None,
+        Statement::Loop { .. } | Statement::Next { .. } => None,
     }
+}
+
+/// Declares relations made on the way, and gives the statements that compute them.
+fn declare_helpers(helpers: Vec<Helper>, program: &mut Program) -> Vec<Statement> {
+    let declare = |helper: Helper| {
+        let Helper { name, columns, expression } = helper;
+        let relation = Relation { columns, input: false, event: false, output: false };
+        program.relations.insert(name.clone(), relation);
+        Statement::Assign { relation: name, expression }
+    };
+    helpers.into_iter().map(declare).collect()
 }
 
 /// One assignment of all that defines a relation; none if nothing does.

@@ -59,6 +59,12 @@ pub(crate) fn run(
     if explain {
         return Ok(write!(out, "{}", view.compiled().explain())?);
     }
+    if !watch && view.compiled().program.is_timed() {
+        let refused = "the query depends on events or earlier epochs, and one answer has none before it";
+        return Err(
+            Failure::Failed(refused.into()).help("watch it with --watch, or ask without `@next` and `event`")
+        );
+    }
     for warning in view.compiled().warnings.to_string().lines() {
         let _told = writeln!(std::io::stderr().lock(), "{warning}");
     }

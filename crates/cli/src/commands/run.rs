@@ -1,8 +1,9 @@
 //! `motet run`: a PomoLogic program over files, without a database.
 //!
 //! The program is compiled first, then every input is read, then the outputs are computed, and only then is anything
-//! written: a program or an input with an error leaves no file behind. All rows are one epoch (Q12). With `--follow`
-//! what comes later are further epochs, and the changes of each are written when it is over.
+//! written: a program or an input with an error leaves no file behind. All rows are one epoch, and a program
+//! with time goes on until it is at rest (Q12). With `--follow` what comes later are further epochs, and the changes
+//! of each are written when it is over.
 
 mod streams;
 
@@ -13,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use motet::Parameters;
-use motet_algebra::{Budget, Changes, Naive, Program, Row, Runtime, SchemaError};
+use motet_algebra::{Budget, Changes, Clocked, Naive, Program, Row, Runtime, SchemaError};
 use motet_cluster::Cluster;
 use motet_logic::{Catalog, Compiled, Interface, Source};
 use motet_stream::{Progress, Reactor, Turn, car, csv};
@@ -41,7 +42,8 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
         return Ok(write!(io::stdout().lock(), "{}", compiled.explain())?);
     }
     let runtime = start(&compiled.program, args.runtime)?;
-    let mut reactor = Reactor::new(&compiled.program, runtime, Budget::default());
+    let budget = Budget { ticks: args.max_ticks, ..Budget::default() };
+    let mut reactor = Reactor::new(&compiled.program, runtime, budget);
     streams::attach_sources(&mut reactor, &compiled, &sources, args)?;
     streams::attach_sinks(&mut reactor, &compiled, &sinks, args)?;
     drive(&mut reactor, args.follow)?;
@@ -124,6 +126,9 @@ pub(super) fn stored_rows(compiled: &Compiled, facts: Option<&Path>) -> Result<C
     for input in &compiled.inputs {
         let read = |directory: &Path| {
             let path = streams::path_in(directory, input)?;
+            if input.event && !path.exists() {
+                return Ok(Vec::new());
+            }
             csv::read(&path, input).map_err(|error| Failure::from(&error))
         };
         let mut rows = facts.map_or(Ok(Vec::new()), read)?;
@@ -138,10 +143,13 @@ pub(super) fn stored_rows(compiled: &Compiled, facts: Option<&Path>) -> Result<C
 /// A runtime for a program; nothing is computed yet.
 pub(super) fn start(program: &Program, runtime: RuntimeArg) -> Result<Box<dyn Runtime>, Failure> {
     let unbuilt = |error: SchemaError| Failure::Failed(format!("the plan cannot be built: {error}"));
-    Ok(match runtime {
-        RuntimeArg::Naive => Box::new(Naive::new(program.clone()).map_err(unbuilt)?),
-        RuntimeArg::Cluster => Box::new(Cluster::new(program.clone()).map_err(unbuilt)?),
-    })
+    let start = |program| -> Result<Box<dyn Runtime>, SchemaError> {
+        Ok(match runtime {
+            RuntimeArg::Naive => Box::new(Naive::new(program)?),
+            RuntimeArg::Cluster => Box::new(Cluster::new(program)?),
+        })
+    };
+    Ok(Box::new(Clocked::new(program.clone(), start).map_err(unbuilt)?))
 }
 
 fn print_outputs(outputs: &[Interface], reactor: &Reactor, global: &Global) -> Result<(), Failure> {
