@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use motet_algebra::{RelationName, Term};
 
 use crate::diagnostic::Report;
+use crate::item_types;
 use crate::relations::Relations;
 use crate::rule::{GoalKind, Rule, Scan};
 
@@ -26,7 +27,8 @@ pub(crate) fn check(rules: &[Rule], relations: &Relations, report: &mut Report) 
     // What is not known, or may have no rules, has been reported.
     let defined = |name: &RelationName| relations.get(name).is_some_and(|known| known.base.is_none());
     let known = |rule: &&Rule| {
-        defined(&rule.head) && positive(rule).all(|scan| relations.get(&scan.relation).is_some())
+        let is_type = rule.head.starts_with(item_types::PREFIX);
+        !is_type && defined(&rule.head) && positive(rule).all(|scan| relations.get(&scan.relation).is_some())
     };
     for rule in rules.iter().filter(|rule| rule.next).filter(known) {
         let ends = positive(rule).any(|scan| instantaneous.contains(&scan.relation));
