@@ -44,10 +44,15 @@ fn run_shows_the_state_in_which_the_program_rests() {
     let kept = format!("{QUEUE}queue(n: 9)@next :- queue(n: 9).\n");
     let bench = bench(&kept, &[("come.csv", "n\n3\n9\n1\n2\n")]);
     for runtime in RUNTIMES {
-        let output = motet(bench.path(), &["run", "program.pomo", "--facts", "facts", "--format", "csv", "--runtime", runtime], "");
+        let output = motet(
+            bench.path(),
+            &["run", "program.pomo", "--facts", "facts", "--format", "csv", "--runtime", runtime],
+            "",
+        );
         assert_eq!(said(&output), (0, "relation,n\nqueue,9\n", ""));
         // The file of an event may be missing, and so may all files.
-        let output = motet(bench.path(), &["run", "program.pomo", "--format", "json", "--runtime", runtime], "");
+        let output =
+            motet(bench.path(), &["run", "program.pomo", "--format", "json", "--runtime", runtime], "");
         assert_eq!(said(&output), (0, "", ""));
     }
 }
@@ -57,7 +62,8 @@ fn run_gives_up_on_a_program_that_does_not_rest() {
     let bench = bench(QUEUE, &[("come.csv", "n\n3\n1\n2\n")]);
     for runtime in RUNTIMES {
         let run = |ticks: &str| {
-            let arguments = ["run", "program.pomo", "--facts", "facts", "--runtime", runtime, "--max-ticks", ticks];
+            let arguments =
+                ["run", "program.pomo", "--facts", "facts", "--runtime", runtime, "--max-ticks", ticks];
             motet(bench.path(), &arguments, "")
         };
         // One to put them into the queue, and three to empty it.
@@ -65,7 +71,10 @@ fn run_gives_up_on_a_program_that_does_not_rest() {
         let output = run("3");
         let (code, out, error) = said(&output);
         assert_eq!((code, out), (1, ""));
-        assert!(error.contains("after 3 ticks the program has not come to rest: `queue` still changes"), "{error}");
+        assert!(
+            error.contains("after 3 ticks the program has not come to rest: `queue` still changes"),
+            "{error}"
+        );
     }
 }
 
@@ -77,7 +86,10 @@ fn inc_ticks_when_it_is_told_to() {
         (r#"{}"#, r#"{"epoch":2,"changes":{"queue":[[[1],1],[[2],1]]}}"#),
         // What is no event any more cannot be deleted: nothing changes, but the epoch passes.
         (r#"{"delete": {"come": [[2]]}}"#, r#"{"epoch":3,"changes":{"queue":[[[1],-1]]}}"#),
-        (r#"{"insert": {"come": [["x"]]}}"#, r#"{"error":{"line":4,"message":"row 1 of insert.come: column `n` takes int, and \"x\" is text"}}"#),
+        (
+            r#"{"insert": {"come": [["x"]]}}"#,
+            r#"{"error":{"line":4,"message":"row 1 of insert.come: column `n` takes int, and \"x\" is text"}}"#,
+        ),
         (r#"{"insert": {"come": [[2]]}}"#, r#"{"epoch":4,"changes":{"queue":[[[2],-1]]}}"#),
         // The same event twice in a row is two events.
         (r#"{"insert": {"come": [[2]]}}"#, r#"{"epoch":5,"changes":{"queue":[[[2],1]]}}"#),
@@ -103,7 +115,11 @@ fn one_answer_is_refused_to_a_query_about_more_than_one_epoch() {
     let output = motet(directory.path(), &["query", query], "");
     let (code, out, error) = said(&output);
     assert_eq!((code, out), (1, ""));
-    assert!(error.contains("depends on events or earlier epochs") && error.contains("help: watch it with --watch"), "{error}");
+    assert!(
+        error.contains("depends on events or earlier epochs")
+            && error.contains("help: watch it with --watch"),
+        "{error}"
+    );
     let output = motet(directory.path(), &["query", query, "--explain"], "");
     assert!(said(&output).1.contains("seen(id: bytes) local\n"));
 }

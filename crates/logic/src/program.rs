@@ -289,7 +289,8 @@ impl Compiler<'_> {
             program.statements.push(Statement::Next { relation, expression });
         }
         let relations: BTreeSet<_> = rules.iter().map(|(_, rule)| rule.head.clone()).collect();
-        let rules: Vec<_> = rules.iter().map(|(_, rule)| self.sources.excerpt(rule.span).to_owned()).collect();
+        let rules: Vec<_> =
+            rules.iter().map(|(_, rule)| self.sources.excerpt(rule.span).to_owned()).collect();
         let relations = relations.into_iter().collect();
         (!rules.is_empty()).then_some(Stratum { relations, recursive: false, next: true, rules })
     }
