@@ -198,13 +198,7 @@ impl Relations {
     }
 
     /// An event is an input; `input` may be said beside it.
-    fn mark_event(
-        &mut self,
-        name: &Name,
-        declaration: &Declaration,
-        module: &Module,
-        report: &mut Report,
-    ) {
+    fn mark_event(&mut self, name: &Name, declaration: &Declaration, module: &Module, report: &mut Report) {
         let known = self.known.get(&name.text);
         if known.is_some_and(|known| known.event) {
             twice(name, "an event", declaration, report);

@@ -187,7 +187,7 @@ fn what_depends_on_time_is_local() {
     assert_eq!(classes, expected);
     let explained = compiled.explain();
     assert!(
-        explained.contains("later, in the next epoch\n") && explained.contains("later@next :="),
+        explained.contains("later, in the next epoch\n") && explained.contains("later@next :-"),
         "{explained}"
     );
     assert!(explained.contains("now(x: int) local\n"), "{explained}");
