@@ -4,7 +4,7 @@
 mod common;
 
 use motet_algebra::text::diagnostic::Source;
-use motet_algebra::text::{Clocked, load, parse};
+use motet_algebra::text::{load, parse};
 use motet_algebra::{Clocked, Naive, Program, Registry};
 use proptest::prelude::*;
 

@@ -20,8 +20,6 @@
 //! | `explain` | what was made of it, for people |
 //!
 //! [`Window`] keeps the shown rows of an output, and [`literal`] reads and writes single values.
-//!
-//! Not there yet, and refused with a message that says so: `fold_moves`.
 
 mod ast;
 mod binding;

@@ -190,13 +190,6 @@ impl Parser<'_> {
         Failed
     }
 
-    fn not_yet(&mut self, what: &str, span: Span) -> Failed {
-        self.report
-            .error("L090", span, format!("{what} is not there yet"))
-            .remedy("see docs/language.md for what there is");
-        Failed
-    }
-
     /// Moves past the next `.`, or to the end.
     fn skip_clause(&mut self) {
         while *self.token() != Token::End && !self.accept(".") {
