@@ -13,8 +13,8 @@
 //! that an epoch costs what changes, however much is carried on. The rows of an event are kept to be taken away again.
 //!
 //! Another epoch is due (Q11) if something waits to be fed back, or an event held. Whoever drives the runtime decides
-//! whether to run it, and how many at most ([`tick_is_due`](crate::tick_is_due)). What is carried on is a function of the
-//! epochs that were run: it is kept in memory only, and no later epoch revises it.
+//! whether to run it, and how many at most ([`tick_is_due`](crate::tick_is_due)). What is carried on is a function of
+//! the epochs that were run: it is kept in memory only, and no later epoch revises it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

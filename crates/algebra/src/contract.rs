@@ -28,7 +28,9 @@ fn program() -> Program {
     let relation = |columns: &[&str], input| Relation {
         columns: columns.iter().map(|name| (Arc::from(*name), int)).collect(),
         input,
+        event: false,
         output: !input,
+        event: false,
     };
     let zero = Expression::Constant { columns: vec!["x".into()], rows: vec![vec![Value::Int(0)]] };
     let edge = Expression::Relation { name: "Edge".into(), cid: None };

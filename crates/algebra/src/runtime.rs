@@ -84,7 +84,7 @@ pub enum RuntimeError {
         relation: RelationName,
     },
     /// The program does not come to rest: a further epoch is due, and no more are allowed.
-    #[error("after {ticks} ticks the program has not come to rest: `{}` still changes", relations.join("`, `"))]
+    #[error("after {ticks} ticks the program is not at rest: `{}` still changes", relations.join("`, `"))]
     Restless {
         /// The ticks that were allowed.
         ticks: u64,

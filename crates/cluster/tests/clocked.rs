@@ -1,8 +1,8 @@
 //! Programs with time on both runtimes, against a replay of the same epochs.
 //!
-//! The replay knows nothing of hidden relations and changes: in each epoch it makes a new evaluator for the program in
-//! which every `next` is an output of its own, and puts in whole sets of rows: what is stored, the events of the epoch, and
-//! what the last epoch gave. `MOTET_CASES` sets the number of cases.
+//! The replay knows nothing of hidden relations and changes: in each epoch it makes a new evaluator for the program
+//! in which every `next` is an output of its own, and puts in whole sets of rows: what is stored, the events of the
+//! epoch, and what the last epoch gave. `MOTET_CASES` sets the number of cases.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,8 @@ use proptest::test_runner::Config;
 
 type Contents = BTreeMap<RelationName, BTreeSet<Row>>;
 
-/// Two inputs, an event, an input and two derived relations that are given rows for the next epoch, and one that is not.
+/// Two inputs, an event, an input and two derived relations that are given rows for the next epoch, and one that is
+/// not.
 const RELATIONS: [(&str, bool, bool); 7] = [
     ("a", true, false),
     ("b", true, false),
@@ -283,7 +284,10 @@ proptest! {
     #![proptest_config(Config { cases: cases(), failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn every_epoch_is_what_its_replay_says(program in program(), epochs in prop::collection::vec(epoch(), 1..8)) {
+    fn every_epoch_is_what_its_replay_says(
+        program in program(),
+        epochs in prop::collection::vec(epoch(), 1..8),
+    ) {
         check(&program, &epochs)?;
     }
 }

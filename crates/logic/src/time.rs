@@ -1,13 +1,13 @@
 //! That what is carried into the next epoch comes to rest (PL-7).
 //!
-//! Each rule `head@next :- body` must be of one of two kinds. Either its body has the head itself, as it stands: it *keeps*
-//! rows that are there, and adds none. Or an atom of its body that is not negated is *instantaneous*: it only holds for so
-//! long after an event. Without events the rules of the second kind soon give nothing, and those of the first let rows
-//! only go, stratum by stratum; so the program comes to rest by itself.
+//! Each rule `head@next :- body` must be of one of two kinds. Either its body has the head itself, as it stands: it
+//! *keeps* rows that are there, and adds none. Or an atom of its body that is not negated is *instantaneous*: it only
+//! holds for so long after an event. Without events the rules of the second kind soon give nothing, and those of the
+//! first let rows only go, stratum by stratum; so the program comes to rest by itself.
 //!
-//! A relation is instantaneous if nothing outside of the program but events gives it rows, and each of its rules reads an
-//! instantaneous relation, not negated. Rules of the same epoch may do so in a circle, for the circle gives nothing from
-//! nothing; rules for the next epoch may not, for a row that goes round in it would never end.
+//! A relation is instantaneous if nothing outside of the program but events gives it rows, and each of its rules
+//! reads an instantaneous relation, not negated. Rules of the same epoch may do so in a circle, for the circle gives
+//! nothing from nothing; rules for the next epoch may not, for a row that goes round in it would never end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ pub(crate) fn check(rules: &[Rule], relations: &Relations, report: &mut Report) 
                 .error("L064", rule.span, format!("`{}` might change for ever: nothing ends this", rule.head))
                 .label("neither keeps what is there, nor waits for an event")
                 .remedy(format!(
-                    "repeat the head in the body, as in {0}(id: X)@next :- {0}(id: X), …, or read an event there",
+                    "keep what is there, as in {0}(id: X)@next :- {0}(id: X), …, or read an event",
                     rule.head
                 ));
         }

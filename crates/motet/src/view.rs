@@ -9,9 +9,9 @@
 //! one that comes into the first ten is told together with the one that leaves them. What it tells of an output with an
 //! order is told in that order.
 //!
-//! A batch is one epoch. If the query has rows for the next epoch (`@next`) or events, epochs without input follow it until
-//! nothing changes any more (Q11), and only then the next batch. What such a query carries on is a function of the epochs
-//! that this view has seen: another one, opened later, begins anew.
+//! A batch is one epoch. If the query has rows for the next epoch (`@next`) or events, epochs without input follow it
+//! until nothing changes any more (Q11), and only then the next batch. What such a query carries on is a function of
+//! the epochs that this view has seen: another one, opened later, begins anew.
 //!
 //! A row of a base relation may come from several items (the same fact stated in two of them). Relations are sets, so
 //! the view counts how often each row is there and tells the runtime only of the first coming and the last going.
@@ -249,8 +249,8 @@ impl View {
     /// there is neither. They may be empty: a batch that touched the query's inputs need not touch its outputs.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the budget ran out, or the query does not come to rest, and at each call from then on: the view stays at its last good epoch.
-    /// Open another with a greater budget.
+    /// [`Error::Runtime`] if the budget ran out, or the query does not come to rest, and at each call from then on:
+    /// the view stays at its last good epoch. Open another with a greater budget.
     pub fn poll(&mut self) -> Result<Option<Changes>, Error> {
         self.check_running()?;
         if let Some(changes) = self.tick()? {

@@ -4,7 +4,8 @@
 //! delete what is not. So the session keeps the stored rows of every input beside the runtime, and hands it the net
 //! change. A runtime cannot be asked instead: it may leave out rows that its program cannot see.
 //!
-//! The rows of an event are not stored: they hold in the transaction's own epoch, and are not there to be deleted later.
+//! The rows of an event are not stored: they hold in the transaction's own epoch, and are not there to be deleted
+//! later.
 //!
 //! The stored rows change only after the runtime has taken the epoch; if it refuses, both are as they were.
 
