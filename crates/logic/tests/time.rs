@@ -283,7 +283,7 @@ lit(n: M)@next :- lit(n: N), M == N + 1.
               |
             6 | lit(n: M)@next :- lit(n: N), M == N + 1.
               | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ neither keeps what is there, nor waits for an event
-              = repeat the head in the body, as in lit(id: X)@next :- lit(id: X), …, or read an event there
+              = keep what is there, as in lit(id: X)@next :- lit(id: X), …, or read an event
         "#]],
     );
 }
