@@ -30,7 +30,6 @@ fn program() -> Program {
         input,
         event: false,
         output: !input,
-        event: false,
     };
     let zero = Expression::Constant { columns: vec!["x".into()], rows: vec![vec![Value::Int(0)]] };
     let edge = Expression::Relation { name: "Edge".into(), cid: None };
