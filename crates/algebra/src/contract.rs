@@ -28,6 +28,7 @@ fn program() -> Program {
     let relation = |columns: &[&str], input| Relation {
         columns: columns.iter().map(|name| (Arc::from(*name), int)).collect(),
         input,
+        event: false,
         output: !input,
     };
     let zero = Expression::Constant { columns: vec!["x".into()], rows: vec![vec![Value::Int(0)]] };

@@ -83,7 +83,9 @@ impl Program {
 
 fn define(statement: &mut Statement) {
     match statement {
-        Statement::Assign { expression, .. } => *expression = expression.defined(),
+        Statement::Assign { expression, .. } | Statement::Next { expression, .. } => {
+            *expression = expression.defined();
+        }
         Statement::Loop { body, .. } => body.iter_mut().for_each(define),
     }
 }

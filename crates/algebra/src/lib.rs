@@ -19,10 +19,12 @@
 //! | [`optimiser`], [`stats`] | programs that mean the same and cost less; what they go by |
 //! | [`explain()`] | programs as trees for people, with the rows that are expected and those that there are |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
+//! | [`clocked`] | time: rows for the next epoch, and events |
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
 pub mod aggregate;
+pub mod clocked;
 pub mod contract;
 mod derived;
 pub mod exact;
@@ -43,13 +45,14 @@ mod texts;
 mod times;
 
 pub use aggregate::Aggregate;
+pub use clocked::Clocked;
 pub use explain::{explain, explain_over};
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;
 pub use optimiser::optimise;
 pub use program::{CID_COLUMN, ColumnType, Program, Relation, RelationName, Statement};
 pub use registry::{Law, Registry, UserAggregate, UserFunction};
-pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError, Undefined};
+pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError, Undefined, tick_is_due};
 pub use schema::SchemaError;
 pub use stats::{Counted, Stats, Unknown};
 pub use term::{BoundFormula, BoundTerm, query_order};

@@ -49,9 +49,9 @@ impl Naive {
     /// Makes the runtime; nothing is computed yet.
     ///
     /// # Errors
-    /// [`SchemaError`] if the program is not sound ([`Program::check`]).
+    /// [`SchemaError`] if the program is not sound ([`Program::check_deductive`]).
     pub fn new(program: Program) -> Result<Self, SchemaError> {
-        program.check()?;
+        program.check_deductive()?;
         Ok(Naive {
             program,
             stored: Contents::new(),
@@ -188,7 +188,7 @@ struct Evaluation<'a> {
     undefined: BTreeMap<(RelationName, Arc<str>, usize), BTreeSet<Row>>,
 }
 
-/// [`Program::check`] has bound every column of every expression before.
+/// [`Program::check_deductive`] has bound every column of every expression before.
 const CHECKED: &str = "the program was checked when the runtime was made";
 
 impl Evaluation<'_> {
@@ -200,6 +200,7 @@ impl Evaluation<'_> {
                 self.assign(relation, &table).map(drop)
             }
             Statement::Loop { body, .. } => self.run_loop(body),
+            Statement::Next { .. } => unreachable!("{CHECKED}"),
         }
     }
 
@@ -368,7 +369,9 @@ impl Evaluation<'_> {
             (Expression::EquiJoin { pairs, .. }, [left, right]) => {
                 let place = |column| position(&columns, column).expect(CHECKED);
                 let places: Vec<_> = pairs.iter().map(|(left, right)| (place(left), place(right))).collect();
-                self.join(left, right, &mut |row| places.iter().all(|(left, right)| row[*left] == row[*right]))?
+                self.join(left, right, &mut |row| {
+                    places.iter().all(|(left, right)| row[*left] == row[*right])
+                })?
             }
             (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
             (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),

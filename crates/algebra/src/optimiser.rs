@@ -66,6 +66,9 @@ impl Optimiser<'_> {
                 self.estimator.run(statement);
                 Statement::Assign { relation: relation.clone(), expression }
             }
+            Statement::Next { relation, expression } => {
+                Statement::Next { relation: relation.clone(), expression: self.expression(expression) }
+            }
             Statement::Loop { body, exports } => {
                 self.estimator.run(statement);
                 let assign = |statement: &Statement| match statement {
@@ -73,7 +76,9 @@ impl Optimiser<'_> {
                         let expression = self.expression(expression);
                         Statement::Assign { relation: relation.clone(), expression }
                     }
-                    Statement::Loop { .. } => unreachable!("the program was checked: loops are not nested"),
+                    Statement::Loop { .. } | Statement::Next { .. } => {
+                        unreachable!("the program was checked: a loop has assignments only")
+                    }
                 };
                 Statement::Loop { body: body.iter().map(assign).collect(), exports: exports.clone() }
             }

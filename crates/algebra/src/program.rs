@@ -41,6 +41,8 @@ pub struct Relation {
     /// Whether rows come from outside. An input may be assigned to as well (a rule may extend it): then its contents
     /// are the stored rows and the derived ones.
     pub input: bool,
+    /// Whether the rows that come from outside are there for one epoch only (PL-7). Only inputs are events.
+    pub event: bool,
     /// Whether its changes are reported.
     pub output: bool,
 }
@@ -64,6 +66,15 @@ pub enum Statement {
         /// The relations that later statements may read; the others are the loop's own.
         exports: Vec<RelationName>,
     },
+    /// The rows that the expression gives in an epoch are in the relation in the next one (RA-X3), beside what else it
+    /// holds then, and in no later epoch unless they are given again. It reads only what is complete, as if it stood
+    /// last; nothing that is computed in its own epoch depends on it.
+    Next {
+        /// The relation.
+        relation: RelationName,
+        /// Gives rows with exactly the relation's columns.
+        expression: Expression,
+    },
 }
 
 /// A program: relations and statements. Statements stand in stratum order: a relation that is negated or aggregated
@@ -74,4 +85,13 @@ pub struct Program {
     pub relations: BTreeMap<RelationName, Relation>,
     /// The statements, first to last.
     pub statements: Vec<Statement>,
+}
+
+impl Program {
+    /// Whether what it computes depends on earlier epochs: it has events, or rows for the next epoch. Such a program
+    /// runs in a [`Clocked`](crate::Clocked) runtime.
+    pub fn is_timed(&self) -> bool {
+        let gives_next = |statement: &Statement| matches!(statement, Statement::Next { .. });
+        self.relations.values().any(|relation| relation.event) || self.statements.iter().any(gives_next)
+    }
 }

@@ -18,19 +18,26 @@ pub type Row = Vec<Value>;
 /// Changes of relations: rows in value order, each once, with +1 (now there) or -1 (no longer there).
 pub type Changes = BTreeMap<RelationName, Vec<(Row, i64)>>;
 
-/// What one epoch may cost (Q17). Counted, never timed.
+/// What one batch may cost (Q17). Counted, never timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// The most times a loop may go round in one epoch.
     pub iterations: u64,
     /// The most rows that may be derived in one epoch.
     pub rows: u64,
+    /// The most epochs that may follow a batch before the program comes to rest (Q11).
+    pub ticks: u64,
+}
+
+impl Budget {
+    /// No limit at all.
+    pub const UNLIMITED: Budget = Budget { iterations: u64::MAX, rows: u64::MAX, ticks: u64::MAX };
 }
 
 impl Default for Budget {
-    /// Ten million rounds, a billion rows.
+    /// Ten million rounds, a billion rows, a hundred thousand ticks.
     fn default() -> Self {
-        Budget { iterations: 10_000_000, rows: 1_000_000_000 }
+        Budget { iterations: 10_000_000, rows: 1_000_000_000, ticks: 100_000 }
     }
 }
 
@@ -77,6 +84,14 @@ pub enum RuntimeError {
         limit: u64,
         /// The relation that was being computed.
         relation: RelationName,
+    },
+    /// The program does not come to rest: a further epoch is due, and no more are allowed.
+    #[error("after {ticks} ticks the program is not at rest: `{}` still changes", relations.join("`, `"))]
+    Restless {
+        /// The ticks that were allowed.
+        ticks: u64,
+        /// The relations whose rows in the next epoch are not those of this one.
+        relations: Vec<RelationName>,
     },
 }
 
@@ -141,4 +156,41 @@ pub trait Runtime {
     /// What derives nothing for want of a value, as of the last epoch (Q3): a warning, for it is seldom meant. Rows
     /// that a runtime need not look at for its outputs it need not count.
     fn undefined(&self) -> Vec<Undefined>;
+
+    /// The relations that make another epoch due, even without input (Q11): those that will begin it with other rows
+    /// than the last one began with, and events that held in it. In a program without time there are none.
+    fn restless(&self) -> Vec<RelationName> {
+        Vec::new()
+    }
+
+    /// Whether another epoch is due.
+    fn pending(&self) -> bool {
+        !self.restless().is_empty()
+    }
+}
+
+impl<R: Runtime + ?Sized> Runtime for Box<R> {
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
+        (**self).step(inputs, budget)
+    }
+
+    fn undefined(&self) -> Vec<Undefined> {
+        (**self).undefined()
+    }
+
+    fn restless(&self) -> Vec<RelationName> {
+        (**self).restless()
+    }
+}
+
+/// Whether one more tick, an epoch without input, is due and allowed, after so many.
+///
+/// # Errors
+/// [`RuntimeError::Restless`] if it is due and not allowed.
+pub fn tick_is_due(runtime: &dyn Runtime, ticks: u64, budget: Budget) -> Result<bool, RuntimeError> {
+    match runtime.restless() {
+        relations if relations.is_empty() => Ok(false),
+        _ if ticks < budget.ticks => Ok(true),
+        relations => Err(RuntimeError::Restless { ticks, relations }),
+    }
 }

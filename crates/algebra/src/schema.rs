@@ -80,6 +80,15 @@ pub enum SchemaError {
     /// A loop in a loop.
     #[error("loops are not nested")]
     NestedLoop,
+    /// Rows for the next epoch in a loop.
+    #[error("rows for the next epoch of `{0}` stand in a loop, and are known only after it")]
+    NextInLoop(RelationName),
+    /// An event that takes no rows.
+    #[error("`{0}` is an event and no input, so it would never hold")]
+    NoInput(RelationName),
+    /// A program with events or rows for the next epoch, in a runtime that knows one epoch at a time.
+    #[error("the program has events or rows for the next epoch: it runs in a `Clocked` runtime only")]
+    Timed,
     /// A loop exports what it does not assign.
     #[error("a loop exports `{0}`, which it does not assign")]
     Export(RelationName),
@@ -271,15 +280,34 @@ impl Program {
     fn check_relation(&self, name: &RelationName, relation: &Relation) -> Result<(), SchemaError> {
         distinct(relation.names().cloned().collect())?;
         let carrying = relation.names().filter(|column| &***column == CID_COLUMN).count();
-        let last = relation.carries_cid() && relation.input && !self.assigns(&self.statements, name);
+        let derived = self.assigns(&self.statements, name) || self.delays(name);
+        let last = relation.carries_cid() && relation.input && !derived;
         if carrying > usize::from(last) {
             return Err(SchemaError::ControlColumn(name.clone()));
+        }
+        if relation.event && !relation.input {
+            return Err(SchemaError::NoInput(name.clone()));
         }
         Ok(())
     }
 
+    /// Whether a runtime that knows one epoch at a time can be built for this program.
+    ///
+    /// # Errors
+    /// As [`Program::check`], and [`SchemaError::Timed`].
+    pub fn check_deductive(&self) -> Result<(), SchemaError> {
+        self.check()?;
+        if self.is_timed() { Err(SchemaError::Timed) } else { Ok(()) }
+    }
+
     fn assigns(&self, statements: &[Statement], name: &RelationName) -> bool {
         statements.iter().any(|statement| assigned(statement).any(|one| one == name))
+    }
+
+    /// Whether the relation is given rows for the next epoch.
+    fn delays(&self, name: &RelationName) -> bool {
+        let gives = |one: &Statement| matches!(one, Statement::Next { relation, .. } if relation == name);
+        self.statements.iter().any(gives)
     }
 
     fn check_statement(
@@ -301,6 +329,16 @@ impl Program {
                     check_export(read, relation, hidden)
                 })
             }
+            Statement::Next { relation, expression } => {
+                self.check_assign(relation, expression)?;
+                each_read(expression, false, &mut |read, _| {
+                    if self.assigns(later, read) {
+                        let (relation, reader) = (read.clone(), relation.clone());
+                        return Err(SchemaError::Incomplete { relation, reader });
+                    }
+                    check_export(read, relation, hidden)
+                })
+            }
             Statement::Loop { body, exports } => {
                 let own: BTreeSet<_> = assigned(statement).cloned().collect();
                 if let Some(name) = exports.iter().find(|name| !own.contains(*name)) {
@@ -318,8 +356,10 @@ impl Program {
         later: &[Statement],
         hidden: &BTreeSet<RelationName>,
     ) -> Result<(), SchemaError> {
-        let Statement::Assign { relation, expression } = statement else {
-            return Err(SchemaError::NestedLoop);
+        let (relation, expression) = match statement {
+            Statement::Assign { relation, expression } => (relation, expression),
+            Statement::Next { relation, .. } => return Err(SchemaError::NextInLoop(relation.clone())),
+            Statement::Loop { .. } => return Err(SchemaError::NestedLoop),
         };
         self.check_assign(relation, expression)?;
         each_read(expression, false, &mut |read, strict| {
@@ -357,10 +397,11 @@ fn check_export(
     Ok(())
 }
 
-/// The relations a statement assigns.
+/// The relations a statement assigns, in the epoch in which it runs.
 fn assigned(statement: &Statement) -> Box<dyn Iterator<Item = &RelationName> + '_> {
     match statement {
         Statement::Assign { relation, .. } => Box::new(std::iter::once(relation)),
+        Statement::Next { .. } => Box::new(std::iter::empty()),
         Statement::Loop { body, .. } => Box::new(body.iter().flat_map(assigned)),
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn rows_and_values_are_counted_that_enter() {
         let any = |name: &str| (name.into(), ColumnType::Any);
-        let edge = Relation { columns: vec![any("x"), any("y")], input: true, output: false };
+        let edge = Relation { columns: vec![any("x"), any("y")], input: true, event: false, output: false };
         let program = Program { relations: [("Edge".into(), edge)].into(), statements: vec![] };
         let row = |x: i64, y: i64, weight| (vec![Value::Int(x), Value::Int(y)], weight);
         let rows = vec![row(1, 1, 1), row(1, 2, 1), row(1, 3, -1)];

@@ -13,7 +13,7 @@ use motet_fact::{Kind, Value, codec};
 fn relation(columns: &[&str], input: bool, output: bool) -> Relation {
     let kind = |name: &&str| if *name == CID_COLUMN { Kind::Link } else { Kind::Int };
     let columns = columns.iter().map(|name| (Column::from(*name), ColumnType::Kind(kind(name)))).collect();
-    Relation { columns, input, output }
+    Relation { columns, input, event: false, output }
 }
 
 fn read(name: &str) -> Box<Expression> {
@@ -219,8 +219,8 @@ fn cids_of_stored_rows_are_stored_and_of_others_computed() {
     let relations = [
         ("stored", relation(&["x", CID_COLUMN], true, false)),
         ("plain", relation(&["x"], false, true)),
-        ("cids", Relation { columns: columns_with_link(), input: false, output: true }),
-        ("derived", Relation { columns: columns_with_link(), input: false, output: true }),
+        ("cids", Relation { columns: columns_with_link(), input: false, event: false, output: true }),
+        ("derived", Relation { columns: columns_with_link(), input: false, event: false, output: true }),
     ];
     let statements = vec![
         assign("plain", *read("stored")),

@@ -58,7 +58,7 @@ fn is(name: &str, value: i64) -> Formula {
 fn program(outputs: Vec<(&str, &[&str], Expression)>) -> Program {
     let relation = |columns: &[&str], input| {
         let columns = names(columns).into_iter().map(|column| (column, ColumnType::Any)).collect();
-        Relation { columns, input, output: !input }
+        Relation { columns, input, event: false, output: !input }
     };
     let mut program = Program::default();
     for name in ["a", "b", "c"] {
@@ -203,11 +203,15 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
                     b (x as y, y as z)      1,000
         "#]],
     );
-    check(vec![("out", &["y", "r"], group(Aggregate::Sum))], &Unknown, &expect![[r#"
+    check(
+        vec![("out", &["y", "r"], group(Aggregate::Sum))],
+        &Unknown,
+        &expect![[r#"
         out :- group_by([y], r, sum(d),
           extend(d := z + 1, natural_join(a, rename([x: y, y: z], b)))
         );
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 
 use motet_algebra::text::diagnostic::Source;
 use motet_algebra::text::{load, parse};
-use motet_algebra::{Naive, Program, Registry};
+use motet_algebra::{Clocked, Naive, Program, Registry};
 use proptest::prelude::*;
 
 /// Reads a text, prints whatever comes out, and checks that spans are inside the text.
@@ -22,7 +22,7 @@ fn try_to_load(text: &str) -> Option<Program> {
     // A sound program runs, and an unsound one never gets to a runtime.
     if let Ok(program) = parse(&source, &Registry::default()) {
         assert_eq!(program.check().is_ok(), loaded.is_ok(), "{program}");
-        assert_eq!(Naive::new(program).is_ok(), loaded.is_ok());
+        assert_eq!(Clocked::new(program, Naive::new).is_ok(), loaded.is_ok());
     }
     loaded.ok()
 }
@@ -46,8 +46,10 @@ end exports [path];
 );
 "#;
 
-const TOKENS: [&str; 60] = [
+const TOKENS: [&str; 62] = [
     "relation r(x: int, y: any) input output;",
+    "relation e(x: int) input event;",
+    "r@next :- e;",
     "r :- ",
     "q",
     "r",

@@ -70,8 +70,8 @@ fn expression() -> impl Strategy<Value = Expression> {
 
 fn program(bodies: Vec<(bool, Expression)>) -> Program {
     let int = ColumnType::Kind(Kind::Int);
-    let relation =
-        |input| Relation { columns: vec![("x".into(), int), ("y".into(), int)], input, output: !input };
+    let columns = vec![("x".into(), int), ("y".into(), int)];
+    let relation = |input| Relation { columns: columns.clone(), input, event: false, output: !input };
     let relations = [("a", true), ("b", true), ("p", false), ("q", false)];
     let relations = relations.map(|(name, input)| (name.into(), relation(input))).into();
     let body = bodies.into_iter().map(|(first, expression)| Statement::Assign {

@@ -359,6 +359,9 @@ pub(crate) struct RunArgs {
     /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
     #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
     pub(crate) param: Vec<String>,
+    /// Fail if a program with `@next` or events has not come to rest after so many epochs without input
+    #[arg(long, value_name = "N", default_value_t = Budget::default().ticks)]
+    pub(crate) max_ticks: u64,
     /// Print strata, plan and meaning class instead of running
     #[arg(long)]
     pub(crate) explain: bool,

@@ -14,7 +14,7 @@ use motet_fact::{Kind, Value};
 
 fn relation(columns: &[&str], input: bool) -> Relation {
     let columns = columns.iter().map(|name| (Column::from(*name), ColumnType::Kind(Kind::Int))).collect();
-    Relation { columns, input, output: !input }
+    Relation { columns, input, event: false, output: !input }
 }
 
 /// `reach(0).` and `reach(y) :- reach(x), edge(x, y).`

@@ -136,7 +136,7 @@ impl<W: PackedRow> Held<W> {
         }
         let mut running = Running::new(&self.plan, &self.dictionary);
         if self.reported {
-            let unlimited = Budget { iterations: u64::MAX, rows: u64::MAX };
+            let unlimited = Budget::UNLIMITED;
             let whole = |rows: &BTreeSet<W>| rows.iter().map(|row| (row.clone(), 1)).collect();
             let contents = self.contents.iter().map(|(name, rows)| (name.clone(), whole(rows))).collect();
             running.run(&contents, unlimited)?;

@@ -21,7 +21,7 @@ pub(crate) struct Meter {
 impl Meter {
     /// A meter without a limit.
     pub(crate) fn new() -> Self {
-        let limit = Cell::new(Budget { iterations: u64::MAX, rows: u64::MAX });
+        let limit = Cell::new(Budget::UNLIMITED);
         Meter { limit, rows: Cell::new(0), over: RefCell::new(None) }
     }
 

@@ -25,7 +25,7 @@ use crate::plan::{Admission, Keyed, Node, Origin, Plan, Stage, Step};
 /// # Errors
 /// [`SchemaError`] if the program cannot be built.
 pub(crate) fn plan(program: &Program, dictionary: &mut Dictionary) -> Result<Plan, SchemaError> {
-    program.check()?;
+    program.check_deductive()?;
     let mut planner = Planner { program, dictionary, plan: Plan::default() };
     planner.declare();
     for statement in &program.statements {
@@ -74,6 +74,7 @@ impl Planner<'_> {
                 let node = self.assigned(relation, expression)?;
                 self.add(false, relation, node);
             }
+            Statement::Next { .. } => return Err(SchemaError::Timed),
             Statement::Loop { body, .. } => {
                 self.plan.stages.push(Stage { recursive: true, rules: Vec::new() });
                 for statement in body {
@@ -468,6 +469,7 @@ mod tests {
         let relation = |columns: &[&str], input, output| Relation {
             columns: columns.iter().map(|name| (Column::from(*name), ColumnType::Any)).collect(),
             input,
+            event: false,
             output,
         };
         let relations = BTreeMap::from([

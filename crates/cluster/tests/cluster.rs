@@ -52,7 +52,7 @@ fn program(relations: &[(&str, &[&str])], statements: Vec<Statement>) -> Program
         let columns = columns.iter().map(column).collect();
         let (input, output) = (name.starts_with('<'), name.starts_with('>'));
         let name = name.trim_start_matches(['<', '>']);
-        program.relations.insert(name.into(), Relation { columns, input, output });
+        program.relations.insert(name.into(), Relation { columns, input, event: false, output });
     }
     program
 }
@@ -208,7 +208,7 @@ fn counting() -> Program {
 
 #[test]
 fn an_epoch_over_budget_leaves_no_trace() {
-    let budget = Budget { iterations: 50, rows: 1_000_000 };
+    let budget = Budget { iterations: 50, ..Budget::default() };
     let mut cluster = Cluster::new(counting()).unwrap();
     let over = cluster.step(&of("seed", &[([1], 1)]), budget);
     let error = RuntimeError::OverBudget { what: "iterations", limit: 50, relation: "number".into() };
@@ -230,7 +230,7 @@ fn rows_are_counted_where_they_multiply() {
     let relations: [(&str, &[&str]); 2] = [("<seed", &["n"]), (">pair", &["a", "b"])];
     let mut cluster = Cluster::new(program(&relations, vec![assign("pair", pairs)])).unwrap();
     let seeds: Vec<([i64; 1], i64)> = (0..100).map(|n| ([n], 1)).collect();
-    let budget = Budget { iterations: 1, rows: 5_000 };
+    let budget = Budget { iterations: 1, rows: 5_000, ..Budget::default() };
     let over = cluster.step(&of("seed", &seeds), budget);
     assert_eq!(over, Err(RuntimeError::OverBudget { what: "rows", limit: 5_000, relation: "pair".into() }));
     let pairs = cluster.step(&of("seed", &seeds[..10]), budget).unwrap();

@@ -16,6 +16,7 @@ fn program() -> Program {
     let relation = |columns: &[&str], input| Relation {
         columns: columns.iter().map(|name| (Column::from(*name), ColumnType::Kind(Kind::Int))).collect(),
         input,
+        event: false,
         output: !input,
     };
     let fold = Expression::FoldMoves {

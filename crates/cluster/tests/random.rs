@@ -340,7 +340,8 @@ impl Maker<'_, '_> {
 }
 
 fn relation(columns: &[Column], input: bool, output: bool) -> Relation {
-    Relation { columns: columns.iter().map(|name| (name.clone(), ColumnType::Any)).collect(), input, output }
+    let columns = columns.iter().map(|name| (name.clone(), ColumnType::Any)).collect();
+    Relation { columns, input, event: false, output }
 }
 
 fn program(dice: &mut Dice) -> Program {
@@ -459,7 +460,7 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         let got = optimised.step(&inputs, Budget::default());
         prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} optimised to {}", step, program, better);
         if dice.once_in(5) {
-            let tight = Budget { iterations: 2, rows: 20 };
+            let tight = Budget { iterations: 2, rows: 20, ..Budget::default() };
             match cluster.step(&inputs, tight) {
                 Ok(early) => {
                     prop_assert_eq!(early, expected, "step {} of {:#?}", step, program);

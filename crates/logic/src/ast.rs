@@ -136,13 +136,15 @@ impl Measure {
     }
 }
 
-/// `head :- body.` or `head.`, or `forbid :- body.`
+/// `head :- body.` or `head.`, `head@next :- body.`, or `forbid :- body.`
 #[derive(Clone, Debug)]
 pub(crate) struct Clause {
     pub(crate) head: Atom,
     pub(crate) body: Vec<Literal>,
     /// Whether it says what must not be; its head then only has a name.
     pub(crate) forbids: bool,
+    /// Whether the head holds in the next epoch, and not in that of the body.
+    pub(crate) next: bool,
     pub(crate) span: Span,
 }
 
@@ -160,6 +162,11 @@ pub(crate) enum DeclarationKind {
         columns: Vec<(Name, ColumnType)>,
     },
     Input(Name),
+    /// An input whose rows hold for one epoch, with its columns if they are declared here.
+    Event {
+        name: Name,
+        columns: Option<Vec<(Name, ColumnType)>>,
+    },
     Output {
         name: Name,
         order: Vec<(Name, Direction)>,

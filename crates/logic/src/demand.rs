@@ -242,6 +242,6 @@ impl Demand<'_> {
         }
         let span = rule.span;
         let (assumed, occurrences) = (BTreeSet::new(), BTreeMap::new());
-        Some(Rule { head, terms, goals, span, assumed, occurrences })
+        Some(Rule { head, next: false, terms, goals, span, assumed, occurrences })
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::{Compiled, Direction, Interface, Monotonicity};
+use crate::{Compiled, Direction, Interface, Monotonicity, Stratum};
 
 impl Display for Monotonicity {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Monotonicity::Monotone => "monotone",
             Monotonicity::Convergent => "convergent",
+            Monotonicity::Local => "local",
         })
     }
 }
@@ -30,8 +31,12 @@ impl Compiled {
     pub fn explain(&self) -> String {
         let mut text = String::new();
         for (index, stratum) in self.strata.iter().enumerate() {
-            let recursive = if stratum.recursive { ", recursive" } else { "" };
-            text += &format!("stratum {}: {}{recursive}\n", index + 1, stratum.relations.join(", "));
+            let how = match stratum {
+                Stratum { next: true, .. } => ", in the next epoch",
+                Stratum { recursive: true, .. } => ", recursive",
+                Stratum { .. } => "",
+            };
+            text += &format!("stratum {}: {}{how}\n", index + 1, stratum.relations.join(", "));
             for rule in &stratum.rules {
                 text += &format!("  {}\n", rule.split_whitespace().collect::<Vec<_>>().join(" "));
             }

@@ -34,7 +34,9 @@ pub(crate) fn expand(module: &Module, catalog: &Catalog, report: &mut Report) ->
     let own =
         heads.map(|head| &head.relation.text).chain(module.declarations.iter().filter_map(|declaration| {
             match &declaration.kind {
-                DeclarationKind::Relation { name, .. } | DeclarationKind::Input(name) => Some(&name.text),
+                DeclarationKind::Relation { name, .. }
+                | DeclarationKind::Input(name)
+                | DeclarationKind::Event { name, .. } => Some(&name.text),
                 DeclarationKind::Output { .. } | DeclarationKind::Use(_) => None,
             }
         }));
@@ -245,7 +247,8 @@ impl Sugar<'_> {
         let of_kind = || positive(item(kind, Some(id.clone()), span));
         let mut add = |value: Term, second: Literal| {
             let head = atom(&relation, vec![("id", id.clone()), ("value", value)], span);
-            self.clauses.push(Clause { head, body: vec![of_kind(), second], forbids: false, span });
+            let body = vec![of_kind(), second];
+            self.clauses.push(Clause { head, body, forbids: false, next: false, span });
         };
         add(value.clone(), positive(attr(&id, column, Some(value), span)));
         let missing = LiteralKind::Not(attr(&id, column, None, span));
@@ -282,7 +285,7 @@ impl Sugar<'_> {
         body.defaults = written.defaults.clone();
         let head = atom(&relation, arguments, span);
         let body = self.inline(&body);
-        self.clauses.push(Clause { head, body, forbids: false, span });
+        self.clauses.push(Clause { head, body, forbids: false, next: false, span });
         relation
     }
 }

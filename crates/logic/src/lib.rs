@@ -14,14 +14,13 @@
 //! | `rule` | clauses with names resolved and arguments made simple |
 //! | `types` | the types of variables and of undeclared columns |
 //! | `check`, `binding` | that kinds fit and variables are bound |
+//! | `time` | that what is carried into the next epoch comes to rest |
 //! | `stratify` | the order of computation, or a cycle that has no meaning |
 //! | `lower`, `program` | PomoRA |
 //! | `explain` | what was made of it, for people |
 //! | `plan` | PomoRA that was written as such |
 //!
 //! [`Window`] keeps the shown rows of an output, and [`literal`] reads and writes single values.
-//!
-//! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`.
 
 mod ast;
 mod binding;
@@ -40,6 +39,7 @@ mod program;
 mod relations;
 mod rule;
 mod stratify;
+mod time;
 mod types;
 mod window;
 

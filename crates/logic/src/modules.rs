@@ -62,7 +62,10 @@ pub fn used_modules(source: &Source, catalog: &Catalog) -> Vec<String> {
 fn uses(module: &Module) -> impl Iterator<Item = &Name> {
     module.declarations.iter().filter_map(|declaration| match &declaration.kind {
         DeclarationKind::Use(name) => Some(name),
-        DeclarationKind::Relation { .. } | DeclarationKind::Input(_) | DeclarationKind::Output { .. } => None,
+        DeclarationKind::Relation { .. }
+        | DeclarationKind::Input(_)
+        | DeclarationKind::Event { .. }
+        | DeclarationKind::Output { .. } => None,
     })
 }
 
@@ -98,6 +101,7 @@ fn defined(module: &Module) -> impl Iterator<Item = &Clause> {
 fn merge(program: &mut Module, module: Module) {
     let mut columns = BTreeMap::new();
     let mut inputs = BTreeSet::new();
+    let mut events = BTreeMap::new();
     for declaration in &program.declarations {
         match &declaration.kind {
             DeclarationKind::Relation { name, columns: said } => {
@@ -105,6 +109,9 @@ fn merge(program: &mut Module, module: Module) {
             }
             DeclarationKind::Input(name) => {
                 inputs.insert(name.text.clone());
+            }
+            DeclarationKind::Event { name, columns: said } => {
+                events.insert(name.text.clone(), said.as_deref().map(words));
             }
             DeclarationKind::Output { .. } | DeclarationKind::Use(_) => {}
         }
@@ -115,6 +122,9 @@ fn merge(program: &mut Module, module: Module) {
                 columns.get(&name.text) != Some(&words(said))
             }
             DeclarationKind::Input(name) => !inputs.contains(&name.text),
+            DeclarationKind::Event { name, columns: said } => {
+                events.get(&name.text) != Some(&said.as_deref().map(words))
+            }
             DeclarationKind::Output { .. } | DeclarationKind::Use(_) => false,
         },
     ));

@@ -4,9 +4,11 @@
 //! program     = { declaration | clause } .
 //! declaration = "relation" name "(" [ name ":" type { "," name ":" type } ] ")" "."
 //!             | "input" name "." | "use" name "."
+//!             | "event" name [ "(" [ name ":" type { "," name ":" type } ] ")" ] "."
 //!             | "output" name [ "order" "by" key { "," key } ] [ "limit" int ] "." .
 //! key         = name [ "asc" | "desc" ] .
-//! clause      = "forbid" ":-" literal { "," literal } "." | atom [ ":-" literal { "," literal } ] "." .
+//! clause      = "forbid" ":-" literal { "," literal } "." | head [ ":-" literal { "," literal } ] "." .
+//! head        = atom [ "@" "next" ] .
 //! literal     = [ variable ":=" ] atom | "!" atom | term comparison term
 //!             | variable ":=" aggregate [ variable [ "to" variable ] [ "by" variable { "," variable } ] ] ":" atom .
 //! atom        = [ "type" "::" ] name "(" [ argument { "," argument } ] ")" .
@@ -188,13 +190,6 @@ impl Parser<'_> {
         Failed
     }
 
-    fn not_yet(&mut self, what: &str, span: Span) -> Failed {
-        self.report
-            .error("L090", span, format!("{what} is not there yet"))
-            .remedy("see docs/language.md for what there is");
-        Failed
-    }
-
     /// Moves past the next `.`, or to the end.
     fn skip_clause(&mut self) {
         while *self.token() != Token::End && !self.accept(".") {
@@ -229,18 +224,20 @@ impl Parser<'_> {
                 DeclarationKind::Relation { name, columns: self.column_list()? }
             }
             "input" => DeclarationKind::Input(self.name("the name of a relation")?),
+            "event" => {
+                let name = self.name("the name of a relation")?;
+                let columns = if self.is("(") { Some(self.column_list()?) } else { None };
+                DeclarationKind::Event { name, columns }
+            }
             "output" => self.output()?,
             "forbid" => return Err(self.unexpected("`:-` and a body after `forbid`")),
             "use" => DeclarationKind::Use(self.name("the name of saved rules")?),
-            "event" => {
-                return Err(self.not_yet(&format!("`{word}`"), span));
-            }
             _ => {
                 let message = format!("`{word}` does not begin a declaration");
                 let item = self.report.error("L010", span, message);
                 match habits::usual_declaration(&word) {
                     Some(ours) => item.replace(ours),
-                    None => item.suggest(&word, ["relation", "input", "output", "forbid", "use"]),
+                    None => item.suggest(&word, ["relation", "input", "event", "output", "forbid", "use"]),
                 };
                 return Err(Failed);
             }
@@ -386,16 +383,16 @@ impl Parser<'_> {
             return Err(self.unexpected("`:-` and a body after `forbid`"));
         }
         let forbids = self.is_word("forbid") && self.is_after(1, ":-");
-        let head = if forbids { self.forbidden() } else { self.atom()? };
-        if self.is("@") {
-            return Err(self.not_yet("`@next`", self.span()));
-        }
+        let (head, next) = if forbids { (self.forbidden(), false) } else { self.head()? };
         let mut body = Vec::new();
         if self.accept(":-") || self.arrow() {
             body.push(self.literal()?);
             while self.accept(",") || self.conjunction() || self.forgotten_comma() {
                 body.push(self.literal()?);
             }
+        }
+        if self.is("@") {
+            return Err(self.misplaced_next());
         }
         if !self.is(".") && !matches!(self.token(), Token::Name(_) | Token::Quoted(_) | Token::End) {
             let want = if body.is_empty() { "`:-` and a body, or `.`" } else { "`,` or `.`" };
@@ -407,7 +404,35 @@ impl Parser<'_> {
             too_long(body.len(), span, self.report);
             return Err(Failed);
         }
-        Ok(Clause { head, body, forbids, span })
+        Ok(Clause { head, body, forbids, next, span })
+    }
+
+    /// An atom, and whether it holds in the next epoch. `relation@next(…)` is read too.
+    fn head(&mut self) -> Parsed<(Atom, bool)> {
+        let start = self.span();
+        if !self.is_after(1, "@") {
+            let atom = self.atom()?;
+            return Ok((atom, self.accept_next()?));
+        }
+        let relation = self.name("the name of a relation")?;
+        let next = self.accept_next()?;
+        Ok((self.arguments(relation, false, start)?, next))
+    }
+
+    /// Moves past `@next`, if it is next.
+    fn accept_next(&mut self) -> Parsed<bool> {
+        if !self.accept("@") {
+            return Ok(false);
+        }
+        if self.accept_word("next") { Ok(true) } else { Err(self.unexpected("`next` after `@`")) }
+    }
+
+    fn misplaced_next(&mut self) -> Failed {
+        self.report
+            .error("L010", self.span(), "`@next` says of a head that it holds in the next epoch")
+            .label("not a head")
+            .remedy("write it after the head: lit(id: X)@next :- lit(id: X), !off(id: X)");
+        Failed
     }
 
     /// The name of the relation that holds what breaks the rule.
@@ -427,6 +452,11 @@ impl Parser<'_> {
             self.advance();
         }
         let relation = self.name("the name of a relation")?;
+        self.arguments(relation, is_type, start)
+    }
+
+    /// What stands after the relation's name.
+    fn arguments(&mut self, relation: Name, is_type: bool, start: Span) -> Parsed<Atom> {
         self.expect("(", &format!("after the relation `{}`", relation.text))?;
         let mut defaults = Vec::new();
         let arguments = self.list(")", |parser| {

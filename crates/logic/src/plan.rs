@@ -53,36 +53,48 @@ fn interfaces(program: &Program) -> impl Iterator<Item = Interface> {
     program.relations.iter().map(|(name, relation)| Interface {
         name: name.clone(),
         columns: relation.columns.clone(),
+        event: relation.event,
         has_cid: false,
         order: Vec::new(),
         limit: None,
     })
 }
 
-/// Monotone, unless something that the relation depends on is read where more rows may mean fewer results.
+/// Local, if the relation depends on time. Else monotone, unless something that it depends on is read where more rows
+/// may mean fewer results.
 fn class(program: &Program, name: &RelationName) -> Monotonicity {
-    let mut reached = BTreeSet::new();
+    let (mut reached, mut strictly) = (BTreeSet::new(), false);
     let mut waiting = vec![name];
     while let Some(name) = waiting.pop() {
         if reached.insert(name) {
             for (read, strict) in reads(&program.statements, name) {
-                if strict {
-                    return Monotonicity::Convergent;
-                }
+                strictly |= strict;
                 waiting.push(read);
             }
         }
     }
-    Monotonicity::Monotone
+    let delayed = |name: &RelationName| {
+        let gives = |one: &Statement| matches!(one, Statement::Next { relation, .. } if relation == name);
+        program.statements.iter().any(gives)
+    };
+    if reached.iter().any(|name| program.relations[*name].event || delayed(name)) {
+        Monotonicity::Local
+    } else if strictly {
+        Monotonicity::Convergent
+    } else {
+        Monotonicity::Monotone
+    }
 }
 
 /// What the assignments of a relation read, and whether strictly.
 fn reads<'a>(statements: &'a [Statement], name: &RelationName) -> Vec<(&'a RelationName, bool)> {
     let of = |statement: &'a Statement| match statement {
-        Statement::Assign { relation, expression } if relation == name => {
+        Statement::Assign { relation, expression } | Statement::Next { relation, expression }
+            if relation == name =>
+        {
             expression.reads().into_iter().collect()
         }
-        Statement::Assign { .. } => Vec::new(),
+        Statement::Assign { .. } | Statement::Next { .. } => Vec::new(),
         Statement::Loop { body, .. } => reads(body, name),
     };
     statements.iter().flat_map(of).collect()

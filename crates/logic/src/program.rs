@@ -10,11 +10,11 @@ use motet_fact::{Kind, Value};
 
 use crate::demand;
 use crate::diagnostic::{Diagnostics, Report, Source, Span};
-use crate::lower::lower;
+use crate::lower::{Helper, lower};
 use crate::relations::Relations;
 use crate::rule::{Resolver, Rule};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, item_types, modules, types, window};
+use crate::{Catalog, check, item_types, modules, time, types, window};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub struct Interface {
     pub columns: Vec<(Column, ColumnType)>,
     /// Whether rows end with a further value, their CID.
     pub has_cid: bool,
+    /// Of an input: whether its rows hold for one epoch.
+    pub event: bool,
     /// Of an output: the columns that its rows are shown in the order of, the first first.
     pub order: Vec<(Column, Direction)>,
     /// Of an output: how many rows are shown at most.
@@ -109,6 +111,8 @@ pub struct Stratum {
     pub relations: Vec<RelationName>,
     /// Whether they depend on themselves.
     pub recursive: bool,
+    /// Whether it is what holds in the next epoch: the last stratum (PL-9).
+    pub next: bool,
     /// The text of their rules.
     pub rules: Vec<String>,
 }
@@ -120,6 +124,8 @@ pub enum Monotonicity {
     Monotone,
     /// The same facts give the same rows, but a new fact may take rows away.
     Convergent,
+    /// It depends on events or on earlier epochs: on how the facts came here, and not on the facts alone.
+    Local,
 }
 
 /// Compiles a program.
@@ -150,6 +156,7 @@ pub fn compile(
     rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
     check::check_filled(&rules, &relations, &mut report);
     let edges = stratify::edges(&rules);
+    time::check(&rules, &relations, &mut report);
     let components = stratify::stratify(&edges, &relations, &mut report);
     if report.has_errors() {
         return Err(report.finish(sources));
@@ -174,7 +181,10 @@ impl Compiler<'_> {
         Compiled {
             program,
             demanded,
-            strata: strata.filter_map(|component| self.stratum(component)).collect(),
+            strata: strata
+                .filter_map(|component| self.stratum(component))
+                .chain(self.next_stratum(&needed))
+                .collect(),
             outputs: self.interfaces(|known| known.output),
             violations: self.violations(),
             inputs: self.interfaces(|known| known.input),
@@ -200,13 +210,18 @@ impl Compiler<'_> {
         for component in components.iter().filter(|one| !one.relations.is_disjoint(needed)) {
             self.assign_component(component, &mut program);
         }
+        self.assign_next(needed, &mut program);
         let checked = program.check();
         assert!(checked.is_ok(), "the compiler made an unsound program: {checked:?}\n{program}");
         program
     }
 
-    /// The program under demands, if there are any and it can still be put in strata.
+    /// The program under demands, if there are any and it can still be put in strata. What an epoch gives the next is
+    /// not known to be asked for, so a program with time is as it is.
     fn demanded(&self, needed: &BTreeSet<RelationName>) -> Option<Program> {
+        if self.rules.iter().any(|rule| rule.next) {
+            return None;
+        }
         let (rules, relations) = demand::rewrite(self.rules, self.relations, self.edges, needed)?;
         let edges = stratify::edges(&rules);
         let mut report = Report::default();
@@ -248,6 +263,7 @@ impl Compiler<'_> {
         Relation {
             columns,
             input: known.input || known.base.is_some(),
+            event: known.event,
             output: known.output || known.forbidden,
         }
     }
@@ -258,6 +274,7 @@ impl Compiler<'_> {
             name: name.clone(),
             columns: known.typed_columns(),
             has_cid: known.base.is_some_and(|base| base.has_cid),
+            event: known.event,
             order: known.order.clone(),
             limit: known.limit,
         };
@@ -281,11 +298,34 @@ impl Compiler<'_> {
         let rules: Vec<String> = self
             .rules
             .iter()
-            .filter(|rule| component.relations.contains(&rule.head))
+            .filter(|rule| !rule.next && component.relations.contains(&rule.head))
             .map(|rule| self.sources.excerpt(rule.span).to_owned())
             .collect();
         let relations = component.relations.iter().cloned().collect();
-        (!rules.is_empty()).then_some(Stratum { relations, recursive: component.recursive, rules })
+        let recursive = component.recursive;
+        (!rules.is_empty()).then_some(Stratum { relations, recursive, next: false, rules })
+    }
+
+    /// What the rules give the next epoch: assigned last, when this epoch is whole (PL-9).
+    fn assign_next(&self, needed: &BTreeSet<RelationName>, program: &mut Program) {
+        for (index, rule) in self.next_rules(needed) {
+            let lowered = lower(rule, self.relations, &format!("{}~{index}", rule.head));
+            let assigned = declare_helpers(lowered.helpers, program);
+            program.statements.extend(assigned);
+            let (relation, expression) = (rule.head.clone(), lowered.expression);
+            program.statements.push(Statement::Next { relation, expression });
+        }
+    }
+
+    fn next_rules(&self, needed: &BTreeSet<RelationName>) -> impl Iterator<Item = (usize, &Rule)> {
+        self.rules.iter().enumerate().filter(|(_, rule)| rule.next && needed.contains(&rule.head))
+    }
+
+    fn next_stratum(&self, needed: &BTreeSet<RelationName>) -> Option<Stratum> {
+        let relations: BTreeSet<_> = self.next_rules(needed).map(|(_, rule)| rule.head.clone()).collect();
+        let rules = self.next_rules(needed).map(|(_, rule)| self.sources.excerpt(rule.span).to_owned());
+        let (relations, rules): (_, Vec<_>) = (relations.into_iter().collect(), rules.collect());
+        (!rules.is_empty()).then_some(Stratum { relations, recursive: false, next: true, rules })
     }
 
     /// First what does not depend on the component itself, then the loop over what does.
@@ -295,7 +335,7 @@ impl Compiler<'_> {
             let (mut start, mut step) = (Vec::new(), Vec::new());
             start.extend(self.constant_rows(name));
             for (index, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.head == *name) {
-                if rule.goals.is_empty() {
+                if rule.goals.is_empty() || rule.next {
                     continue;
                 }
                 let lowered = lower(rule, self.relations, &format!("{name}~{index}"));
@@ -304,13 +344,9 @@ impl Compiler<'_> {
                     .iter()
                     .filter_map(|goal| goal.scan())
                     .any(|scan| component.relations.contains(&scan.relation));
+                let helpers = declare_helpers(lowered.helpers, program);
                 let statements = if reads_itself { &mut body } else { &mut program.statements };
-                for helper in lowered.helpers {
-                    let relation = Relation { columns: helper.columns, input: false, output: false };
-                    program.relations.insert(helper.name.clone(), relation);
-                    let (relation, expression) = (helper.name, helper.expression);
-                    statements.push(Statement::Assign { relation, expression });
-                }
+                statements.extend(helpers);
                 if reads_itself { &mut step } else { &mut start }.push(lowered.expression);
             }
             program.statements.extend(union(name, start));
@@ -360,6 +396,10 @@ impl Compiler<'_> {
 
     fn class(&self, name: &RelationName) -> Monotonicity {
         let reached = self.reachable(std::iter::once(name.clone()));
+        let delayed = self.edges.iter().any(|edge| edge.next && reached.contains(&edge.from));
+        if delayed || reached.iter().any(|name| self.relations.known[name].event) {
+            return Monotonicity::Local;
+        }
         let strict =
             self.edges.iter().any(|edge| edge.reading == Reading::Strict && reached.contains(&edge.from));
         let shrinking =
@@ -375,8 +415,19 @@ impl Compiler<'_> {
 fn assigned(statement: &Statement) -> Option<RelationName> {
     match statement {
         Statement::Assign { relation, .. } => Some(relation.clone()),
-        Statement::Loop { .. } => None,
+        Statement::Loop { .. } | Statement::Next { .. } => None,
     }
+}
+
+/// Declares relations made on the way, and gives the statements that compute them.
+fn declare_helpers(helpers: Vec<Helper>, program: &mut Program) -> Vec<Statement> {
+    let declare = |helper: Helper| {
+        let Helper { name, columns, expression } = helper;
+        let relation = Relation { columns, input: false, event: false, output: false };
+        program.relations.insert(name.clone(), relation);
+        Statement::Assign { relation: name, expression }
+    };
+    helpers.into_iter().map(declare).collect()
 }
 
 /// One assignment of all that defines a relation; none if nothing does.

@@ -26,6 +26,8 @@ pub(crate) struct Known {
     /// The base relation's properties, if it is one.
     pub(crate) base: Option<BaseTraits>,
     pub(crate) input: bool,
+    /// Whether the rows that come from outside hold for one epoch.
+    pub(crate) event: bool,
     pub(crate) output: bool,
     /// How an output is shown.
     pub(crate) order: Vec<(Column, Direction)>,
@@ -49,6 +51,7 @@ impl Known {
             declared,
             base: None,
             input: false,
+            event: false,
             output: false,
             order: Vec::new(),
             limit: None,
@@ -102,7 +105,9 @@ impl Relations {
             relations.known.insert(name.clone(), Known { base: Some(traits), ..Known::new(columns, true) });
         }
         for declaration in &module.declarations {
-            if let DeclarationKind::Relation { name, columns } = &declaration.kind {
+            if let DeclarationKind::Relation { name, columns }
+            | DeclarationKind::Event { name, columns: Some(columns) } = &declaration.kind
+            {
                 relations.declare(name, columns, declaration, report);
             }
         }
@@ -113,6 +118,9 @@ impl Relations {
             match &declaration.kind {
                 DeclarationKind::Relation { .. } | DeclarationKind::Use(_) => {}
                 DeclarationKind::Input(name) => relations.mark_input(name, declaration, module, report),
+                DeclarationKind::Event { name, .. } => {
+                    relations.mark_event(name, declaration, module, report);
+                }
                 DeclarationKind::Output { name, order, limit } => {
                     relations.mark_output(name, declaration, report);
                     relations.show(name, order, *limit, report);
@@ -188,14 +196,26 @@ impl Relations {
                 "remove this declaration",
             );
         }
-        if known.input {
+        if std::mem::replace(&mut known.input, true) && !known.event {
             twice(name, "an input", declaration, report);
         }
-        known.input = true;
         if !known.declared {
             known.declared = true;
             known.columns.iter_mut().for_each(|(_, kind)| *kind = Some(ColumnType::Kind(Kind::Text)));
         }
+    }
+
+    /// An event is an input; `input` may be said beside it.
+    fn mark_event(&mut self, name: &Name, declaration: &Declaration, module: &Module, report: &mut Report) {
+        let known = self.known.get(&name.text);
+        if known.is_some_and(|known| known.event) {
+            twice(name, "an event", declaration, report);
+        }
+        if known.is_none_or(|known| !known.input) {
+            self.mark_input(name, declaration, module, report);
+        }
+        let known = self.known.get_mut(&name.text).expect("what is marked an input is known");
+        known.event = known.base.is_none();
     }
 
     fn mark_output(&mut self, name: &Name, declaration: &Declaration, report: &mut Report) {

@@ -24,6 +24,8 @@ pub(crate) struct Rule {
     /// What each column of the head holds, in the declared order of the columns.
     pub(crate) terms: Vec<HeadTerm>,
     pub(crate) goals: Vec<Goal>,
+    /// Whether the head holds in the next epoch.
+    pub(crate) next: bool,
     pub(crate) span: Span,
     /// Variables that stand for something that was reported already: taken as bound.
     pub(crate) assumed: BTreeSet<Variable>,
@@ -188,6 +190,7 @@ impl Resolver<'_> {
             head: clause.head.relation.text.clone(),
             terms: Vec::new(),
             goals: Vec::new(),
+            next: clause.next,
             span: clause.span,
             assumed: BTreeSet::new(),
             occurrences: occurrences(written),

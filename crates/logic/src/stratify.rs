@@ -3,7 +3,8 @@
 //! A relation depends on those its rules read. A group of relations that all depend on each other (a strongly connected
 //! component, by Tarjan's algorithm) is one stratum; Tarjan's order is dependencies first. Negation, aggregation and
 //! `C :=` need the relation they read to be complete, so such a dependency inside a stratum has no meaning, and the
-//! program is refused with the cycle named (PL-12, PL-13).
+//! program is refused with the cycle named (PL-12, PL-13). What a head of the next epoch reads is complete by then, and
+//! counts for no cycle (PL-8).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -37,6 +38,8 @@ pub(crate) struct Edge {
     pub(crate) from: RelationName,
     pub(crate) to: RelationName,
     pub(crate) reading: Reading,
+    /// Whether it is read for the next epoch.
+    pub(crate) next: bool,
     /// `!` or the aggregate's name, for messages.
     word: String,
     span: Span,
@@ -57,17 +60,18 @@ fn edges_of(rule: &Rule) -> impl Iterator<Item = Edge> + '_ {
             _ => (Reading::Plain, ""),
         };
         let (from, to) = (rule.head.clone(), scan.relation.clone());
-        Some(Edge { from, to, reading, word: word.into(), span: goal.span })
+        Some(Edge { from, to, reading, next: rule.next, word: word.into(), span: goal.span })
     })
 }
 
 /// The strata, dependencies first. Cycles that have no meaning are reported.
 pub(crate) fn stratify(edges: &[Edge], relations: &Relations, report: &mut Report) -> Vec<Component> {
+    let edges: Vec<&Edge> = edges.iter().filter(|edge| !edge.next).collect();
     let mut graph: BTreeMap<&RelationName, BTreeSet<&RelationName>> = BTreeMap::new();
     for name in relations.known.keys() {
         graph.entry(name).or_default();
     }
-    for edge in edges {
+    for edge in &edges {
         graph.entry(&edge.from).or_default().insert(&edge.to);
         graph.entry(&edge.to).or_default();
     }
@@ -78,7 +82,7 @@ pub(crate) fn stratify(edges: &[Edge], relations: &Relations, report: &mut Repor
             component.relations.contains(&edge.from) && component.relations.contains(&edge.to)
         };
         if let Some(component) = components.iter().find(together) {
-            let way = path(&edge.to, &edge.from, component, edges);
+            let way = path(&edge.to, &edge.from, component, &edges);
             // One cycle may be found from several of its places.
             let members: BTreeSet<_> = way.iter().chain([&edge.to]).cloned().collect();
             if told.insert(members) {
@@ -108,7 +112,7 @@ fn report_cycle(edge: &Edge, way: &[RelationName], report: &mut Report) {
 }
 
 /// The relations after `from` on a shortest way to `to` inside a component.
-fn path(from: &RelationName, to: &RelationName, component: &Component, edges: &[Edge]) -> Vec<RelationName> {
+fn path(from: &RelationName, to: &RelationName, component: &Component, edges: &[&Edge]) -> Vec<RelationName> {
     let mut came_from: BTreeMap<&RelationName, &RelationName> = BTreeMap::new();
     let mut queue = VecDeque::from([from]);
     while let Some(name) = queue.pop_front().filter(|_| from != to && !came_from.contains_key(to)) {

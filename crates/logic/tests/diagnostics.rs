@@ -137,30 +137,6 @@ fn characters_and_literals() {
 }
 
 #[test]
-fn what_is_not_there_yet_says_so() {
-    check(
-        "p(x: X)@next :- q(x: X).
-event q.
-",
-        &expect![[r#"
-            error[L090]: `@next` is not there yet
-             --> test:1:8
-              |
-            1 | p(x: X)@next :- q(x: X).
-              |        ^
-              = see docs/language.md for what there is
-
-            error[L090]: `event` is not there yet
-             --> test:2:1
-              |
-            2 | event q.
-              | ^^^^^
-              = see docs/language.md for what there is
-        "#]],
-    );
-}
-
-#[test]
 fn cycles_without_meaning_are_named() {
     check(
         "move(from: 1, to: 2).

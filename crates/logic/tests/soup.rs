@@ -27,7 +27,7 @@ fn try_to_compile(text: &str) {
     drop(problems.to_string());
 }
 
-const TOKENS: [&str; 70] = [
+const TOKENS: [&str; 72] = [
     "p",
     "q",
     "r",
@@ -91,6 +91,8 @@ const TOKENS: [&str; 70] = [
     "abs",
     "concat",
     "@",
+    "@next",
+    "event p.",
     "=",
     "p(x: X)",
     "q(x: Y)",
@@ -129,6 +131,7 @@ fn clause() -> impl Strategy<Value = String> {
     ];
     (atom, prop::collection::vec(literal, 0..5)).prop_map(|(head, body)| match body.is_empty() {
         true => format!("{head}."),
+        false if body.len() == 4 => format!("{head}@next :- {}.", body.join(", ")),
         false => format!("{head} :- {}.", body.join(", ")),
     })
 }

@@ -5,7 +5,8 @@
 //! plan anew is to start anew (Q18).
 
 use motet_algebra::{
-    Budget, Changes, Counted, Naive, Program, Runtime, RuntimeError, SchemaError, Undefined, optimise,
+    Budget, Changes, Clocked, Counted, Naive, Program, Runtime, RuntimeError, SchemaError, Undefined,
+    optimise,
 };
 use motet_cluster::Cluster;
 use motet_logic::Compiled;
@@ -27,11 +28,8 @@ impl RuntimeKind {
     /// [`SchemaError`] if the program cannot be built.
     pub fn start(self, compiled: &Compiled) -> Result<Box<dyn Runtime>, SchemaError> {
         Ok(match self {
-            RuntimeKind::Naive => Box::new(Naive::new(compiled.program.clone())?),
-            RuntimeKind::Cluster => {
-                compiled.demanded.check()?;
-                Box::new(Planned { program: compiled.demanded.clone(), cluster: None })
-            }
+            RuntimeKind::Naive => Box::new(Clocked::new(compiled.program.clone(), Naive::new)?),
+            RuntimeKind::Cluster => Box::new(Clocked::new(compiled.demanded.clone(), Planned::new)?),
         })
     }
 }
@@ -40,6 +38,13 @@ impl RuntimeKind {
 struct Planned {
     program: Program,
     cluster: Option<Cluster>,
+}
+
+impl Planned {
+    fn new(program: Program) -> Result<Self, SchemaError> {
+        program.check_deductive()?;
+        Ok(Planned { program, cluster: None })
+    }
 }
 
 impl Runtime for Planned {

@@ -9,6 +9,10 @@
 //! one that comes into the first ten is told together with the one that leaves them. What it tells of an output with an
 //! order is told in that order.
 //!
+//! A batch is one epoch. If the query has rows for the next epoch (`@next`) or events, epochs without input follow it
+//! until nothing changes any more (Q11), and only then the next batch. What such a query carries on is a function of
+//! the epochs that this view has seen: another one, opened later, begins anew.
+//!
 //! A row of a base relation may come from several items (the same fact stated in two of them). Relations are sets, so
 //! the view counts how often each row is there and tells the runtime only of the first coming and the last going.
 
@@ -17,7 +21,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use motet_algebra::{Budget, Changes, RelationName, Row, Runtime, RuntimeError, Undefined};
+use motet_algebra::{Budget, Changes, RelationName, Row, Runtime, RuntimeError, Undefined, tick_is_due};
 use motet_fact::Value;
 use motet_logic::{Catalog, Compiled, Source, Window};
 
@@ -106,6 +110,8 @@ pub struct View {
     /// What is shown of the outputs that have an order or a limit.
     windows: BTreeMap<RelationName, Window>,
     epoch: u64,
+    /// How many epochs without input there were since the last batch.
+    ticks: u64,
     budget: Budget,
     stopped: Option<RuntimeError>,
 }
@@ -136,7 +142,8 @@ impl View {
         let windowed = compiled.outputs.iter().filter(|one| one.limit.is_some() || !one.order.is_empty());
         let windows = windowed.map(|output| (output.name.clone(), Window::new(output))).collect();
         let (queue, counts) = (Arc::new(queue), Multiset::default());
-        Ok(View { compiled, runtime, queue, counts, contents, windows, epoch: 0, budget, stopped: None })
+        let (epoch, ticks, stopped) = (0, 0, None);
+        Ok(View { compiled, runtime, queue, counts, contents, windows, epoch, ticks, budget, stopped })
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {
@@ -150,6 +157,7 @@ impl View {
     /// Runs one epoch over changes of base relations. The first also has the facts that the program states of its own
     /// inputs.
     pub(crate) fn step(&mut self, batch: BaseChanges) -> Result<Changes, Error> {
+        self.ticks = 0;
         let mut inputs = Changes::new();
         if self.epoch == 0 {
             for (relation, rows) in &self.compiled.facts {
@@ -168,7 +176,21 @@ impl View {
                 inputs.insert(relation.into(), rows);
             }
         }
-        let changes = self.runtime.step(&inputs, self.budget).map_err(|error| self.stop(error))?;
+        self.run_epoch(&inputs)
+    }
+
+    /// Runs an epoch without input, if one is due.
+    fn tick(&mut self) -> Result<Option<Changes>, Error> {
+        let due = tick_is_due(&self.runtime, self.ticks, self.budget).map_err(|error| self.stop(error))?;
+        if !due {
+            return Ok(None);
+        }
+        self.ticks += 1;
+        self.run_epoch(&Changes::new()).map(Some)
+    }
+
+    fn run_epoch(&mut self, inputs: &Changes) -> Result<Changes, Error> {
+        let changes = self.runtime.step(inputs, self.budget).map_err(|error| self.stop(error))?;
         self.epoch += 1;
         for (relation, rows) in &changes {
             let contents = self.contents.get_mut(relation).expect("only outputs change");
@@ -203,14 +225,17 @@ impl View {
         self.stopped.clone().map_or(Ok(()), |error| Err(Error::Runtime(error)))
     }
 
-    /// The changes of the next batch that has arrived; none if there is none. They may be empty: a batch that touched
-    /// the query's inputs need not touch its outputs.
+    /// The changes of the next epoch: one that follows from the last, or else the next batch that has arrived; none if
+    /// there is neither. They may be empty: a batch that touched the query's inputs need not touch its outputs.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the budget ran out, and at each call from then on: the view stays at its last good epoch.
-    /// Open another with a greater budget.
+    /// [`Error::Runtime`] if the budget ran out, or the query does not come to rest, and at each call from then on:
+    /// the view stays at its last good epoch. Open another with a greater budget.
     pub fn poll(&mut self) -> Result<Option<Changes>, Error> {
         self.check_running()?;
+        if let Some(changes) = self.tick()? {
+            return Ok(Some(changes));
+        }
         self.queue.pop(None).map(|batch| self.step(batch)).transpose()
     }
 
@@ -220,10 +245,13 @@ impl View {
     /// As [`View::poll`].
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<Changes>, Error> {
         self.check_running()?;
+        if let Some(changes) = self.tick()? {
+            return Ok(Some(changes));
+        }
         self.queue.pop(Some(Instant::now() + timeout)).map(|batch| self.step(batch)).transpose()
     }
 
-    /// Takes in everything that has arrived.
+    /// Takes in everything that has arrived, and all that follows from it.
     ///
     /// # Errors
     /// As [`View::poll`].

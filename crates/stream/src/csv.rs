@@ -256,7 +256,7 @@ mod tests {
 
     fn relation(columns: &[(&str, ColumnType)]) -> Interface {
         let columns = columns.iter().map(|(name, kind)| ((*name).into(), *kind)).collect();
-        Interface { name: "R".into(), columns, has_cid: false, order: Vec::new(), limit: None }
+        Interface { name: "R".into(), columns, has_cid: false, event: false, order: Vec::new(), limit: None }
     }
 
     fn pair() -> Interface {

@@ -66,6 +66,12 @@ impl Inputs {
         let [lasting, event] = [Span::Lasting, Span::Event].map(|span| (source.to_owned(), span));
         for (name, content) in batch {
             match content {
+                Content::Snapshot(rows) if self.relations[&name].event => {
+                    rows.into_iter().for_each(|row| self.set(&event, &name, row, true));
+                }
+                Content::Deltas(deltas) if self.relations[&name].event => {
+                    deltas.into_iter().for_each(|(row, weight)| self.set(&event, &name, row, weight > 0));
+                }
                 Content::Snapshot(rows) => self.replace(&lasting, &name, rows.into_iter().collect()),
                 Content::Deltas(deltas) => {
                     deltas.into_iter().for_each(|(row, weight)| self.set(&lasting, &name, row, weight > 0));
@@ -83,6 +89,10 @@ impl Inputs {
     /// Lets the epoch's events be over.
     pub(crate) fn end_events(&mut self) {
         self.clear(|(_, span)| *span == Span::Event);
+        // The rows of the program's own events the runtime takes back itself.
+        for (name, _) in self.relations.iter().filter(|(_, relation)| relation.event) {
+            self.net.remove(name);
+        }
     }
 
     /// Whether a source gives events to the epoch that comes.

@@ -22,7 +22,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use motet_algebra::{Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError};
+use motet_algebra::{Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, tick_is_due};
 
 use crate::error::{AttachError, End, Fault, StreamError};
 use crate::inputs::Inputs;
@@ -41,6 +41,8 @@ pub struct Reactor {
     contents: BTreeMap<RelationName, BTreeSet<Row>>,
     /// How many epochs there have been: the number of the next.
     epochs: u64,
+    /// How many epochs without input there were since the last with input.
+    ticks: u64,
 }
 
 /// A source, and how far it is.
@@ -97,6 +99,7 @@ impl Reactor {
             outlets: BTreeMap::new(),
             contents: outputs.map(|(name, _)| (name.clone(), BTreeSet::new())).collect(),
             epochs: 0,
+            ticks: 0,
         }
     }
 
@@ -315,10 +318,14 @@ impl Reactor {
     }
 
     fn is_due(&self) -> bool {
-        self.epochs == 0 || !self.inputs.is_settled() || self.inputs.has_events()
+        self.epochs == 0 || !self.inputs.is_settled() || self.inputs.has_events() || self.runtime.pending()
     }
 
     fn step(&mut self) -> Progress {
+        let is_tick = self.epochs > 0 && self.inputs.is_settled();
+        if is_tick && let Err(error) = tick_is_due(&*self.runtime, self.ticks, self.budget) {
+            return Progress::Refused(error);
+        }
         let net = self.inputs.take_net();
         let changes = match self.runtime.step(&net, self.budget) {
             Ok(changes) => changes,
@@ -327,6 +334,7 @@ impl Reactor {
                 return Progress::Refused(error);
             }
         };
+        self.ticks = if is_tick { self.ticks + 1 } else { 0 };
         self.inputs.end_events();
         self.begin_round();
         self.publish(changes);

@@ -41,7 +41,7 @@ pub fn measure(program: &Program, inputs: &Changes, budget: Budget) -> Result<Ve
 impl Evaluation<'_> {
     fn measure(&mut self, statement: &Statement, counted: &mut Vec<Vec<u64>>) -> Result<(), RuntimeError> {
         match statement {
-            Statement::Assign { relation, expression } => {
+            Statement::Assign { relation, expression } | Statement::Next { relation, expression } => {
                 self.current = relation.clone();
                 let mut counts = Vec::new();
                 self.count(expression, &mut counts)?;

@@ -205,6 +205,8 @@ impl<'a> Estimator<'a> {
         match statement {
             Statement::Assign { relation, expression } => self.assign(relation, expression),
             Statement::Loop { body, .. } => self.enter(body),
+            // What holds in the next epoch is nothing in this one.
+            Statement::Next { .. } => {}
         }
     }
 
@@ -212,7 +214,7 @@ impl<'a> Estimator<'a> {
     pub(crate) fn enter(&mut self, body: &[Statement]) {
         let assigns = body.iter().flat_map(|statement| match statement {
             Statement::Assign { relation, .. } => Some(relation),
-            Statement::Loop { .. } => None,
+            Statement::Loop { .. } | Statement::Next { .. } => None,
         });
         for relation in assigns {
             let before = self.before(relation).unwrap_or_else(|| self.empty(relation));

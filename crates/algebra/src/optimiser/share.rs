@@ -75,11 +75,13 @@ fn extract(mut program: Program, ((shape, home), found): &(Key, Found)) -> Progr
         None => program.statements.insert(found.first, assign),
         Some(place) => match &mut program.statements[*place] {
             Statement::Loop { body, .. } => body.insert(0, assign),
-            Statement::Assign { .. } => unreachable!("only a loop reads what it assigns"),
+            Statement::Assign { .. } | Statement::Next { .. } => {
+                unreachable!("only a loop reads what it assigns")
+            }
         },
     }
     let columns = columns.into_iter().map(|column| (column, ColumnType::Any)).collect();
-    program.relations.insert(name, Relation { columns, input: false, output: false });
+    program.relations.insert(name, Relation { columns, input: false, event: false, output: false });
     program
 }
 
@@ -99,12 +101,12 @@ fn fresh_name(program: &Program) -> RelationName {
 /// The relations of a loop's own; of other statements none.
 fn assigned(statement: &Statement) -> BTreeSet<RelationName> {
     match statement {
-        Statement::Assign { .. } => BTreeSet::new(),
+        Statement::Assign { .. } | Statement::Next { .. } => BTreeSet::new(),
         Statement::Loop { body, .. } => body
             .iter()
             .flat_map(|statement| match statement {
                 Statement::Assign { relation, .. } => Some(relation.clone()),
-                Statement::Loop { .. } => None,
+                Statement::Loop { .. } | Statement::Next { .. } => None,
             })
             .collect(),
     }
@@ -112,14 +114,14 @@ fn assigned(statement: &Statement) -> BTreeSet<RelationName> {
 
 fn expressions(statement: &Statement) -> Vec<&Expression> {
     match statement {
-        Statement::Assign { expression, .. } => vec![expression],
+        Statement::Assign { expression, .. } | Statement::Next { expression, .. } => vec![expression],
         Statement::Loop { body, .. } => body.iter().flat_map(expressions).collect(),
     }
 }
 
 fn expressions_mut(statement: &mut Statement) -> Vec<&mut Expression> {
     match statement {
-        Statement::Assign { expression, .. } => vec![expression],
+        Statement::Assign { expression, .. } | Statement::Next { expression, .. } => vec![expression],
         Statement::Loop { body, .. } => body.iter_mut().flat_map(expressions_mut).collect(),
     }
 }

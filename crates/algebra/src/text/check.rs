@@ -52,14 +52,14 @@ fn inside(statement: &Statement) -> Vec<&Statement> {
         Statement::Loop { body, .. } => {
             std::iter::once(statement).chain(body.iter().flat_map(inside)).collect()
         }
-        Statement::Assign { .. } => vec![statement],
+        Statement::Assign { .. } | Statement::Next { .. } => vec![statement],
     }
 }
 
 /// What is wrong with a statement whatever the others are, and at which operator.
 fn own_fault(program: &Program, statement: &Statement, place: &Place) -> Option<(Span, SchemaError)> {
     match statement {
-        Statement::Assign { relation, expression } => {
+        Statement::Assign { relation, expression } | Statement::Next { relation, expression } => {
             let own = columns(program, expression, &mut place.operators.iter().copied()).map(drop);
             let whole = |error| (place.head, error);
             own.and_then(|()| program.check_assign(relation, expression).map_err(whole)).err()
@@ -86,11 +86,12 @@ fn span_of(statements: &[(&Statement, &Place)], error: &SchemaError) -> Span {
     let wanted: Option<&RelationName> = match error {
         SchemaError::Incomplete { reader, .. }
         | SchemaError::NotMonotone { reader, .. }
-        | SchemaError::NotExported { reader, .. } => Some(reader),
+        | SchemaError::NotExported { reader, .. }
+        | SchemaError::NextInLoop(reader) => Some(reader),
         _ => None,
     };
     let reads = |statement: &Statement| match statement {
-        Statement::Assign { relation, .. } => Some(relation) == wanted,
+        Statement::Assign { relation, .. } | Statement::Next { relation, .. } => Some(relation) == wanted,
         Statement::Loop { .. } => false,
     };
     let found = statements.iter().find(|(statement, _)| reads(statement)).or(statements.first());
@@ -132,6 +133,9 @@ fn help(program: &Program, error: &SchemaError) -> (&'static str, Option<String>
         }
         SchemaError::ControlColumn(_) => ("R038", "use with_cid(column, relation) for the CID of a row"),
         SchemaError::NestedLoop => ("R021", "put all assignments into one loop"),
+        SchemaError::NextInLoop(_) => ("R022", "move it out of the loop, and below it"),
+        SchemaError::NoInput(_) => ("R023", "write `input event`"),
+        SchemaError::Timed => return ("R024", None),
         SchemaError::Export(_) => ("R041", "assign it in the loop, or leave it out of the exports"),
         SchemaError::Incomplete { .. } => ("R042", "move the statement down, or both into one loop"),
         SchemaError::NotMonotone { .. } => ("R043", "compute what is negated or aggregated before the loop"),

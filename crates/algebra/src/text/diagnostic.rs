@@ -5,7 +5,7 @@
 //! usually a remedy; where that is mechanical, as an [`Edit`] too.
 //!
 //! The codes: L00x characters and literals, L01x syntax, L02x unknown names, L03x declarations and heads, L04x types,
-//! L05x variables, L06x strata, L07x warnings, L090 what is not there yet.
+//! L05x variables, L06x strata, L07x warnings.
 
 use std::fmt::{self, Display, Formatter};
 

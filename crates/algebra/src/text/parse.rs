@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! program     = { declaration | statement } .
-//! declaration = "relation" name "(" [ name ":" type { "," name ":" type } ] ")" { "input" | "output" } ";" .
+//! declaration = "relation" name "(" [ name ":" type { "," name ":" type } ] ")" { "input" | "event" | "output" } ";" .
 //! type        = "int" | "float" | "text" | "bool" | "bytes" | "link" | "any" .
-//! statement   = name ":-" expression ";"
+//! statement   = name [ "@" "next" ] ":-" expression ";"
 //!             | "while" "change" "do" { statement } "end" [ "exports" names ] ";" .
 //! expression  = name | operator "(" … ")" .
 //! names       = "[" [ name { "," name } ] "]" .
@@ -102,12 +102,13 @@ impl Cursor<'_> {
         let name = self.name("the name of a relation")?;
         self.expect("(", "before the columns")?;
         let columns = self.list(")", Self::typed_column)?;
-        let mut relation = Relation { columns, input: false, output: false };
+        let mut relation = Relation { columns, input: false, event: false, output: false };
         while !self.accept(";") {
             let mark = match () {
                 () if self.is_word("input") => &mut relation.input,
+                () if self.is_word("event") => &mut relation.event,
                 () if self.is_word("output") => &mut relation.output,
-                () => return Err(self.unexpected("`input`, `output` or `;` after the columns")),
+                () => return Err(self.unexpected("`input`, `event`, `output` or `;` after the columns")),
             };
             *mark = true;
             self.advance();
@@ -138,13 +139,20 @@ impl Cursor<'_> {
             return self.repeated(places, loops + 1);
         }
         let relation = self.name("a statement: `relation …`, `name :- …` or `while change do …`")?;
+        let next = self.accept("@");
+        if next {
+            self.expect_word("next", "after `@`")?;
+        }
         self.expect(":-", "after the relation that is assigned")?;
         let head = self.span_from(start);
         let mut operators = Vec::new();
         let expression = self.expression(&mut operators)?;
         self.expect(";", "after the statement")?;
         places.push(Place { head, operators });
-        Ok(Statement::Assign { relation, expression })
+        Ok(match next {
+            true => Statement::Next { relation, expression },
+            false => Statement::Assign { relation, expression },
+        })
     }
 
     /// `while change do … end exports […];` Without exports a loop exports all it assigns.

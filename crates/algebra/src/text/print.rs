@@ -38,6 +38,7 @@ impl Display for Relation {
             write!(f, ": {kind}")
         })?;
         f.write_str(if self.input { " input" } else { "" })?;
+        f.write_str(if self.event { " event" } else { "" })?;
         f.write_str(if self.output { " output" } else { "" })
     }
 }
@@ -81,10 +82,11 @@ impl Display for Term {
 fn write_statement(f: &mut dyn Write, statement: &Statement, depth: usize) -> fmt::Result {
     indent(f, depth)?;
     match statement {
-        Statement::Assign { relation, expression } => {
+        Statement::Assign { relation, expression } | Statement::Next { relation, expression } => {
+            let sign = if matches!(statement, Statement::Next { .. }) { "@next :- " } else { " :- " };
             name(f, relation)?;
-            f.write_str(" :- ")?;
-            let used = 2 * depth + relation.chars().count() + " :- ;".len();
+            f.write_str(sign)?;
+            let used = 2 * depth + relation.chars().count() + sign.len() + 1;
             write_expression(f, expression, depth, used)?;
         }
         Statement::Loop { body, exports } => {

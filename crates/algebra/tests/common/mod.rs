@@ -136,13 +136,15 @@ pub(crate) fn expression() -> impl Strategy<Value = Expression> {
 fn relation() -> impl Strategy<Value = Relation> {
     let kinds = [Kind::Bool, Kind::Int, Kind::Float, Kind::Text, Kind::Bytes, Kind::Link];
     let column_type = prop_oneof![select(kinds.to_vec()).prop_map(ColumnType::Kind), Just(ColumnType::Any)];
-    (prop::collection::vec((name(), column_type), 0..4), any::<bool>(), any::<bool>())
-        .prop_map(|(columns, input, output)| Relation { columns, input, output })
+    (prop::collection::vec((name(), column_type), 0..4), any::<[bool; 3]>())
+        .prop_map(|(columns, [input, event, output])| Relation { columns, input, event, output })
 }
 
 fn statement() -> impl Strategy<Value = Statement> {
-    let assign =
-        (name(), expression()).prop_map(|(relation, expression)| Statement::Assign { relation, expression });
+    let assign = (name(), expression(), any::<bool>()).prop_map(|(relation, expression, next)| match next {
+        true => Statement::Next { relation, expression },
+        false => Statement::Assign { relation, expression },
+    });
     assign.prop_recursive(2, 4, 3, |inner| {
         (prop::collection::vec(inner, 0..3), names())
             .prop_map(|(body, exports)| Statement::Loop { body, exports })

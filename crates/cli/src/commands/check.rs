@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use motet_logic::{Compiled, Monotonicity};
+use motet_logic::Compiled;
 
 use crate::context;
 use crate::failure::Failure;
@@ -28,11 +28,8 @@ pub(crate) fn check(program: &Path, params: &[String], explain: bool) -> Result<
 fn describe(out: &mut dyn io::Write, compiled: &Compiled) -> Result<(), Failure> {
     let outputs = compiled.outputs.iter().map(|output| {
         let columns: Vec<&str> = output.columns.iter().map(|(name, _)| &**name).collect();
-        let class = match compiled.classes.get(&output.name) {
-            Some(Monotonicity::Monotone) => "monotone",
-            Some(Monotonicity::Convergent) | None => "convergent",
-        };
-        vec![format!("{}({})", output.name, columns.join(", ")), class.to_owned()]
+        let class = compiled.classes[&output.name].to_string();
+        vec![format!("{}({})", output.name, columns.join(", ")), class]
     });
     if compiled.outputs.is_empty() {
         return Ok(());

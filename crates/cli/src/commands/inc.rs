@@ -35,7 +35,7 @@ pub(crate) fn run(args: &IncArgs) -> Result<(), Failure> {
 
 /// Brings the session to the end of epoch 0, and answers it if there is something to it.
 fn open(args: &IncArgs, compiled: &Compiled, out: &mut dyn Write) -> Result<Session, Failure> {
-    let budget = Budget { iterations: args.max_rounds, rows: args.max_rows };
+    let budget = Budget { iterations: args.max_rounds, rows: args.max_rows, ..Budget::default() };
     let runtime = run::start(compiled, args.runtime)?;
     let mut session = Session::new(compiled, runtime, budget);
     if args.facts.is_some() || states_facts(compiled) {
@@ -58,7 +58,7 @@ fn has_constant_rows(program: &Program) -> bool {
     program.statements.iter().any(|statement| match statement {
         Statement::Assign { expression: Expression::Union(parts), .. } => parts.iter().any(is_constant),
         Statement::Assign { expression, .. } => is_constant(expression),
-        Statement::Loop { .. } => false,
+        Statement::Loop { .. } | Statement::Next { .. } => false,
     })
 }
 

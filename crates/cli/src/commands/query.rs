@@ -63,6 +63,12 @@ pub(crate) fn run(
         return Ok(write!(out, "{}", query.explain(&party)?)?);
     }
     let mut view = query.watch(&party, runtime)?;
+    if !watch && view.compiled().program.is_timed() {
+        let refused = "the query depends on events or earlier epochs, and one answer has none before it";
+        return Err(
+            Failure::Failed(refused.into()).help("watch it with --watch, or ask without `@next` and `event`")
+        );
+    }
     for warning in view.compiled().warnings.to_string().lines() {
         let _told = writeln!(std::io::stderr().lock(), "{warning}");
     }

@@ -1,8 +1,9 @@
 //! `motet run`: a PomoLogic program over files, without a database.
 //!
 //! The program is compiled first, then every input is read, then the outputs are computed, and only then is anything
-//! written: a program or an input with an error leaves no file behind. All rows are one epoch (Q12). With `--follow`
-//! what comes later are further epochs, and the changes of each are written when it is over.
+//! written: a program or an input with an error leaves no file behind. All rows are one epoch, and a program
+//! with time goes on until it is at rest (Q12). With `--follow` what comes later are further epochs, and the changes
+//! of each are written when it is over.
 
 mod plan;
 mod streams;
@@ -48,7 +49,8 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
         return Ok(write!(io::stdout().lock(), "{}", explanation(&compiled, args.facts.as_deref())?)?);
     }
     let runtime = start(&compiled, args.runtime)?;
-    let mut reactor = Reactor::new(&compiled.program, runtime, Budget::default());
+    let budget = Budget { ticks: args.max_ticks, ..Budget::default() };
+    let mut reactor = Reactor::new(&compiled.program, runtime, budget);
     streams::attach_sources(&mut reactor, &compiled, &sources, args)?;
     streams::attach_sinks(&mut reactor, &compiled, &sinks, args)?;
     drive(&mut reactor, args.follow)?;
@@ -148,6 +150,9 @@ pub(super) fn stored_rows(compiled: &Compiled, facts: Option<&Path>) -> Result<C
     for input in &compiled.inputs {
         let read = |directory: &Path| {
             let path = streams::path_in(directory, input)?;
+            if input.event && !path.exists() {
+                return Ok(Vec::new());
+            }
             csv::read(&path, input).map_err(|error| Failure::from(&error))
         };
         let mut rows = facts.map_or(Ok(Vec::new()), read)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use motet::Parameters;
 use motet::fact::{Attribute, Entity, Fact, Value};
-use motet_algebra::{Budget, Changes, Naive, RelationName, Row, Runtime};
+use motet_algebra::{Budget, Changes, Clocked, Naive, RelationName, Row, Runtime};
 use motet_cluster::Cluster;
 use motet_logic::{Catalog, Compiled, Diagnostics, Interface, Source, parse_value};
 
@@ -114,8 +114,8 @@ impl Example {
             Err(diagnostics) => return self.compare_diagnostics(&diagnostics),
         };
         self.compare_diagnostics(&compiled.warnings);
-        let naive = Naive::new(compiled.program.clone()).unwrap();
-        let cluster = Cluster::new(compiled.program.clone()).unwrap();
+        let naive = Clocked::new(compiled.program.clone(), Naive::new).unwrap();
+        let cluster = Clocked::new(compiled.program.clone(), Cluster::new).unwrap();
         let runtimes: [(&str, Box<dyn Runtime>); 2] =
             [("naive", Box::new(naive)), ("cluster", Box::new(cluster))];
         for (name, mut runtime) in runtimes {

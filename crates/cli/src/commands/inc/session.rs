@@ -4,6 +4,9 @@
 //! delete what is not. So the session keeps the stored rows of every input beside the runtime, and hands it the net
 //! change. A runtime cannot be asked instead: it may leave out rows that its program cannot see.
 //!
+//! The rows of an event are not stored: they hold in the transaction's own epoch, and are not there to be deleted
+//! later.
+//!
 //! The stored rows change only after the runtime has taken the epoch; if it refuses, both are as they were.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +23,7 @@ pub(super) struct Session {
     reader: Reader,
     /// What is reported; a runtime also reports what breaks `forbid` rules.
     outputs: BTreeSet<RelationName>,
+    events: BTreeSet<RelationName>,
     stored: Rows,
     /// The last epoch that succeeded.
     epoch: u64,
@@ -30,7 +34,9 @@ impl Session {
     pub(super) fn new(compiled: &Compiled, runtime: Box<dyn Runtime>, budget: Budget) -> Self {
         let reader = Reader::new(compiled);
         let outputs = compiled.outputs.iter().map(|output| output.name.clone()).collect();
-        Session { runtime, budget, reader, outputs, stored: BTreeMap::new(), epoch: 0 }
+        let events = compiled.inputs.iter().filter(|input| input.event);
+        let events = events.map(|input| input.name.clone()).collect();
+        Session { runtime, budget, reader, outputs, events, stored: BTreeMap::new(), epoch: 0 }
     }
 
     /// Epoch 0: the rows there are from the start, each with +1.
@@ -50,7 +56,7 @@ impl Session {
     fn commit(&mut self, changes: &Changes) -> Result<Changes, RuntimeError> {
         let mut outputs = self.runtime.step(changes, self.budget)?;
         outputs.retain(|name, _| self.outputs.contains(name));
-        for (name, rows) in changes {
+        for (name, rows) in changes.iter().filter(|(name, _)| !self.events.contains(*name)) {
             let stored = self.stored.entry(name.clone()).or_default();
             for (row, weight) in rows {
                 let changed = if *weight > 0 { stored.insert(row.clone()) } else { stored.remove(row) };

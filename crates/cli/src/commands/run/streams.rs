@@ -88,6 +88,11 @@ pub(super) fn attach_sources(
         attach(reactor.attach_source(name, source, retries))?;
     }
     for input in compiled.inputs.iter().filter(|input| !files.0.contains_key(&*input.name)) {
+        let has_file = |directory: &PathBuf| Ok::<_, Failure>(path_in(directory, input)?.exists());
+        // An event need not have a file.
+        if input.event && !args.facts.as_ref().map_or(Ok(false), has_file)? {
+            continue;
+        }
         let Some(directory) = &args.facts else {
             let name = &input.name;
             let missing = format!("the program reads `{name}` (`input {name}.`), and --facts is not given");
