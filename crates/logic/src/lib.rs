@@ -19,6 +19,8 @@
 //! | `explain` | what was made of it, for people |
 //! | `plan` | PomoRA that was written as such |
 //!
+//! [`why`] explains why a row is there, or is not.
+//!
 //! [`Window`] keeps the shown rows of an output, and [`literal`] reads and writes single values.
 //!
 //! Not there yet, and refused with a message that says so: `@next` and `event`, `fold_moves`.
@@ -40,6 +42,7 @@ mod relations;
 mod rule;
 mod stratify;
 mod types;
+pub mod why;
 mod window;
 
 pub use catalog::Catalog;
