@@ -119,7 +119,7 @@ impl<'a> Account<'a> {
     /// A derivation of the least row that matches; nothing if none does.
     ///
     /// # Panics
-    /// If the contents are not those of the program.
+    /// If the contents are not those of the program, or if that is a plan, which has no rules to explain a row by.
     pub fn why(&mut self, pattern: &Pattern) -> Option<Derivation> {
         let row = self.rows(&pattern.relation).find(|row| pattern.fits(row))?.clone();
         let mut wanted = vec![(pattern.relation.clone(), row)];
