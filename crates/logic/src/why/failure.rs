@@ -1,7 +1,8 @@
 //! Why a row is not there: how far each rule gets.
 //!
 //! The conditions are tried in the order in which they are written, each as soon as its variables are bound. The
-//! longest beginning that holds in some way is shown with its values, and the condition after it, with what it looked for.
+//! longest beginning that holds in some way is shown with its values, and the condition after it, with what it looked
+//! for.
 
 use motet_algebra::RelationName;
 

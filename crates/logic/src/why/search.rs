@@ -1,8 +1,8 @@
 //! How the conditions of a body hold: one after the other, each when it can be tried.
 //!
 //! This is the stupid way to evaluate a rule, variable bindings one at a time. It is right for a single row, which
-//! binds most variables from the start. Rows are found by an index over the columns that are bound, made when it is first
-//! needed. What an aggregate gives is asked of the evaluator that defines it, over the rows of the group.
+//! binds most variables from the start. Rows are found by an index over the columns that are bound, made when it is
+//! first needed. What an aggregate gives is asked of the evaluator that defines it, over the rows of the group.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
