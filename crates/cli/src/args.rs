@@ -173,16 +173,7 @@ pub(crate) enum Command {
     /// Keep a PomoLogic program running: a transaction per line on standard input, what it changes on standard output
     Inc(IncArgs),
     /// Check a PomoLogic program; evaluates nothing
-    Check {
-        /// The program
-        program: PathBuf,
-        /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
-        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
-        param: Vec<String>,
-        /// Print strata, plan and expected rows too
-        #[arg(long)]
-        explain: bool,
-    },
+    Check(CheckArgs),
     /// Print the CID of a file's bytes, as a fact if they are one, else as raw bytes
     Cid {
         /// The file, or - for standard input
@@ -371,6 +362,37 @@ pub(crate) struct RunArgs {
     /// Print the program as a plan that `--ra` runs, instead of running it
     #[arg(long)]
     pub(crate) print_ra: bool,
+    /// Print one derivation of a row, such as 'Reach(x: 1, y: _)', instead of the outputs
+    #[arg(long, value_name = "ROW", conflicts_with_all = ["out", "source", "sink", "follow", "ra"])]
+    pub(crate) why: Option<String>,
+    /// Print how far each rule gets towards a row that is not there
+    #[arg(long, value_name = "ROW", conflicts_with_all = ["why", "out", "source", "sink", "follow", "ra"])]
+    pub(crate) why_not: Option<String>,
+}
+
+/// A check.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The program
+    pub(crate) program: PathBuf,
+    /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
+    #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
+    pub(crate) param: Vec<String>,
+    /// The program is a query of a party: it may read the base relations and types
+    #[arg(long)]
+    pub(crate) query: bool,
+    /// Make the changes that put problems right and need nobody's choice
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// With --fix: only show them
+    #[arg(long, requires = "fix")]
+    pub(crate) dry_run: bool,
+    /// Print each problem as a JSON object on a line of standard output, for editors
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print strata, plan and expected rows too
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) explain: bool,
 }
 
 /// A program kept running.

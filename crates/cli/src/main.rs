@@ -51,7 +51,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify => commands::status::verify(global),
         Command::Run(args) => commands::run::run(&args, global),
         Command::Inc(args) => commands::inc::run(&args),
-        Command::Check { program, param, explain } => commands::check::check(&program, &param, explain),
+        Command::Check(args) => commands::check::check(&args),
         Command::Cid { file } => commands::block::cid(&file),
         Command::Decode { file } => commands::block::decode(&file, global),
         Command::Demo(demo) => demo::run(global, &demo),

@@ -292,3 +292,27 @@ fn rules_beside_the_program_are_used() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("edges.pl:1:32"), "{said}");
 }
+
+#[test]
+fn a_row_is_explained_and_a_missing_one_too() {
+    let bench = Bench::new(CLOSURE, &[("Edge.csv", "x,y\n1,2\n2,3\n")]);
+    for runtime in ["naive", "cluster"] {
+        let ask = |question: &str, row: &str| {
+            bench.motet(&["run", "program.pomo", "--facts", "facts", "--runtime", runtime, question, row])
+        };
+        let said = ask("--why", "Reach(1, 3)");
+        assert_eq!(code(&said), 0, "{}", stderr(&said));
+        assert_eq!(
+            stdout(&said),
+            "Reach(x: 1, y: 3)   line 7: Reach(x: X, y: Z) :- Reach(x: X, y: Y), Edge(x: Y, y: Z).\n  \
+             Reach(x: 1, y: 2)   line 6: Reach(x: X, y: Y) :- Edge(x: X, y: Y).\n    \
+             Edge(x: 1, y: 2)   stored\n  Edge(x: 2, y: 3)   stored\n"
+        );
+        let said = ask("--why-not", "Reach(x: 3, y: 1)");
+        assert_eq!(code(&said), 0, "{}", stderr(&said));
+        assert!(stdout(&said).contains("Edge(x: 3, y: 1)   fails: no row matches\n"), "{}", stdout(&said));
+        let said = ask("--why", "Reach(3, 1)");
+        assert!(stderr(&said).contains("help: --why-not"), "{}", stderr(&said));
+        assert_eq!(code(&ask("--why", "Raech(3, 1)")), 1);
+    }
+}

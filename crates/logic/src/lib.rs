@@ -20,6 +20,8 @@
 //! | `explain` | what was made of it, for people |
 //! | `plan` | PomoRA that was written as such |
 //!
+//! [`why`] explains why a row is there, or is not.
+//!
 //! [`Window`] keeps the shown rows of an output, and [`literal`] reads and writes single values.
 
 mod ast;
@@ -41,6 +43,7 @@ mod rule;
 mod stratify;
 mod time;
 mod types;
+pub mod why;
 mod window;
 
 pub use catalog::Catalog;

@@ -23,7 +23,7 @@ use crate::ast::Measure;
 use crate::binding;
 use crate::relations::Relations;
 use crate::rule::{Goal, GoalKind, HeadTerm, Rule, Scan, Variable, term_variables};
-use crate::types::{Typing, declared_type, kind_of, typed};
+use crate::types::{Type, Typing, declared_type, kind_of, typed};
 
 /// A relation that the compiler made on the way.
 pub(crate) struct Helper {
@@ -307,7 +307,7 @@ impl Body<'_> {
         pairs.extend(goal.escaping().map(|escaping| (column_of(escaping), escaping.clone())));
         pairs.push((raw, target.clone()));
         let groups = rename(measured, pairs);
-        let joined = match self.zero(measure, over, scan) {
+        let joined = match zero(measure, self.typing.aggregated(over, scan, self.relations)) {
             None => self.join(groups),
             Some(zero) if keys.is_empty() => self.join(or_zero(unit(), groups, grouped_keys, &target, zero)),
             Some(zero) => {
@@ -339,21 +339,6 @@ impl Body<'_> {
     fn fresh_column(&mut self) -> Column {
         self.fresh += 1;
         format!("~~{}", self.fresh).into()
-    }
-
-    /// What the aggregate of an empty group is: a value only for count and sum.
-    fn zero(&self, measure: &Measure, over: Option<&Variable>, scan: &Scan) -> Option<Value> {
-        let float = Value::float(0.0).expect("zero is finite");
-        match measure {
-            Measure::Of(Aggregate::Count) => Some(Value::Int(0)),
-            Measure::Of(Aggregate::Sum) => {
-                match kind_of(self.typing.aggregated(over, scan, self.relations)) {
-                    Some(Kind::Float) => Some(float),
-                    _ => Some(Value::Int(0)),
-                }
-            }
-            _ => None,
-        }
     }
 
     /// The table, made a relation so that it can be read twice, unless it is as simple as one.
@@ -399,8 +384,18 @@ impl Body<'_> {
     }
 }
 
+/// What the aggregate of an empty group is: a value only for count and sum, of the type of what is summed.
+pub(crate) fn zero(measure: &Measure, of: Type) -> Option<Value> {
+    match (measure, kind_of(of)) {
+        (Measure::Of(Aggregate::Count), _) => Some(Value::Int(0)),
+        (Measure::Of(Aggregate::Sum), Some(Kind::Float)) => Value::float(0.0).ok(),
+        (Measure::Of(Aggregate::Sum), _) => Some(Value::Int(0)),
+        _ => None,
+    }
+}
+
 /// What an aggregate finds out about the rows of its atom: the keys, what is ranked or moved, and the result.
-fn measured(
+pub(crate) fn measured(
     goal: &Goal,
     measure: &Measure,
     keys: &[Variable],

@@ -42,6 +42,9 @@ pub struct Compiled {
     pub facts: BTreeMap<RelationName, BTreeSet<Row>>,
     /// What is likely not meant.
     pub warnings: Diagnostics,
+    /// What it was made from, for explanations.
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) components: Vec<Component>,
 }
 
 /// A relation as seen from outside: its name and its columns in declared order.
@@ -196,6 +199,8 @@ impl Compiler<'_> {
             classes: self.classes(),
             facts: self.input_facts(),
             warnings: report.finish(self.sources.clone()),
+            rules: self.rules.to_vec(),
+            components: components.to_vec(),
         }
     }
 

@@ -115,6 +115,15 @@ impl Goal {
         }
     }
 
+    /// The variables that an aggregate gives values to.
+    pub(crate) fn results(&self) -> impl Iterator<Item = &Variable> {
+        let result = match &self.kind {
+            GoalKind::Aggregate { result, .. } => Some(result),
+            _ => None,
+        };
+        self.escaping().into_iter().chain(result)
+    }
+
     /// Every variable it names.
     pub(crate) fn variables(&self) -> BTreeSet<Variable> {
         let mut all: BTreeSet<_> = self.scan().map(Scan::all_variables).into_iter().flatten().collect();

@@ -7,6 +7,7 @@
 
 mod plan;
 mod streams;
+mod why;
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
@@ -16,11 +17,12 @@ use std::time::Duration;
 
 use motet::Parameters;
 use motet_algebra::{Budget, Changes, Row, Runtime, Unknown, optimise};
-use motet_logic::{Catalog, Compiled, Interface, Source};
+use motet_logic::{Catalog, Compiled, Diagnostics, Interface, Source};
 use motet_stream::{Progress, Reactor, Turn, car, csv};
 
 use crate::args::{Global, RunArgs, RuntimeArg};
 use crate::commands::run::streams::Files;
+use crate::commands::run::why::Question;
 use crate::context;
 use crate::failure::Failure;
 use crate::modules;
@@ -47,6 +49,9 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     warn(&compiled)?;
     if args.explain {
         return Ok(write!(io::stdout().lock(), "{}", explanation(&compiled, args.facts.as_deref())?)?);
+    }
+    if let Some(question) = Question::of(args) {
+        return question.answer(&compiled, args);
     }
     let runtime = start(&compiled, args.runtime)?;
     let budget = Budget { ticks: args.max_ticks, ..Budget::default() };
@@ -128,7 +133,17 @@ fn compile_over(catalog: &Catalog, program: &Path, parameters: &Parameters) -> R
     let source = Source::new(program.display().to_string(), text);
     let catalog = modules::add(catalog.clone(), program.parent().unwrap_or(Path::new("")), &source)?;
     motet_logic::compile(&source, &catalog, parameters)
-        .map_err(|diagnostics| Failure::Diagnosed(diagnostics.to_string()))
+        .map_err(|diagnostics| told(&source, parameters, &diagnostics))
+}
+
+/// What is wrong with a program; and what to do if it is none but a query.
+pub(super) fn told(source: &Source, parameters: &Parameters, diagnostics: &Diagnostics) -> Failure {
+    let failure = Failure::Diagnosed(diagnostics.to_string());
+    if motet_logic::compile(source, &motet::relations::catalog(), parameters).is_err() {
+        return failure;
+    }
+    let name = &source.name;
+    failure.help(format!("this is a query of a party: `motet query -f {name}`, `motet check --query {name}`"))
 }
 
 /// Says on standard error what is likely not meant.
