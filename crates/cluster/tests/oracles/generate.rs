@@ -381,9 +381,15 @@ impl RuleMaker<'_> {
                 let function = self.dice().pick(&["contains", "starts_with"]);
                 Term::Apply(function, vec![self.simple(TEXT), self.simple(TEXT)])
             }
+            ColumnType::Any if self.bound.is_empty() => self.simple(INT),
             ColumnType::Any => {
-                let all = self.bound.clone();
-                if all.is_empty() { self.simple(INT) } else { Term::Variable(self.dice().pick(&all).name) }
+                let all: Vec<Term> = self.bound.iter().map(|one| Term::Variable(one.name.clone())).collect();
+                let one = self.dice().pick(&all);
+                if plain || self.dice().percent(70) {
+                    return one;
+                }
+                let function = self.dice().pick(&["min2", "max2"]);
+                Term::Apply(function, vec![one, self.dice().pick(&all)])
             }
             TEXT | ColumnType::Kind(_) => self.simple(of),
         }
@@ -504,6 +510,7 @@ impl RuleMaker<'_> {
     }
 
     fn finish(mut self, head: &Relation) -> Rule {
+        let plain = self.plain();
         let mut arguments = Vec::new();
         for (column, of) in &head.columns {
             let mut fits = self.of_type(*of);
@@ -512,7 +519,7 @@ impl RuleMaker<'_> {
             }
             let term = match self.dice().below(10) {
                 0 => Term::Constant(self.maker.value(*of)),
-                1 if *of != ColumnType::Any => self.term(*of),
+                1 if !(plain && *of == ColumnType::Any) => self.term(*of),
                 _ if fits.is_empty() => self.term(*of),
                 _ => Term::Variable(self.dice().pick(&fits)),
             };

@@ -29,8 +29,8 @@ pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
         ("starts_with", [Value::Text(text), Value::Text(part)]) => {
             Some(Value::Bool(text.starts_with(&**part)))
         }
-        ("min2", [left, right]) if left.kind() == right.kind() => Some(left.min(right).clone()),
-        ("max2", [left, right]) if left.kind() == right.kind() => Some(left.max(right).clone()),
+        ("min2", [left, right]) => Some(if order(right, left).is_lt() { right } else { left }.clone()),
+        ("max2", [left, right]) => Some(if order(left, right).is_lt() { right } else { left }.clone()),
         (_, [Value::Int(left), Value::Int(right)]) => ints(function, i128::from(*left), i128::from(*right)),
         (_, [Value::Float(left), Value::Float(right)]) => floats(function, left.get(), right.get()),
         _ => None,
