@@ -7,8 +7,8 @@ use crate::naive::{MeasureError, measure};
 use crate::optimiser::Estimator;
 use crate::{Budget, Changes, Column, Counted, Expression, Program, Statement, Stats, optimise};
 
-/// What the optimiser makes of a program for these rows of its inputs, with the rows of each operator over them. Those of a
-/// program with time are not counted: they depend on the epochs before.
+/// What the optimiser makes of a program for these rows of its inputs, with the rows of each operator over them. Those
+/// of a program with time are not counted: they depend on the epochs before.
 ///
 /// # Errors
 /// [`MeasureError`] if they can't be counted.

@@ -125,17 +125,17 @@ fn conditions_go_to_what_they_speak_of() {
         vec![("out", &["x", "p"], project(all, &["x", "p"]))],
         &Unknown,
         &expect![[r#"
-                                              estimated
+                                             estimated
             out :=
-              project x, p                           67
-                select x < y                         67
-                  join                              200
-                    a (y as p)                    1,000
-                    union (q as p)                   20
-                      select y == 7 (x as q)         10
-                        b                         1,000
-                      select y == 7 (x as q)         10
-                        c                         1,000
+              project x, p                          67
+                select x < y                        67
+                  join                             200
+                    a (y as p)                   1,000
+                    union (q as p)                  20
+                      select y = 7 (x as q)         10
+                        b                        1,000
+                      select y = 7 (x as q)         10
+                        c                        1,000
         "#]],
     );
 }
@@ -183,7 +183,7 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
             out :=
               group by y: r = max d             100
                 project y, d                  1,000
-                  extend d = (z + 1)          1,000
+                  extend d = z + 1            1,000
                     semijoin                  1,000
                       b (x as y, y as z)      1,000
                       project y                 100
@@ -197,7 +197,7 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
                                         estimated
             out :=
               group by y: r = sum d           100
-                extend d = (z + 1)         10,000
+                extend d = z + 1           10,000
                   join                     10,000
                     a                       1,000
                     b (x as y, y as z)      1,000
@@ -207,10 +207,14 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
         vec![("out", &["y", "r"], group(Aggregate::Sum))],
         &Unknown,
         &expect![[r#"
-        out :- group_by([y], r, sum(d),
-          extend(d := z + 1, natural_join(a, rename([x: y, y: z], b)))
-        );
-    "#]],
+                                        estimated
+            out :=
+              group by y: r = sum d           100
+                extend d = z + 1           10,000
+                  join                     10,000
+                    a                       1,000
+                    b (x as y, y as z)      1,000
+        "#]],
     );
 }
 
@@ -249,11 +253,11 @@ fn computed_columns_stay() {
         vec![("out", &["x"], project(computed, &["x"]))],
         &Unknown,
         &expect![[r#"
-                                    estimated
+                                  estimated
             out :=
-              project x                   100
-                extend d = (x / y)      1,000
-                  a                     1,000
+              project x                 100
+                extend d = x / y      1,000
+                  a                   1,000
         "#]],
     );
 }

@@ -1,7 +1,7 @@
 //! Demand: rules that derive only what is asked for (Q16, known as magic sets).
 //!
-//! `Q(y: Y) :- Reach(x: 1, y: Y).` asks for the rows of `Reach` from 1, and the rules of `Reach` would derive those from
-//! everywhere. So a relation gets *demanded columns*, those that every use of it gives a value, and a *demand*: a
+//! `Q(y: Y) :- Reach(x: 1, y: Y).` asks for the rows of `Reach` from 1, and the rules of `Reach` would derive those
+//! from everywhere. So a relation gets *demanded columns*, those that every use of it gives a value, and a *demand*: a
 //! relation over these columns, with the values that are given. Each of its rules then has the demand as a further
 //! goal; and each use adds to the demand, by a rule that asks the goals before it.
 //!
