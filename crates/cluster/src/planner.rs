@@ -137,9 +137,13 @@ impl Planner<'_> {
             Expression::AntiJoin(left, right) => self.semi(left, right, known, true)?,
             Expression::GroupBy { input, keys, aggregate, over, by, result } => {
                 let input = self.group_input(input, keys, known)?;
-                group(input, keys, aggregate, &[by.as_slice(), over.as_slice()].concat(), result)?
+                let ordered = [by.as_slice(), over.as_slice()].concat();
+                // A column may be named several times.
+                self.plan.width = self.plan.width.max(ordered.len());
+                group(input, keys, aggregate, &ordered, result)?
             }
             Expression::Rank { input, keys, by, result } => {
+                self.plan.width = self.plan.width.max(by.len());
                 rank(self.group_input(input, keys, known)?, keys, by, result)?
             }
             Expression::FoldMoves { input, keys, node, parent, by, result } => {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use motet_algebra::{
-    Budget, Changes, Column, ColumnType, Comparison, Expression, Formula, Function, Program, Relation, Row,
-    Runtime, RuntimeError, Statement, Term, Unknown, optimise,
+    Aggregate, Budget, Changes, Column, ColumnType, Comparison, Expression, Formula, Function, Program,
+    Relation, Row, Runtime, RuntimeError, Statement, Term, Unknown, optimise,
 };
 use motet_cluster::{Cluster, Dictionary};
 use motet_fact::{Kind, Value};
@@ -371,4 +371,27 @@ fn a_recursive_rule_costs_as_many_variants_as_it_has_atoms() {
     // Two atoms more cost the same wherever they come; of two one also makes its input a set again.
     let steps: Vec<usize> = counts.windows(3).map(|three| three[2] - three[0]).collect();
     assert!(steps.windows(2).all(|pair| pair[0] == pair[1]), "{counts:?}");
+}
+
+/// The row that rows of a group are compared by may be wider than any row of the program.
+#[test]
+fn a_column_may_be_compared_by_more_than_once() {
+    let by: Vec<Column> = vec!["k".into(); 9];
+    let best = Expression::GroupBy {
+        input: read("p").into(),
+        keys: vec![],
+        aggregate: Aggregate::ArgMax,
+        over: Some("x".into()),
+        by: by.clone(),
+        result: "best".into(),
+    };
+    let rank = Expression::Rank { input: read("p").into(), keys: vec![], by, result: "place".into() };
+    let relations: &[(&str, &[&str])] =
+        &[("<p", &["x", "k"]), (">best", &["best"]), (">ranked", &["x", "k", "place"])];
+    let program = program(relations, vec![assign("best", best), assign("ranked", rank)]);
+    let mut cluster = Cluster::new(program).unwrap();
+    let inputs = Changes::from([("p".into(), vec![(row(&[1, 7]), 1), (row(&[2, 9]), 1)])]);
+    let changes = cluster.step(&inputs, Budget::default()).unwrap();
+    assert_eq!(changes["best"], [(row(&[2]), 1)]);
+    assert_eq!(changes["ranked"], [(row(&[1, 7, 1]), 1), (row(&[2, 9, 2]), 1)]);
 }
