@@ -164,6 +164,14 @@ impl Estimate {
         self.shared(other).map(found).product::<f64>().min(other.rows).min(1.0)
     }
 
+    /// A loop that computes new values goes on for as long as nobody can tell from its start: at least as much is there
+    /// as is expected of a relation of which nothing is known.
+    fn raise_to_unknown(&mut self) {
+        self.rows = self.rows.max(ROWS);
+        let least = self.rows * VARIETY;
+        self.distinct.values_mut().for_each(|values| *values = values.max(least));
+    }
+
     fn union(self, other: &Estimate) -> Self {
         let rows = self.rows + other.rows;
         let greater = |(column, values): (Column, f64)| {
@@ -222,6 +230,14 @@ impl<'a> Estimator<'a> {
         }
         for _ in 0..ROUNDS {
             body.iter().for_each(|statement| self.run(statement));
+        }
+        for statement in body {
+            if let Statement::Assign { relation, expression } = statement
+                && computes(expression)
+                && let Some(estimate) = self.assigned.get_mut(relation)
+            {
+                estimate.raise_to_unknown();
+            }
         }
     }
 
@@ -295,6 +311,12 @@ impl<'a> Estimator<'a> {
         let distinct = columns.into_iter().map(|column| (column.clone(), values(&column)));
         Estimate::new(rows, distinct.chain(cid.map(|cid| (cid.clone(), rows))).collect())
     }
+}
+
+/// Whether an expression makes values that were not there.
+fn computes(expression: &Expression) -> bool {
+    matches!(expression, Expression::Extend { term: Term::Apply(..), .. })
+        || expression.inputs().into_iter().any(computes)
 }
 
 fn constant(columns: &[Column], rows: &[crate::Row]) -> Estimate {
