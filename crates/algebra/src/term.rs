@@ -44,6 +44,16 @@ fn int_with_float(int: i64, float: Float) -> Ordering {
 }
 
 impl Comparison {
+    /// Every comparison.
+    pub const ALL: [Comparison; 6] = [
+        Comparison::Equal,
+        Comparison::Unequal,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
+    ];
+
     /// Whether two values compare so.
     pub fn holds(self, left: &Value, right: &Value) -> bool {
         match self {

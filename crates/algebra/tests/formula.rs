@@ -1,19 +1,12 @@
 //! Formulas in other words have the same truth for every row, also where terms are undefined.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod formulas;
+
 use motet_algebra::{Column, Comparison, Formula, Function, Term};
 use motet_fact::Value;
 use proptest::prelude::*;
 use proptest::sample::select;
-
-const COMPARISONS: [Comparison; 6] = [
-    Comparison::Equal,
-    Comparison::Unequal,
-    Comparison::Less,
-    Comparison::LessOrEqual,
-    Comparison::Greater,
-    Comparison::GreaterOrEqual,
-];
 
 /// Terms over two columns, some of them undefined for some rows and one for all.
 fn term() -> impl Strategy<Value = Term> {
@@ -28,15 +21,7 @@ fn term() -> impl Strategy<Value = Term> {
 }
 
 fn formula() -> impl Strategy<Value = Formula> {
-    let compare = (select(COMPARISONS.to_vec()), term(), term())
-        .prop_map(|(comparison, left, right)| Formula::Compare(comparison, left, right));
-    prop_oneof![1 => Just(Formula::True), 5 => compare].prop_recursive(5, 20, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Formula::And),
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Formula::Or),
-            inner.prop_map(|inner| Formula::Not(Box::new(inner))),
-        ]
-    })
+    formulas::over(term)
 }
 
 fn value() -> impl Strategy<Value = Value> {

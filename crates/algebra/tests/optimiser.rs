@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use motet_algebra::{
-    Aggregate, Budget, Column, ColumnType, Comparison, Expression, Formula, Function, Program, Relation,
-    Statement, Stats, Term, Unknown, explain, explain_over, optimise,
+    Aggregate, Budget, Column, ColumnType, Comparison, Expression, Formula, Function, Program, Registry,
+    Relation, Statement, Stats, Term, Unknown, explain, explain_over, optimise, text,
 };
 use motet_fact::Value;
 
@@ -203,19 +203,6 @@ fn columns_are_dropped_but_for_aggregates_that_tell_rows_apart() {
                     b (x as y, y as z)      1,000
         "#]],
     );
-    check(
-        vec![("out", &["y", "r"], group(Aggregate::Sum))],
-        &Unknown,
-        &expect![[r#"
-                                        estimated
-            out :=
-              group by y: r = sum d           100
-                extend d = z + 1           10,000
-                  join                     10,000
-                    a                       1,000
-                    b (x as y, y as z)      1,000
-        "#]],
-    );
 }
 
 #[test]
@@ -290,4 +277,31 @@ fn an_explanation_shows_what_was_expected_and_what_there_is() {
                 a (x as p)           30      30
     "#]]
     .assert_eq(&explain_over(&program, &inputs, Budget::default()).unwrap());
+}
+
+/// Where a loop that counts ends is not seen from its start, so it is not taken for as small as that.
+#[test]
+fn a_loop_that_makes_values_is_expected_to_be_big() {
+    let text = "
+        relation n(x: int);
+        relation p(x: int) output;
+        n :- constant([x], (0));
+        while change do
+          n :- rename([y: x], projection([y], extend(y := x + 1, selection(x < 120, n))));
+        end exports [n];
+        p :- n;";
+    let program = text::load(&text::diagnostic::Source::new("n.ra", text), &Registry::default()).unwrap();
+    expect![[r#"
+                                estimated
+        n :=
+          rows of x                     1
+        loop for n
+          n :=
+            project y (y as x)        100
+              extend y = x + 1        333
+                select x < 120        333
+                  n                 1,000
+        p :=
+          n                         1,000
+    "#]].assert_eq(&explain(&program, &Unknown, None));
 }

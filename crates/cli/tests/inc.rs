@@ -1,18 +1,19 @@
 //! `motet inc` as a program on the other side of two pipes meets it: transactions in, net changes out (Q12).
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use common::{Bench, code, stderr, stdout};
 use motet_algebra::{Budget, Changes, Naive, Row, Runtime as _};
 use motet_fact::Value;
 use motet_logic::{Catalog, Source};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 
 const RUNTIMES: [&str; 2] = ["naive", "cluster"];
 
@@ -38,39 +39,12 @@ relation P().
 input R. output R. input P. output P.
 ";
 
-/// A directory with a program and inputs.
-struct Bench(TempDir);
+/// The other side of the pipes.
+trait Inc {
+    fn session(&self, arguments: &[&str]) -> Command;
 
-impl Bench {
-    fn new(program: &str) -> Self {
-        let bench = Bench(tempfile::tempdir().unwrap());
-        std::fs::create_dir(bench.path("facts")).unwrap();
-        std::fs::write(bench.path("program.pomo"), program).unwrap();
-        bench
-    }
-
-    fn with_file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.path("facts").join(name), text).unwrap();
-        self
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_motet"));
-        command.args(["inc", "program.pomo"]).args(arguments).current_dir(self.0.path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    /// Everything in at once. The input goes through a file: a pipe would fill up.
-    fn inc(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
-        std::fs::write(self.path("input"), input).unwrap();
-        let input = std::fs::File::open(self.path("input")).unwrap();
-        self.command(arguments).stdin(input).output().unwrap()
-    }
+    /// Everything in at once.
+    fn inc(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Output;
 
     /// The lines that answer some lines; nothing may go wrong.
     fn answers(&self, arguments: &[&str], input: &str) -> Vec<String> {
@@ -80,16 +54,16 @@ impl Bench {
     }
 }
 
-fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).unwrap()
-}
+impl Inc for Bench {
+    fn session(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&[&["inc", "program.pomo"], arguments].concat());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
 
-fn stderr(output: &Output) -> &str {
-    str::from_utf8(&output.stderr).unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
+    fn inc(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+        self.motet_given(&[&["inc", "program.pomo"], arguments].concat(), input)
+    }
 }
 
 #[test]
@@ -125,7 +99,7 @@ fn a_conversation_is_answered_line_by_line_on_both_runtimes() {
             r#"{"epoch":12,"changes":{"Loops":[[[],-1]],"Reach":[[[2,2],-1],[[2,3],-1],[[3,2],-1],[[3,3],-1]],"Seen":[[[1],-1],[[2],-1],[[3],-1]],"Size":[[[0],1],[[4],-1]]}}"#,
         ),
     ];
-    let bench = Bench::new(CLOSURE);
+    let bench = Bench::new(CLOSURE, &[]);
     let input: String = script.iter().map(|(line, _)| format!("{line}\n")).collect();
     for runtime in RUNTIMES {
         let answers = bench.answers(&["--runtime", runtime], &input);
@@ -138,8 +112,8 @@ fn a_conversation_is_answered_line_by_line_on_both_runtimes() {
 
 #[test]
 fn an_answer_comes_before_the_next_line_is_written() {
-    let bench = Bench::new("relation P(x: int). input P. output P. P(x: 0).");
-    let mut child = bench.command(&[]).spawn().unwrap();
+    let bench = Bench::new("relation P(x: int). input P. output P. P(x: 0).", &[]);
+    let mut child = bench.session(&[]).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = || answers.next().unwrap().unwrap();
@@ -158,7 +132,7 @@ fn an_answer_comes_before_the_next_line_is_written() {
 #[test]
 fn rows_from_the_start_are_epoch_0() {
     let stated = "relation P(x: int). input P. output P. P(x: $x). P(x: 2).";
-    let bench = Bench::new(stated).with_file("P.csv", "x\n2\n1\n1\n");
+    let bench = Bench::new(stated, &[("P.csv", "x\n2\n1\n1\n")]);
     for runtime in RUNTIMES {
         let ask = |more: &[&str]| {
             let arguments = [&["--runtime", runtime, "-P", "x=3"], more].concat();
@@ -176,7 +150,7 @@ fn rows_from_the_start_are_epoch_0() {
 #[test]
 fn epoch_0_is_answered_if_there_are_facts_and_only_then() {
     let first = |program: &str, arguments: &[&str]| {
-        let bench = Bench::new(program).with_file("P.csv", "x\n");
+        let bench = Bench::new(program, &[("P.csv", "x\n")]);
         bench.answers(arguments, "{}\n").first().unwrap().clone()
     };
     let input = "relation P(x: int). input P. output P. ";
@@ -225,7 +199,7 @@ fn a_line_that_fails_says_why_and_takes_no_epoch() {
         ),
         (br#"{"insert": {"Edge": [[5, 5], [null, 1]]}}"#, "null"),
     ];
-    let bench = Bench::new(CLOSURE).with_file("Edge.csv", "x,y\n1,2\n").with_file("Seen.csv", "x\n");
+    let bench = Bench::new(CLOSURE, &[("Edge.csv", "x,y\n1,2\n"), ("Seen.csv", "x\n")]);
     let mut input: Vec<u8> = lines.iter().flat_map(|(line, _)| [line, &b"\n"[..]].concat()).collect();
     input.extend(br#"{"insert": {"Edge": [[2, 1]]}}"#);
     for runtime in RUNTIMES {
@@ -255,7 +229,7 @@ fn a_transaction_over_budget_is_refused_and_the_next_is_not() {
         r#"{"insert": {"Edge": [[2, 3]]}}"#,
     ]
     .join("\n");
-    let bench = Bench::new(CLOSURE);
+    let bench = Bench::new(CLOSURE, &[]);
     for runtime in RUNTIMES {
         for (limit, number, what) in [("--max-rows", "14", "rows"), ("--max-rounds", "4", "iterations")] {
             let answers = bench.answers(&["--runtime", runtime, limit, number], &input);
@@ -281,7 +255,7 @@ fn values_come_back_as_they_went_in() {
     let line = format!(r#"{{"insert":{{"R":[{}],"P":[[]]}}}}"#, backwards.join(","));
     let come: Vec<String> = rows.iter().map(|row| format!("[{row},1]")).collect();
     let want = format!(r#"{{"epoch":1,"changes":{{"P":[[[],1]],"R":[{}]}}}}"#, come.join(","));
-    let bench = Bench::new(KINDS);
+    let bench = Bench::new(KINDS, &[]);
     for runtime in RUNTIMES {
         assert_eq!(bench.answers(&["--runtime", runtime], &line), std::slice::from_ref(&want));
     }
@@ -292,7 +266,7 @@ fn values_come_back_as_they_went_in() {
 #[test]
 fn only_outputs_are_reported_and_whole() {
     let program = "relation P(x: int). input P. output P order by x desc limit 1. forbid :- P(x: 1).";
-    let bench = Bench::new(program);
+    let bench = Bench::new(program, &[]);
     for runtime in RUNTIMES {
         let answers = bench.answers(&["--runtime", runtime], r#"{"insert": {"P": [[2], [1]]}}"#);
         assert_eq!(answers, [r#"{"epoch":1,"changes":{"P":[[[1],1],[[2],1]]}}"#]);
@@ -301,11 +275,11 @@ fn only_outputs_are_reported_and_whole() {
 
 #[test]
 fn a_program_or_a_file_with_an_error_ends_it_before_the_first_line() {
-    let bench = Bench::new("relation P(x: int). output P. P(x: Y) :- Q(x: X).");
+    let bench = Bench::new("relation P(x: int). output P. P(x: Y) :- Q(x: X).", &[]);
     let output = bench.inc(&[], "{}\n");
     assert_eq!((code(&output), stdout(&output)), (1, ""));
     assert!(stderr(&output).starts_with("error[L"), "{}", stderr(&output));
-    let bench = Bench::new(CLOSURE).with_file("Edge.csv", "x,y\n1,two\n");
+    let bench = Bench::new(CLOSURE, &[("Edge.csv", "x,y\n1,two\n")]);
     let output = bench.inc(&["--facts", "facts"], "{}\n");
     assert_eq!((code(&output), stdout(&output)), (1, ""));
     assert!(stderr(&output).contains("Edge.csv:2: column `y`"), "{}", stderr(&output));
@@ -313,10 +287,10 @@ fn a_program_or_a_file_with_an_error_ends_it_before_the_first_line() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let bench = Bench::new(CLOSURE);
+    let bench = Bench::new(CLOSURE, &[]);
     std::fs::write(bench.path("input"), "{}\n".repeat(20_000)).unwrap();
     let input = std::fs::File::open(bench.path("input")).unwrap();
-    let mut child = bench.command(&[]).stdin(input).spawn().unwrap();
+    let mut child = bench.session(&[]).stdin(input).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), stderr(&output)), (0, ""));
@@ -464,7 +438,7 @@ proptest! {
     ) {
         let program = format!("relation A(x: int, y: int). relation B(x: int). input A. input B.\n{rules}");
         let input: String = transactions.iter().map(line).collect();
-        let output = Bench::new(&program).inc(&["--runtime", runtime], &input);
+        let output = Bench::new(&program, &[]).inc(&["--runtime", runtime], &input);
         prop_assert_eq!(code(&output), 0);
         let answers: Vec<Json> =
             stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -1,12 +1,13 @@
 //! `motet run`, `check`, `cid` and `decode` as a person meets them: files in, files and exit codes out.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+mod common;
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Output, Stdio};
+
+use common::{Bench, code, stderr, stdout};
 use motet_fact::{Entity, Fact};
-use tempfile::TempDir;
 
 const CLOSURE: &str = "\
 relation Edge(x: int, y: int).
@@ -20,28 +21,13 @@ Loops() :- Reach(x: X, y: X).
 Size(pairs: N) :- N := count : Reach(x: _, y: _).
 ";
 
-/// A directory with a program and inputs.
-struct Bench(TempDir);
+/// Outputs that are files.
+trait Files {
+    fn run_to_files(&self, more: &[&str]) -> Output;
+    fn written(&self, name: &str) -> String;
+}
 
-impl Bench {
-    fn new(program: &str, files: &[(&str, &str)]) -> Self {
-        let bench = Bench(tempfile::tempdir().unwrap());
-        std::fs::create_dir(bench.path("facts")).unwrap();
-        std::fs::write(bench.path("program.pomo"), program).unwrap();
-        for (name, text) in files {
-            std::fs::write(bench.path("facts").join(name), text).unwrap();
-        }
-        bench
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn motet(&self, arguments: &[&str]) -> Output {
-        motet(self.0.path(), arguments)
-    }
-
+impl Files for Bench {
     fn run_to_files(&self, more: &[&str]) -> Output {
         self.motet(&[&["run", "program.pomo", "--facts", "facts", "--out", "out"], more].concat())
     }
@@ -49,22 +35,6 @@ impl Bench {
     fn written(&self, name: &str) -> String {
         std::fs::read_to_string(self.path("out").join(name)).unwrap()
     }
-}
-
-fn motet(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_motet")).args(arguments).current_dir(directory).output().unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    str::from_utf8(&output.stderr).unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
 }
 
 #[test]
@@ -147,9 +117,8 @@ fn a_reader_that_goes_away_is_no_error() {
     let program = "relation P(x: int). output P. input P.";
     let rows: String = (0..200_000).map(|row| format!("{row}\n")).collect();
     let bench = Bench::new(program, &[("P.csv", &format!("x\n{rows}"))]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_motet"))
-        .args(["run", "program.pomo", "--facts", "facts", "--format", "csv"])
-        .current_dir(bench.0.path())
+    let mut child = bench
+        .command(&["run", "program.pomo", "--facts", "facts", "--format", "csv"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -201,10 +170,9 @@ fn flags_that_make_no_sense_say_why() {
 #[test]
 fn lines_that_come_later_are_followed_and_changes_come_out() {
     let bench = Bench::new(CLOSURE, &[]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_motet"))
-        .args(["run", "program.pomo", "--follow", "--source", "Edge=-", "--sink", "Reach=-"])
+    let mut child = bench
+        .command(&["run", "program.pomo", "--follow", "--source", "Edge=-", "--sink", "Reach=-"])
         .args(["--sink", "Size=size.csv"])
-        .current_dir(bench.0.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,8 +1,11 @@
 //! Programs with `@next` and events on the command line: `run` ticks until they rest, `inc` ticks when it is told.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+mod common;
+
+use std::process::Output;
+
+use common::{Bench, code, command, stderr, stdout};
 
 const RUNTIMES: [&str; 2] = ["naive", "cluster"];
 
@@ -17,37 +20,19 @@ served(n: M)@next :- queue(n: M), M := min X : queue(n: X), rings().
 rings() :- come().
 ";
 
-fn motet(directory: &Path, arguments: &[&str], input: &str) -> Output {
-    std::fs::write(directory.join("input"), input).unwrap();
-    let input = std::fs::File::open(directory.join("input")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_motet"));
-    command.args(arguments).current_dir(directory).stdin(Stdio::from(input)).output().unwrap()
-}
-
 fn said(output: &Output) -> (i32, &str, &str) {
-    let text = |bytes| str::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-fn bench(program: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::create_dir(directory.path().join("facts")).unwrap();
-    std::fs::write(directory.path().join("program.pomo"), program).unwrap();
-    for (name, text) in files {
-        std::fs::write(directory.path().join("facts").join(name), text).unwrap();
-    }
-    directory
+    (code(output), stdout(output), stderr(output))
 }
 
 #[test]
 fn run_shows_the_state_in_which_the_program_rests() {
     let kept = format!("{QUEUE}queue(n: 9)@next :- queue(n: 9).\n");
-    let bench = bench(&kept, &[("come.csv", "n\n3\n9\n1\n2\n")]);
+    let bench = Bench::new(&kept, &[("come.csv", "n\n3\n9\n1\n2\n")]);
     for runtime in RUNTIMES {
         let run = |more: &[&str]| {
             let arguments = [&["run", "program.pomo", "--out", "out", "--runtime", runtime], more].concat();
-            assert_eq!(said(&motet(bench.path(), &arguments, "")), (0, "", ""));
-            std::fs::read_to_string(bench.path().join("out/queue.csv")).unwrap()
+            assert_eq!(said(&bench.motet(&arguments)), (0, "", ""));
+            std::fs::read_to_string(bench.path("out/queue.csv")).unwrap()
         };
         assert_eq!(run(&["--facts", "facts"]), "n\n9\n");
         // The file of an event may be missing, and so may all files.
@@ -57,12 +42,12 @@ fn run_shows_the_state_in_which_the_program_rests() {
 
 #[test]
 fn run_gives_up_on_a_program_that_does_not_rest() {
-    let bench = bench(QUEUE, &[("come.csv", "n\n3\n1\n2\n")]);
+    let bench = Bench::new(QUEUE, &[("come.csv", "n\n3\n1\n2\n")]);
     for runtime in RUNTIMES {
         let run = |ticks: &str| {
             let arguments =
                 ["run", "program.pomo", "--facts", "facts", "--runtime", runtime, "--max-ticks", ticks];
-            motet(bench.path(), &arguments, "")
+            bench.motet(&arguments)
         };
         // One to put them into the queue, and three to empty it.
         assert_eq!(run("4").status.code(), Some(0));
@@ -75,7 +60,7 @@ fn run_gives_up_on_a_program_that_does_not_rest() {
 
 #[test]
 fn inc_ticks_when_it_is_told_to() {
-    let bench = bench(QUEUE, &[]);
+    let bench = Bench::new(QUEUE, &[]);
     let script = [
         (r#"{"insert": {"come": [[1], [2]]}}"#, r#"{"epoch":1,"changes":{}}"#),
         (r#"{}"#, r#"{"epoch":2,"changes":{"queue":[[[1],1],[[2],1]]}}"#),
@@ -95,7 +80,7 @@ fn inc_ticks_when_it_is_told_to() {
     let input: String = script.iter().map(|(line, _)| format!("{line}\n")).collect();
     let expected: String = script.iter().map(|(_, answer)| format!("{answer}\n")).collect();
     for runtime in RUNTIMES {
-        let output = motet(bench.path(), &["inc", "program.pomo", "--runtime", runtime], &input);
+        let output = bench.motet_given(&["inc", "program.pomo", "--runtime", runtime], &input);
         assert_eq!(said(&output), (0, &*expected, ""));
     }
 }
@@ -104,10 +89,10 @@ fn inc_ticks_when_it_is_told_to() {
 fn one_answer_is_refused_to_a_query_about_more_than_one_epoch() {
     let directory = tempfile::tempdir().unwrap();
     for arguments in [&["init"][..], &["party", "new", "home"]] {
-        assert!(motet(directory.path(), arguments, "").status.success());
+        assert!(command(directory.path(), arguments).output().unwrap().status.success());
     }
     let query = "output seen. seen(id: I) :- item(id: I). seen(id: I)@next :- seen(id: I).";
-    let output = motet(directory.path(), &["query", query], "");
+    let output = command(directory.path(), &["query", query]).output().unwrap();
     let (code, out, error) = said(&output);
     assert_eq!((code, out), (1, ""));
     assert!(
@@ -115,6 +100,6 @@ fn one_answer_is_refused_to_a_query_about_more_than_one_epoch() {
             && error.contains("help: watch it with --watch"),
         "{error}"
     );
-    let output = motet(directory.path(), &["query", query, "--explain"], "");
+    let output = command(directory.path(), &["query", query, "--explain"]).output().unwrap();
     assert!(said(&output).1.contains("seen(id: bytes) local\n"));
 }

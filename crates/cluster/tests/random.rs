@@ -128,16 +128,9 @@ impl Maker<'_, '_> {
         let several = |maker: &mut Self| (0..2).map(|_| maker.formula(columns, depth - 1)).collect();
         match choice {
             0..=2 => {
-                let comparisons = [
-                    Comparison::Equal,
-                    Comparison::Equal,
-                    Comparison::Unequal,
-                    Comparison::Less,
-                    Comparison::LessOrEqual,
-                    Comparison::Greater,
-                    Comparison::GreaterOrEqual,
-                ];
-                let comparison = self.dice.pick(&comparisons);
+                // As often equal as anything else: what is joined is equal.
+                let equal = self.dice.below(7) == 0;
+                let comparison = if equal { Comparison::Equal } else { self.dice.pick(&Comparison::ALL) };
                 Formula::Compare(comparison, self.term(columns), self.term(columns))
             }
             3 => Formula::True,
@@ -263,16 +256,7 @@ impl Maker<'_, '_> {
         let (input, columns) = self.lower(depth - 1);
         let keys: Vec<Column> = columns.iter().filter(|_| self.dice.below(2) == 0).cloned().collect();
         let over = if columns.is_empty() { None } else { Some(self.dice.pick(&columns)) };
-        let all = [
-            Aggregate::Count,
-            Aggregate::Sum,
-            Aggregate::Min,
-            Aggregate::Max,
-            Aggregate::Mean,
-            Aggregate::ArgMax,
-            Aggregate::ArgMin,
-        ];
-        let aggregate = if over.is_some() { self.dice.pick(&all) } else { Aggregate::Count };
+        let aggregate = if over.is_some() { self.dice.pick(&Aggregate::ALL) } else { Aggregate::Count };
         let over = over.filter(|_| aggregate != Aggregate::Count || self.dice.below(2) == 0);
         let by = if aggregate.goes_by_columns() { self.by(&columns) } else { vec![] };
         let free = names(&["z", "x", "y", "w", "v"]).into_iter().find(|one| !keys.contains(one));

@@ -25,15 +25,6 @@ use crate::{Comparison, Formula, Function, Term};
 /// How deep formulas and terms may nest.
 const MAX_DEPTH: usize = 200;
 
-const COMPARISONS: [Comparison; 6] = [
-    Comparison::Equal,
-    Comparison::Unequal,
-    Comparison::LessOrEqual,
-    Comparison::GreaterOrEqual,
-    Comparison::Less,
-    Comparison::Greater,
-];
-
 /// What was read, where, and how deep it nests.
 struct Piece {
     kind: Kind,
@@ -155,7 +146,7 @@ impl Cursor<'_> {
             self.wanted("`=`").remedy("equality is written `=` here");
             return Err(Failed);
         }
-        let Some(comparison) = COMPARISONS.into_iter().find(|one| self.is(comparison_sign(*one))) else {
+        let Some(comparison) = Comparison::ALL.into_iter().find(|one| self.is(comparison_sign(*one))) else {
             return Ok(left);
         };
         self.advance();

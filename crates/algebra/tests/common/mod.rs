@@ -1,9 +1,12 @@
 //! Random programs, most of them not sound: what a text form has to be able to say.
 
+#[path = "../formulas/mod.rs"]
+mod formulas;
+
 use std::sync::Arc;
 
 use motet_algebra::{
-    Aggregate, ColumnType, Comparison, Expression, Formula, Function, Program, Relation, Statement, Term,
+    Aggregate, ColumnType, Expression, Formula, Function, Program, Relation, Statement, Term,
 };
 use motet_fact::{Cid, Codec, Kind, Value};
 use proptest::prelude::*;
@@ -47,23 +50,7 @@ fn term() -> impl Strategy<Value = Term> {
 }
 
 fn formula() -> impl Strategy<Value = Formula> {
-    let comparisons = [
-        Comparison::Equal,
-        Comparison::Unequal,
-        Comparison::Less,
-        Comparison::LessOrEqual,
-        Comparison::Greater,
-        Comparison::GreaterOrEqual,
-    ];
-    let compare = (select(comparisons.to_vec()), term(), term())
-        .prop_map(|(comparison, left, right)| Formula::Compare(comparison, left, right));
-    prop_oneof![1 => Just(Formula::True), 3 => compare].prop_recursive(4, 12, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Formula::And),
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Formula::Or),
-            inner.prop_map(|inner| Formula::Not(Box::new(inner))),
-        ]
-    })
+    formulas::over(term)
 }
 
 fn leaf() -> impl Strategy<Value = Expression> {
@@ -78,16 +65,7 @@ fn leaf() -> impl Strategy<Value = Expression> {
 fn grouping(
     input: impl Strategy<Value = Box<Expression>> + Clone + 'static,
 ) -> impl Strategy<Value = Expression> {
-    let aggregates = [
-        Aggregate::Count,
-        Aggregate::Sum,
-        Aggregate::Min,
-        Aggregate::Max,
-        Aggregate::Mean,
-        Aggregate::ArgMax,
-        Aggregate::ArgMin,
-    ];
-    let of = (select(aggregates.to_vec()), prop::option::of(name()), names());
+    let of = (select(&Aggregate::ALL[..]), prop::option::of(name()), names());
     let group =
         (input.clone(), names(), of, name()).prop_map(|(input, keys, (aggregate, over, by), result)| {
             Expression::GroupBy { input, keys, aggregate, over, by, result }
