@@ -303,5 +303,6 @@ fn a_loop_that_makes_values_is_expected_to_be_big() {
                   n                 1,000
         p :=
           n                         1,000
-    "#]].assert_eq(&explain(&program, &Unknown, None));
+    "#]]
+    .assert_eq(&explain(&program, &Unknown, None));
 }
