@@ -356,6 +356,11 @@ impl Item {
         self.ledger.work()
     }
 
+    /// Whether a fact counts (H14): an entry that counts asserts it validly.
+    pub fn counts(&self, fact: &Cid) -> bool {
+        self.ledger.counts_fact(fact)
+    }
+
     /// The height of a fact that is validly asserted, whether it counts or not (H18).
     pub fn height(&self, fact: &Cid) -> Option<u64> {
         self.ledger.height_of(fact)

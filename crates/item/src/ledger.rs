@@ -373,6 +373,11 @@ impl Ledger {
         self.node_index.get(fact).map(|&node| self.height(node).into())
     }
 
+    /// Whether a fact is validly asserted and counts.
+    pub(crate) fn counts_fact(&self, fact: &Cid) -> bool {
+        self.node_index.get(fact).is_some_and(|&node| self.counts(node))
+    }
+
     pub(crate) fn place(&self, standing: &Standing) -> Position {
         self.position(standing.place)
     }

@@ -27,8 +27,13 @@
 //! | [`database`] | the parties of one identity on one device |
 //! | [`party`] | the handle to one party: reads, status |
 //! | `write`, `registers` | transactions and credentials become entries |
+//! | `own_feeds` | the feeds that this device writes to |
 //! | [`transaction`] | what becomes true together |
 //! | [`pipeline`] | the one way in |
+//! | `counted`, [`withdrawal`] | what is folded as counted, and retracting much little by little |
+//! | `held` | entries from later versions |
+//! | [`losses`], [`rescue`] | own entries that do not count, and saying them again |
+//! | [`admin`] | removing, readmitting, recovering |
 //! | [`view`] | a query kept right |
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
@@ -38,14 +43,20 @@
 //! | [`verify`] | everything read again and recomputed |
 //! | [`world`] | entropy and time, as arguments |
 
+pub mod admin;
+mod counted;
 pub mod database;
 pub mod error;
+mod held;
+pub mod losses;
 pub mod membership;
+mod own_feeds;
 pub mod party;
 pub mod pipeline;
 mod registers;
 pub mod relations;
 pub mod replica;
+pub mod rescue;
 mod rules;
 pub mod runtime_kind;
 mod state;
@@ -53,6 +64,7 @@ mod tables;
 pub mod transaction;
 pub mod verify;
 pub mod view;
+pub mod withdrawal;
 pub mod world;
 mod write;
 
@@ -61,11 +73,14 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
 }
 
+pub use admin::Cut;
 pub use database::{Database, Profile, Protection};
 pub use error::Error;
+pub use losses::OwnLoss;
 pub use membership::{Author, Joining};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
+pub use rescue::Rescue;
 pub use runtime_kind::RuntimeKind;
 pub use transaction::{Receipt, Transaction};
 pub use verify::Verification;

@@ -1,4 +1,4 @@
-//! `motet item`: make, set, get, list, move.
+//! `motet item`: make, set, get, list, move, rescue.
 
 use std::io::Write as _;
 
@@ -41,6 +41,10 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
             party.move_item(item, parent)?;
             print_id(global, item)
         }
+        ItemCommand::Rescue { item } => {
+            let item = item.map(|item| context::item(&party, &item)).transpose()?;
+            rescue(global, &party.rescue(item)?)
+        }
     }
 }
 
@@ -50,6 +54,19 @@ fn print_id(global: &Global, item: ItemId) -> Result<(), Failure> {
         Format::Table => Ok(writeln!(out, "{}", context::bare(&item))?),
         format => output::print_fields(&mut out, format, &[("item", context::bare(&item).into())]),
     }
+}
+
+fn rescue(global: &Global, rescue: &motet::Rescue) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let fields =
+        [("entries", rescue.entries.to_string().into()), ("facts", rescue.facts.to_string().into())];
+    output::print_fields(&mut out, global.format, &fields)?;
+    if global.format == Format::Table {
+        for (old, new) in &rescue.items {
+            writeln!(out, "item {} is {} now", context::bare(old), context::bare(new))?;
+        }
+    }
+    Ok(())
 }
 
 /// A register with all its candidates; the last is the winner.
