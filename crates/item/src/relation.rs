@@ -22,17 +22,23 @@ pub enum BaseRelation {
     Candidate,
     /// The items that exist.
     Item,
+    /// What lies in what, in which order: children in their parents, elements in their lists.
+    Element,
+    /// The references that properties hold.
+    Refers,
 }
 
 impl BaseRelation {
     /// All of them.
-    pub const ALL: [BaseRelation; 6] = [
+    pub const ALL: [BaseRelation; 8] = [
         BaseRelation::Fact,
         BaseRelation::Cause,
         BaseRelation::Height,
         BaseRelation::Attr,
         BaseRelation::Candidate,
         BaseRelation::Item,
+        BaseRelation::Element,
+        BaseRelation::Refers,
     ];
 
     /// Its name in programs.
@@ -44,13 +50,16 @@ impl BaseRelation {
             BaseRelation::Attr => "attr",
             BaseRelation::Candidate => "candidate",
             BaseRelation::Item => "item",
+            BaseRelation::Element => "element",
+            BaseRelation::Refers => "refers",
         }
     }
 
     /// Its columns, in the order of a row's values. `$cid` is a control column: the CID that `C := fact(…)` binds.
     ///
     /// An item without a type has `""`, one without a model or with a malformed one `""`, one without a parent empty
-    /// bytes: there is no null.
+    /// bytes: there is no null. The order keys of one list are different bytes, and sort as its elements stand: an index
+    /// would change with every insertion before it.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             BaseRelation::Fact => &["entity", "attribute", "value", "$cid"],
@@ -59,7 +68,14 @@ impl BaseRelation {
             BaseRelation::Attr => &["entity", "attribute", "value"],
             BaseRelation::Candidate => &["entity", "attribute", "value", "cid"],
             BaseRelation::Item => &["id", "model", "type", "parent", "deleted"],
+            BaseRelation::Element => &["list", "item", "order_key"],
+            BaseRelation::Refers => &["from", "attribute", "to"],
         }
+    }
+
+    /// The attribute that one of its rows is about.
+    pub(crate) fn attribute_in(self, row: &[Value]) -> Option<&Value> {
+        matches!(self, BaseRelation::Attr | BaseRelation::Candidate | BaseRelation::Refers).then(|| &row[1])
     }
 }
 
