@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
+mod item;
+
+pub(crate) use item::{CascadeArg, DeletedArg, ItemCommand, StandArgs};
+
 /// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
 #[derive(Debug, Parser)]
 #[command(name = "motet", version, max_term_width = 100, arg_required_else_help = true)]
@@ -129,6 +133,10 @@ pub(crate) enum Command {
         /// Stay, and print changes as they happen: from `motet sync` or writes in other processes' feeds
         #[arg(long)]
         watch: bool,
+        /// Ask the party as it was: after entries (CIDs, with commas between), or at a time (seconds since 1970, or
+        /// YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SSZ) by the clocks of those who wrote
+        #[arg(long, value_name = "ENTRIES|TIME", conflicts_with_all = ["watch", "explain"])]
+        as_of: Option<String>,
         /// Also connect to these peers while watching
         #[arg(long, value_name = "HOST:PORT", requires = "watch")]
         peer: Vec<String>,
@@ -200,52 +208,6 @@ pub(crate) enum PartyCommand {
     List,
     /// Members, devices and feeds of a party
     Show,
-}
-
-/// Items.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ItemCommand {
-    /// Make an item
-    New {
-        /// Its model
-        #[arg(long, value_name = "MODEL", default_value = "object")]
-        model: String,
-        /// Its type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-        /// The item it hangs under; the party's root if left out
-        #[arg(long, value_name = "ITEM")]
-        parent: Option<String>,
-        /// First properties: NAME=LITERAL (text in quotes, or plain words)
-        #[arg(value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Set properties of an item, together
-    Set {
-        /// The item, or the beginning of its id
-        item: String,
-        /// NAME=LITERAL (text in quotes, or plain words)
-        #[arg(required = true, value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Show an item: properties, with all candidates where writers disagree
-    Get {
-        /// The item, or the beginning of its id
-        item: String,
-    },
-    /// List items
-    List {
-        /// Only items of this type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-    },
-    /// Move an item under another
-    Move {
-        /// The item
-        item: String,
-        /// Its new parent
-        parent: String,
-    },
 }
 
 /// Saved rules.

@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod console;
 mod context;
+mod date;
 mod demo;
 mod failure;
 mod git;
@@ -41,8 +42,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rules(command) => commands::rules::run(global, command),
         Command::Import(command) => commands::import(global, command),
         Command::Export(command) => commands::export::export(global, &command),
-        Command::Query { text, file, param, watch, peer, explain, runtime } => {
+        Command::Query { text, file, param, watch, peer, explain, as_of, runtime } => {
             let query = commands::query::Query::read(text, file, &param)?;
+            if let Some(at) = as_of {
+                return commands::query::run_as_of(global, &query, &at, runtime);
+            }
             commands::query::run(global, &query, watch, &peer, explain, runtime)
         }
         Command::Serve { listen, peer, console } => commands::serve::serve(global, listen, peer, console),

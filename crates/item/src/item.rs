@@ -436,6 +436,15 @@ impl Item {
         counted.filter_map(|node| Some(told(&self.ledger, node, &self.ledger.standing(node)?, 1)))
     }
 
+    /// A fact that is validly asserted, whether it counts or not.
+    pub fn fact(&self, cid: &Cid) -> Option<Fact> {
+        let node = self.ledger.find(cid)?;
+        let (entity, attribute) = (self.ledger.entity(node).clone(), self.ledger.attribute(node).clone());
+        let causes = self.ledger.causes_of(node).collect();
+        let fact = Fact::new(entity, attribute, self.ledger.value(node).clone(), causes);
+        Some(fact.expect("it was a fact when it was taken in"))
+    }
+
     /// Where a fact that counts stands.
     pub fn place(&self, fact: &Cid) -> Option<Place> {
         let node = self.ledger.find(fact)?;

@@ -375,6 +375,11 @@ impl Ledger {
         self.node_index.get(fact).copied()
     }
 
+    /// The causes a fact was written with.
+    pub(crate) fn causes_of(&self, node: u32) -> impl Iterator<Item = Cid> + '_ {
+        self.nodes[node as usize].causes.iter().map(|&cause| self.cid(cause))
+    }
+
     /// The height of a fact that is validly asserted.
     pub(crate) fn height_of(&self, fact: &Cid) -> Option<u64> {
         self.find(fact).map(|node| self.height(node).into())

@@ -48,7 +48,7 @@ pub trait Model: Send + Sync {
 
     /// Whether it gives items of this version their meaning, too: the declared migration. Facts are never rewritten, so
     /// a model that understands what an older one said needs no more than to say so. Of a version that no model here
-    /// reads, an item keeps its facts and waits, or is forked ([`crate::fork`]).
+    /// reads, an item keeps its facts and waits, or goes on as another item under another model.
     fn reads(&self, version: u32) -> bool {
         version == self.version()
     }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, RelationName, Row};
 use motet_fact::{Cid, Digest, PublicKey};
-use motet_item::{Item, ItemId};
+use motet_item::{Item, ItemId, TreeState};
 use motet_party::Role;
+use motet_store::Store;
 
 use crate::database::lock;
 use crate::runtime_kind::RuntimeKind;
@@ -31,6 +32,8 @@ pub struct ItemSummary {
     pub kind: Option<String>,
     /// The item it hangs under.
     pub parent: Option<ItemId>,
+    /// Whether it is deleted.
+    pub deleted: bool,
 }
 
 /// How a party stands on this replica.
@@ -137,7 +140,7 @@ impl Party {
                     })
                     .collect(),
                 unreadable: state.unreadable.iter().map(|(cid, why)| (*cid, why.clone())).collect(),
-                items: state.tags.len(),
+                items: state.user_items().count(),
             }
         })
     }
@@ -148,10 +151,7 @@ impl Party {
     /// [`Error::Store`].
     pub fn items(&self) -> Result<Vec<ItemSummary>, Error> {
         let store = self.database.store();
-        self.with(|state| {
-            let ids = state.tags.clone();
-            ids.into_iter().map(|id| Ok(summary(id, state.load_item(store, id)?))).collect()
-        })
+        self.with(|state| state.summaries(store))
     }
 
     /// Reads one item.
@@ -161,9 +161,7 @@ impl Party {
     pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
         let store = self.database.store();
         self.with(|state| {
-            if !state.tags.contains(&id) {
-                return Err(Error::NoSuchItem { party: self.key, item: id.to_string() });
-            }
+            state.check_item(id)?;
             Ok(read(state.load_item(store, id)?))
         })
     }
@@ -173,7 +171,20 @@ impl Party {
     /// # Errors
     /// As [`Party::item`].
     pub fn item_summary(&self, id: ItemId) -> Result<ItemSummary, Error> {
-        self.item(id, |item| summary(id, item))
+        let store = self.database.store();
+        self.with(|state| {
+            state.check_item(id)?;
+            state.summary(store, id)
+        })
+    }
+
+    /// Reads the party's tree: which item hangs under which, and in what order.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn tree<T>(&self, read: impl FnOnce(&TreeState) -> T) -> Result<T, Error> {
+        let store = self.database.store();
+        self.with(|state| Ok(read(state.tree(store)?)))
     }
 
     /// The entries in the past of which, or which themselves, state the facts of an item: for imports that go on where
@@ -224,8 +235,7 @@ impl Party {
         let mut view = View::new(compiled, runtime, budget)?;
         let store = self.database.store();
         let rows = self.with(|state| {
-            let mut net = crate::relations::Net::default();
-            state.rows(store, view.wanted(), &mut |relation, row| net.add(relation, row, 1))?;
+            let rows = state.changes_so_far(store, view.wanted())?;
             for relation in crate::relations::SYSTEM {
                 if view.wanted().contains(relation) {
                     let now = crate::relations::system_rows(state, relation);
@@ -233,7 +243,7 @@ impl Party {
                 }
             }
             state.queues.push(std::sync::Arc::downgrade(view.queue()));
-            Ok::<_, Error>(net.into_changes())
+            Ok::<_, Error>(rows)
         })?;
         view.step(rows)?;
         Ok(view)
@@ -274,11 +284,32 @@ impl Party {
     }
 }
 
-fn summary(id: ItemId, item: &Item) -> ItemSummary {
-    ItemSummary {
-        id,
-        model: item.model().map(str::to_owned),
-        kind: item.kind().map(|kind| kind.to_string()),
-        parent: item.parent(),
+impl PartyState {
+    /// The items that have parts here, but for the tree.
+    pub(crate) fn user_items(&self) -> impl Iterator<Item = ItemId> + '_ {
+        let tree = ItemId::tree(&self.party);
+        self.tags.iter().copied().filter(move |id| *id != tree)
+    }
+
+    pub(crate) fn check_item(&self, id: ItemId) -> Result<(), Error> {
+        let is_here = self.tags.contains(&id);
+        is_here.then_some(()).ok_or_else(|| Error::NoSuchItem { party: self.party, item: id.to_string() })
+    }
+
+    pub(crate) fn summaries(&mut self, store: &dyn Store) -> Result<Vec<ItemSummary>, Error> {
+        let ids: Vec<ItemId> = self.user_items().collect();
+        ids.into_iter().map(|id| self.summary(store, id)).collect()
+    }
+
+    fn summary(&mut self, store: &dyn Store, id: ItemId) -> Result<ItemSummary, Error> {
+        let parent = self.tree(store)?.parent(id);
+        let item = self.load_item(store, id)?;
+        Ok(ItemSummary {
+            id,
+            model: item.model().map(str::to_owned),
+            kind: item.kind().map(|kind| kind.to_string()),
+            parent,
+            deleted: item.is_deleted(),
+        })
     }
 }

@@ -21,6 +21,7 @@ use motet_item::{Change, ItemId, PartBody};
 use motet_store::{Batch, Store};
 
 use crate::Error;
+use crate::outline::Folded;
 use crate::relations;
 use crate::state::{self, PartyState};
 use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
@@ -111,20 +112,20 @@ impl PartyState {
 
     /// Step 5: what the linked entries change, as net changes of the base relations.
     fn fold_in(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Vec<Change> {
-        let mut changes = self.recount(linked, flipped);
+        let mut folded = self.recount(linked, flipped);
         for (position, arrival) in linked {
             if self.counts(&position.id, &position.feed) {
                 self.counted.insert(position.id.as_bytes());
             }
             if arrival.entry.header().kind == EntryKind::Data {
-                changes.extend(self.fold_entry(*position, arrival));
+                self.fold_entry(*position, arrival, &mut folded);
             }
         }
-        changes
+        self.hang(folded)
     }
 
-    fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<Change> {
-        let mut changes = Vec::new();
+    fn fold_entry(&mut self, position: Position, arrival: &Arrival, folded: &mut Folded) {
+        let tree = ItemId::tree(&self.party);
         for (reference, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
             let id = ItemId(reference.tag.0);
             let mut item = match self.items.remove(&id) {
@@ -133,7 +134,7 @@ impl PartyState {
                 None => continue,
             };
             match PartBody::decode(bytes) {
-                Ok(body) => changes.extend(self.assert(&mut item, position, &body)),
+                Ok(body) => folded.add(tree, id, self.assert(&mut item, position, &body)),
                 Err(error) => {
                     let why = state::unreadable_part(&position, &self.graph, &error);
                     self.unreadable.insert(reference.cid, why);
@@ -141,11 +142,10 @@ impl PartyState {
             }
             self.items.insert(id, item);
         }
-        changes
     }
 
     /// Entries of flipped feeds that were linked before this run begin or cease to count.
-    fn recount(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Vec<Change> {
+    fn recount(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Folded {
         let new: BTreeSet<Cid> = linked.iter().map(|(position, _)| position.id).collect();
         let mut counted = BTreeMap::new();
         for feed in flipped {
@@ -155,8 +155,9 @@ impl PartyState {
                 }
             }
         }
+        let mut folded = Folded::default();
         if counted.is_empty() {
-            return Vec::new();
+            return folded;
         }
         self.recount_all();
         for (position, _) in linked {
@@ -164,7 +165,9 @@ impl PartyState {
                 self.counted.remove(position.id.as_bytes());
             }
         }
-        self.items.values_mut().flat_map(|item| item.recount(&counted)).collect()
+        let tree = ItemId::tree(&self.party);
+        self.items.iter_mut().for_each(|(id, item)| folded.add(tree, *id, item.recount(&counted)));
+        folded
     }
 
     /// Step 6.

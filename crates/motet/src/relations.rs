@@ -1,7 +1,7 @@
 //! The base relations that queries read (Q5), and their net changes.
 //!
-//! `fact`, `cause`, `height`, `attr`, `candidate` and `item` come from the folded items; `member`, `device`, `feed`
-//! and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
+//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items; `member`,
+//! `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
 //! themselves. The second is small but for `entry`, so it is made anew and compared where a view wants it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,12 +25,14 @@ const LINK: ColumnType = ColumnType::Kind(Kind::Link);
 /// Name, columns, whether rows carry the CID of a fact.
 type Declaration = (&'static str, &'static [(&'static str, ColumnType)], bool);
 
-const DECLARATIONS: [Declaration; 10] = [
+const DECLARATIONS: [Declaration; 12] = [
     ("fact", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], true),
     ("cause", &[("cid", LINK), ("parent", LINK)], false),
     ("height", &[("cid", LINK), ("height", INT)], false),
     ("attr", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], false),
     ("candidate", &[("entity", BYTES), ("attribute", ANY), ("value", ANY), ("cid", LINK)], false),
+    ("element", &[("list", BYTES), ("item", BYTES), ("order_key", BYTES)], false),
+    ("refers", &[("from", BYTES), ("attribute", ANY), ("to", BYTES)], false),
     ("item", &[("id", BYTES), ("model", TEXT), ("type", TEXT), ("parent", BYTES), ("deleted", BOOL)], false),
     ("member", &[("id", BYTES), ("role", TEXT), ("name", TEXT), ("since", LINK), ("until", ANY)], false),
     ("device", &[("id", BYTES), ("member", BYTES)], false),

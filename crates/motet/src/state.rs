@@ -16,9 +16,10 @@ use motet_party::{Authority, Credential};
 use motet_store::{ScanRange, Store, get_block};
 
 use crate::Error;
+use crate::outline;
 use crate::proto::PartyRecord;
 use crate::relations::{self, SystemRows};
-use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
+use crate::tables::{self, ENTRIES, PARTS, PENDING, REFUSED};
 use crate::view::Queue;
 
 /// How many entries of one feed may wait (H13).
@@ -48,9 +49,34 @@ pub(crate) struct PartyState {
 impl PartyState {
     /// Reads a party from the store.
     pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
+        let mut state = Self::empty(record, registry)?;
+        let party = state.party;
+        state.relink(store, None)?;
+        state.rewait(store)?;
+        visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
+            let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
+            state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
+            Ok(())
+        })?;
+        Ok(state)
+    }
+
+    /// Reads a party as a replica has it that has these entries, which are closed under causes, and no others.
+    pub(crate) fn open_within(
+        store: &dyn Store,
+        record: PartyRecord,
+        registry: Registry,
+        entries: &BTreeSet<Cid>,
+    ) -> Result<Self, Error> {
+        let mut state = Self::empty(record, registry)?;
+        state.relink(store, Some(entries))?;
+        Ok(state)
+    }
+
+    fn empty(record: PartyRecord, registry: Registry) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
-        let mut state = PartyState {
+        Ok(PartyState {
             party,
             record,
             graph: Graph::default(),
@@ -65,22 +91,17 @@ impl PartyState {
             counted: SetHash::default(),
             queues: Vec::new(),
             system: SystemRows::default(),
-        };
-        state.relink(store)?;
-        state.rewait(store)?;
-        visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
-            let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
-            state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
-            Ok(())
-        })?;
-        Ok(state)
+        })
     }
 
-    fn relink(&mut self, store: &dyn Store) -> Result<(), Error> {
+    fn relink(&mut self, store: &dyn Store, within: Option<&BTreeSet<Cid>>) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
             let entry =
                 Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a stored entry", error))?;
+            if within.is_some_and(|entries| !entries.contains(&entry.id())) {
+                return Ok(());
+            }
             if self.graph.linkage(&entry) != Linkage::Ready {
                 return Err(Error::unreadable(format!("entry {}", entry.id()), "a cause of it is missing"));
             }
@@ -186,14 +207,7 @@ impl PartyState {
     /// An item folded from scratch.
     pub(crate) fn fold(&mut self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
         let mut item = Item::new(self.party, id, &self.registry);
-        let prefix = tables::under_party(&self.party, &id.tag().0);
-        let mut parts = Vec::new();
-        visit_rows(store, ITEM_PARTS, &prefix, |key, cid| {
-            let position = tables::position_in_item_part_key(key)
-                .ok_or_else(|| Error::unreadable("a row of `item_parts`", "its key has another length"))?;
-            parts.push((position, Cid::from_bytes(cid).map_err(|error| Error::unreadable("a CID", error))?));
-            Ok(())
-        })?;
+        let parts = self.parts_of(store, id)?;
         for (position, cid) in parts {
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
@@ -227,6 +241,17 @@ impl PartyState {
         Ok(Digest::derive("motet party state v1", &parts))
     }
 
+    /// All rows of the wanted base relations, as changes from nothing.
+    pub(crate) fn changes_so_far(
+        &mut self,
+        store: &dyn Store,
+        wanted: &BTreeSet<String>,
+    ) -> Result<relations::BaseChanges, Error> {
+        let mut net = relations::Net::default();
+        self.rows(store, wanted, &mut |relation, row| net.add(relation, row, 1))?;
+        Ok(net.into_changes())
+    }
+
     /// The rows that a base relation holds now.
     pub(crate) fn rows(
         &mut self,
@@ -236,8 +261,13 @@ impl PartyState {
     ) -> Result<(), Error> {
         if wanted.iter().any(|name| relations::is_of_items(name)) {
             self.load_all(store)?;
+            self.tree(store)?;
+            let tree = self.loaded_tree().expect("it was just loaded");
             for item in self.items.values() {
-                item.rows(&mut |relation: BaseRelation, row| {
+                item.rows(&mut |relation: BaseRelation, mut row| {
+                    if relation == BaseRelation::Item {
+                        outline::put_parent(&mut row, tree.parent(item.id()));
+                    }
                     if wanted.contains(relation.name()) {
                         visit(relation.name(), row);
                     }

@@ -11,6 +11,7 @@ use motet_stream::json::to_json;
 use crate::args::{Format, Global, RuntimeArg};
 use crate::commands::{run, serve};
 use crate::context;
+use crate::date;
 use crate::failure::Failure;
 use crate::output;
 
@@ -69,18 +70,37 @@ pub(crate) fn run(
             Failure::Failed(refused.into()).help("watch it with --watch, or ask without `@next` and `event`")
         );
     }
+    answer(&mut out, global.format, &view)?;
+    if watch {
+        let _node = serve::dial(party.database(), peers)?;
+        follow(&mut out, global.format, &mut view)?;
+    }
+    run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
+}
+
+/// Answers the query about the party as it was.
+pub(crate) fn run_as_of(
+    global: &Global,
+    query: &Query,
+    at: &str,
+    runtime: RuntimeArg,
+) -> Result<(), Failure> {
+    let moment = context::open_party(global)?.as_of(&date::as_of(at)?)?;
+    let budget = Budget::default();
+    let view = moment.query(&query.name, &query.text, &query.parameters, runtime.into(), budget)?;
+    answer(&mut std::io::stdout().lock(), global.format, &view)?;
+    run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
+}
+
+/// Prints what there is to warn of, and the answer.
+fn answer(out: &mut dyn Write, format: Format, view: &View) -> Result<(), Failure> {
     for warning in view.compiled().warnings.to_string().lines() {
         let _told = writeln!(std::io::stderr().lock(), "{warning}");
     }
     for undefined in view.undefined() {
         let _told = writeln!(std::io::stderr().lock(), "warning: {undefined}");
     }
-    print_contents(&mut out, global.format, &view)?;
-    if watch {
-        let _node = serve::dial(party.database(), peers)?;
-        follow(&mut out, global.format, &mut view)?;
-    }
-    run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
+    print_contents(out, format, view)
 }
 
 fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<(), Failure> {
