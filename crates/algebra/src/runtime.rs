@@ -163,6 +163,12 @@ pub trait Runtime {
         Vec::new()
     }
 
+    /// What the next epoch is given (`@next`) that the last one was not, and the other way round, by relation. So what
+    /// an epoch was given is the sum of these changes over the epochs before it.
+    fn due(&self) -> Changes {
+        Changes::new()
+    }
+
     /// Whether another epoch is due.
     fn pending(&self) -> bool {
         !self.restless().is_empty()
@@ -180,6 +186,10 @@ impl<R: Runtime + ?Sized> Runtime for Box<R> {
 
     fn restless(&self) -> Vec<RelationName> {
         (**self).restless()
+    }
+
+    fn due(&self) -> Changes {
+        (**self).due()
     }
 }
 

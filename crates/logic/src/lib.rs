@@ -10,8 +10,10 @@
 //! | `modules` | the tree with the saved rules that it uses |
 //! | `positional` | the tree in which every argument has the name of its column |
 //! | `item_types` | the tree without types: they become conditions on items |
+//! | `controls` | the tree in which an atom with control columns reads a relation that has them |
 //! | `relations` | which relations there are, with which columns |
 //! | `rule` | clauses with names resolved and arguments made simple |
+//! | `lift` | clauses in which parameters are rows of an input |
 //! | `types` | the types of variables and of undeclared columns |
 //! | `check`, `binding` | that kinds fit and variables are bound |
 //! | `time` | that what is carried into the next epoch comes to rest |
@@ -28,9 +30,11 @@ mod ast;
 mod binding;
 mod catalog;
 mod check;
+mod controls;
 mod demand;
 mod explain;
 mod item_types;
+mod lift;
 pub mod literal;
 mod lower;
 mod modules;
@@ -52,5 +56,8 @@ pub use modules::{check_syntax, used_modules};
 pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use motet_algebra::text::edit::Edit;
-pub use program::{Compiled, Direction, Interface, Monotonicity, Stratum, Violation, compile};
+pub use program::{
+    Compiled, Direction, Interface, Monotonicity, Parameterised, Stratum, Violation, compile,
+    compile_parameterised,
+};
 pub use window::Window;

@@ -10,11 +10,12 @@ use motet_fact::{Kind, Value};
 
 use crate::demand;
 use crate::diagnostic::{Diagnostics, Report, Source, Span};
+use crate::lift::{self, Lifted};
 use crate::lower::{Helper, lower};
 use crate::relations::Relations;
-use crate::rule::{Resolver, Rule};
+use crate::rule::{Given, Resolver, Rule, Variable};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, item_types, modules, time, types, window};
+use crate::{Catalog, check, controls, item_types, modules, time, types, window};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -65,6 +66,12 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// Of a base relation: its name in the catalog. One that is read with control columns is a relation of its own,
+    /// `fact($item)`, in which they come after the others (Q6).
+    pub fn base(&self) -> &str {
+        controls::base_of(&self.name)
+    }
+
     /// The rows of an output as they are to be shown: in its order, and no more than its limit. Columns compare as `<`
     /// does; rows that the order does not tell apart are in value order.
     ///
@@ -131,6 +138,20 @@ pub enum Monotonicity {
     Local,
 }
 
+/// A program for all values of its parameters at once (Q16): who asks is a row of an input, and what is told of an
+/// output says of whom it is.
+#[derive(Clone, Debug)]
+pub struct Parameterised {
+    /// The program. Rows of outputs that depend on parameters begin with these.
+    pub compiled: Compiled,
+    /// The input that takes the values, one row for each binding; none if the program asks for no parameter.
+    pub input: Option<RelationName>,
+    /// The parameters that the program asks for, in the order of the input's columns.
+    pub parameters: Vec<String>,
+    /// For each output and violation the parameters that its rows begin with, as places in `parameters`.
+    pub bound: BTreeMap<RelationName, Vec<usize>>,
+}
+
 /// Compiles a program.
 ///
 /// # Errors
@@ -140,10 +161,45 @@ pub fn compile(
     catalog: &Catalog,
     parameters: &BTreeMap<String, Value>,
 ) -> Result<Compiled, Diagnostics> {
+    let outcome = compile_given(source, catalog, Given::Values(parameters))?;
+    Ok(outcome.expect("only parameters without values may be too little to go by").0)
+}
+
+/// Compiles a program for all values of its parameters, of which only the kinds are known. Nothing if the program does
+/// not allow that: it has time, it asks for the CID of a row that depends on a parameter, or a stored row has one in it.
+///
+/// # Errors
+/// Everything that is wrong with it, and the warnings.
+pub fn compile_parameterised(
+    source: &Source,
+    catalog: &Catalog,
+    kinds: &BTreeMap<String, Kind>,
+) -> Result<Option<Parameterised>, Diagnostics> {
+    let outcome = compile_given(source, catalog, Given::Kinds(kinds))?;
+    let Some((compiled, input, Lifted { parameters, bound })) = outcome else { return Ok(None) };
+    let place = |one: &Variable| parameters.iter().position(|other| other == one);
+    let places = |own: &BTreeSet<Variable>| own.iter().filter_map(place).collect();
+    let reported = |name: &RelationName| compiled.program.relations.get(name).is_some_and(|one| one.output);
+    let bound = bound.iter().filter(|(name, _)| reported(name));
+    let bound = bound.map(|(name, own)| (name.clone(), places(own))).collect();
+    let parameters = parameters.iter().map(|one| lift::parameter(one).to_owned()).collect();
+    Ok(Some(Parameterised { compiled, input, parameters, bound }))
+}
+
+/// A program, and if its parameters are variables the input for their values, and what depends on them.
+type Outcome = (Compiled, Option<RelationName>, Lifted);
+
+/// Nothing if its parameters can't be variables.
+fn compile_given(
+    source: &Source,
+    catalog: &Catalog,
+    parameters: Given<'_>,
+) -> Result<Option<Outcome>, Diagnostics> {
     let mut report = Report::default();
     let (written, sources) = modules::assemble(source, catalog, &mut report);
-    let module = item_types::expand(&written, catalog, &mut report);
-    let mut relations = Relations::of(&module, catalog, &mut report);
+    let mut module = item_types::expand(&written, catalog, &mut report);
+    let bases = controls::resolve(&mut module, catalog, &mut report);
+    let mut relations = Relations::of(&module, &bases, &mut report);
     let mut resolver = Resolver { relations: &relations, parameters, report: &mut report };
     let mut rules: Vec<Rule> = {
         // What was made for types was written by nobody.
@@ -155,6 +211,13 @@ pub fn compile(
         rule.show_all();
         relations.forbid(&rule.head, rule.terms.iter().map(|head| head.column.clone()));
     }
+    let mut lifted = Lifted::default();
+    if let Given::Kinds(kinds) = parameters
+        && !report.has_errors()
+    {
+        let Some(parameters) = lift::lift(&mut rules, &mut relations, kinds) else { return Ok(None) };
+        lifted = parameters;
+    }
     types::infer(&rules, &mut relations);
     rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
     check::check_filled(&rules, &relations, &mut report);
@@ -165,7 +228,8 @@ pub fn compile(
         return Err(report.finish(sources));
     }
     let compiler = Compiler { sources: &sources, relations: &relations, rules: &rules, edges: &edges };
-    Ok(compiler.assemble(&components, report))
+    let compiled = compiler.assemble(&components, report);
+    Ok(Some((compiled, relations.parameters, lifted)))
 }
 
 struct Compiler<'a> {

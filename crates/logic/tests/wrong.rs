@@ -51,6 +51,13 @@ fn base_relations() -> Catalog {
     catalog.add("height", &[("cid", link), ("height", int)], false);
     catalog.add("attr", &[("entity", bytes), ("attribute", any), ("value", any)], false);
     catalog.add("item", &[("id", bytes), ("type", text), ("deleted", flag)], false);
+    catalog.add("cause", &[("cid", link), ("parent", link)], false);
+    for relation in ["fact", "cause", "height", "attr", "item"] {
+        catalog.add_controls(relation, &[("$party", bytes)]);
+    }
+    for relation in ["fact", "cause"] {
+        catalog.add_controls(relation, &[("$item", bytes), ("$source", link)]);
+    }
     let saved = "height_of(cid: C, h: H) :- height(cid: C, height: H).\n";
     catalog.add_module("heights", Source::new("heights", saved));
     catalog.add_module("broken", Source::new("broken", "known(x: X) :- hieght(cid: X).\n"));

@@ -6,13 +6,13 @@
 //!
 //! Whoever may write may save rules. A query is compiled with what is saved at that moment, and keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::Value;
 use motet_item::ItemId;
-use motet_logic::{Catalog, Source, check_syntax};
+use motet_logic::{Catalog, Source, check_syntax, used_modules};
 
-use crate::{Error, Party, Receipt, relations};
+use crate::{Error, Party, Query, Receipt, relations};
 
 /// What the properties begin with that hold saved rules.
 const PREFIX: &str = "rules/";
@@ -74,11 +74,51 @@ impl Party {
     }
 }
 
+/// What a query of some parties may read: of saved rules those of all of them.
+///
+/// # Errors
+/// [`Error::RulesDiffer`] if the query uses rules that two of them have saved in different words; [`Error::Store`].
+pub(crate) fn catalog_of(parties: &[Party], query: &Query) -> Result<Catalog, Error> {
+    let [first, rest @ ..] = parties else { return Ok(relations::catalog()) };
+    let mut catalog = first.catalog()?;
+    let mut saved = first.rules()?;
+    let mut differ = BTreeSet::new();
+    for party in rest {
+        for (name, text) in party.rules()? {
+            match saved.get(&name) {
+                Some(before) if *before != text => drop(differ.insert(name)),
+                Some(_) => {}
+                None => {
+                    catalog.add_module(&name, source(&name, &text));
+                    saved.insert(name, text);
+                }
+            }
+        }
+    }
+    match used(&query.source(), &catalog).into_keys().find(|name| differ.contains(name)) {
+        Some(name) => Err(Error::RulesDiffer(name)),
+        None => Ok(catalog),
+    }
+}
+
+/// The saved rules that a text uses, and those that they use.
+pub(crate) fn used(source: &Source, catalog: &Catalog) -> BTreeMap<String, Source> {
+    let mut used = BTreeMap::new();
+    let mut waiting = used_modules(source, catalog);
+    while let Some(name) = waiting.pop() {
+        if let Some(saved) = catalog.module(&name).filter(|_| !used.contains_key(&name)) {
+            waiting.extend(used_modules(saved, catalog));
+            used.insert(name, saved.clone());
+        }
+    }
+    used
+}
+
 fn property(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
 /// What messages call them.
-fn source(name: &str, text: &str) -> Source {
+pub(crate) fn source(name: &str, text: &str) -> Source {
     Source::new(format!("rules {name}"), text)
 }

@@ -4,9 +4,11 @@
 //! derives only what is demanded, as the optimiser rewrites it for contents like those there are when it starts: to
 //! plan anew is to start anew (Q18).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use motet_algebra::{
-    Budget, Changes, Clocked, Counted, Naive, Program, Runtime, RuntimeError, SchemaError, Undefined,
-    optimise,
+    Budget, Changes, Clocked, Counted, Naive, Program, RelationName, Row, Runtime, RuntimeError, SchemaError,
+    Undefined, optimise,
 };
 use motet_cluster::Cluster;
 use motet_logic::Compiled;
@@ -27,9 +29,24 @@ impl RuntimeKind {
     /// # Errors
     /// [`SchemaError`] if the program cannot be built.
     pub fn start(self, compiled: &Compiled) -> Result<Box<dyn Runtime>, SchemaError> {
+        self.resume(compiled, &BTreeMap::new())
+    }
+
+    /// A runtime that goes on where another one of the program was, if its first epoch is the last one of that, for
+    /// which it was given these rows by the epoch before ([`Clocked::resume`]).
+    ///
+    /// # Errors
+    /// As [`RuntimeKind::start`].
+    pub fn resume(
+        self,
+        compiled: &Compiled,
+        given: &BTreeMap<RelationName, BTreeSet<Row>>,
+    ) -> Result<Box<dyn Runtime>, SchemaError> {
         Ok(match self {
-            RuntimeKind::Naive => Box::new(Clocked::new(compiled.program.clone(), Naive::new)?),
-            RuntimeKind::Cluster => Box::new(Clocked::new(compiled.demanded.clone(), Planned::new)?),
+            RuntimeKind::Naive => Box::new(Clocked::resume(compiled.program.clone(), Naive::new, given)?),
+            RuntimeKind::Cluster => {
+                Box::new(Clocked::resume(compiled.demanded.clone(), Planned::new, given)?)
+            }
         })
     }
 }
