@@ -1,10 +1,14 @@
 //! The command line, as data: every command, flag and help text.
 
+mod query;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
+
+pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
 
 /// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
 #[derive(Debug, Parser)]
@@ -115,30 +119,11 @@ pub(crate) enum Command {
     /// Write data out
     #[command(subcommand)]
     Export(ExportCommand),
-    /// Ask a question in PomoLogic
-    Query {
-        /// The query; or a file with --file
-        #[arg(value_name = "TEXT", required_unless_present = "file")]
-        text: Option<String>,
-        /// Read the query from a file
-        #[arg(long, short, value_name = "FILE", conflicts_with = "text")]
-        file: Option<PathBuf>,
-        /// A parameter's value: NAME=LITERAL, for `$NAME` in the query (text in quotes)
-        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
-        param: Vec<String>,
-        /// Stay, and print changes as they happen: from `motet sync` or writes in other processes' feeds
-        #[arg(long)]
-        watch: bool,
-        /// Also connect to these peers while watching
-        #[arg(long, value_name = "HOST:PORT", requires = "watch")]
-        peer: Vec<String>,
-        /// Print strata, plan and meaning class instead of rows
-        #[arg(long)]
-        explain: bool,
-        /// The evaluator
-        #[arg(long, value_name = "NAME", default_value = "cluster")]
-        runtime: RuntimeArg,
-    },
+    /// Ask a question in PomoLogic; of several parties together with --party A,B or --party all
+    Query(QueryArgs),
+    /// Views that outlive the process, and carry on what `@next` says
+    #[command(subcommand)]
+    View(ViewCommand),
     /// Serve peers until stopped
     Serve {
         /// Where to listen

@@ -342,6 +342,11 @@ impl Item {
         Fact::new(entity.clone(), attribute.clone(), value, winners_first.take(MAX_CAUSES).collect())
     }
 
+    /// The entries that count and state a fact.
+    pub fn sources(&self, fact: &Cid) -> Vec<Cid> {
+        self.ledger.sources(fact)
+    }
+
     /// The assertions that are void and so count for nothing, by entry, with the cause that is missing (H16).
     pub fn voids(&self) -> impl Iterator<Item = Void> + '_ {
         self.ledger.voids()

@@ -292,6 +292,12 @@ impl Ledger {
         entries.find(|&entry| self.entry_counts(entry)).unwrap_or(NOWHERE)
     }
 
+    /// The same by their ids.
+    pub(crate) fn sources(&self, fact: &Cid) -> Vec<Cid> {
+        let node = self.node_index.get(fact);
+        node.into_iter().flat_map(|node| self.stating(*node)).map(|entry| self.position(entry).id).collect()
+    }
+
     fn keep_hash(&mut self, moved: &Moved) {
         for (&node, &before) in moved {
             let Node { cid, place, .. } = &self.nodes[node as usize];

@@ -20,6 +20,7 @@
 //! | `stratify` | the order of computation, or a cycle that has no meaning |
 //! | `lower`, `program` | PomoRA |
 //! | `explain` | what was made of it, for people |
+//! | `materialise` | whether its outputs may become facts |
 //! | `plan` | PomoRA that was written as such |
 //!
 //! [`why`] explains why a row is there, or is not.
@@ -37,6 +38,7 @@ mod item_types;
 mod lift;
 pub mod literal;
 mod lower;
+mod materialise;
 mod modules;
 mod parser;
 mod plan;
@@ -52,6 +54,7 @@ mod window;
 
 pub use catalog::Catalog;
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
+pub use materialise::FactOutput;
 pub use modules::{check_syntax, used_modules};
 pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};

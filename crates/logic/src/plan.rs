@@ -31,6 +31,7 @@ impl Compiled {
             bases: Vec::new(),
             facts: BTreeMap::new(),
             warnings: Report::default().finish(source),
+            shrinking: BTreeSet::new(),
             // A plan has no rules, so its rows cannot be explained.
             rules: Vec::new(),
             components: Vec::new(),

@@ -43,6 +43,8 @@ pub struct Compiled {
     pub facts: BTreeMap<RelationName, BTreeSet<Row>>,
     /// What is likely not meant.
     pub warnings: Diagnostics,
+    /// The base relations whose rows may go away as facts come in.
+    pub(crate) shrinking: BTreeSet<RelationName>,
     /// What it was made from, for explanations.
     pub(crate) rules: Vec<Rule>,
     pub(crate) components: Vec<Component>,
@@ -263,6 +265,7 @@ impl Compiler<'_> {
             classes: self.classes(),
             facts: self.input_facts(),
             warnings: report.finish(self.sources.clone()),
+            shrinking: self.shrinking(),
             rules: self.rules.to_vec(),
             components: components.to_vec(),
         }
@@ -458,6 +461,12 @@ impl Compiler<'_> {
         })
     }
 
+    fn shrinking(&self) -> BTreeSet<RelationName> {
+        let shrinks = |known: &crate::relations::Known| known.base.is_some_and(|base| !base.monotone);
+        let shrinking = self.relations.known.iter().filter(|(_, known)| shrinks(known));
+        shrinking.map(|(name, _)| name.clone()).collect()
+    }
+
     fn classes(&self) -> BTreeMap<RelationName, Monotonicity> {
         let outputs = self.relations.known.iter().filter(|(_, known)| known.output);
         outputs.map(|(name, _)| (name.clone(), self.class(name))).collect()
@@ -471,9 +480,7 @@ impl Compiler<'_> {
         }
         let strict =
             self.edges.iter().any(|edge| edge.reading == Reading::Strict && reached.contains(&edge.from));
-        let shrinking =
-            |name: &RelationName| self.relations.known[name].base.is_some_and(|base| !base.monotone);
-        if strict || reached.iter().any(shrinking) {
+        if strict || !reached.is_disjoint(&self.shrinking()) {
             Monotonicity::Convergent
         } else {
             Monotonicity::Monotone

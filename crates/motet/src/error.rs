@@ -45,6 +45,24 @@ pub enum Error {
         "the parties of this query have saved different rules as `{0}`: ask one of them, or save the same rules"
     )]
     RulesDiffer(String),
+    /// The query has time, and one answer has no epochs before it.
+    #[error(
+        "the query depends on events or earlier epochs, and one answer has none before it: leave `@next` and `event` out"
+    )]
+    Timed,
+    /// A namespace that facts can't go into.
+    #[error(
+        "`{0}` is no namespace: words of letters, digits, `_`, `-` and `.`, with `/` between them, and not `motet` first"
+    )]
+    Namespace(String),
+    /// A row that can't be a fact.
+    #[error("{row} can't be a fact: {why}")]
+    Row {
+        /// The row.
+        row: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A name that a view can't be kept under.
     #[error("a view can't be kept as `{0}`: a name has 1 to 200 bytes, and no control characters")]
     ViewName(String),

@@ -32,6 +32,8 @@
 //! | [`query`] | what somebody asks |
 //! | [`view`] | a query kept right |
 //! | [`circuits`], `circuit`, `queue` | the runtimes that views share, one of them, what waits for it |
+//! | [`materialise`] | answers that become part of the party |
+//! | `why` | why a row is there |
 //! | [`kept`], `journal` | views that outlive the process, the epochs they have yet to take in |
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
@@ -47,6 +49,7 @@ pub mod database;
 pub mod error;
 mod journal;
 pub mod kept;
+pub mod materialise;
 pub mod membership;
 pub mod party;
 pub mod pipeline;
@@ -62,6 +65,7 @@ mod tables;
 pub mod transaction;
 pub mod verify;
 pub mod view;
+mod why;
 pub mod world;
 mod write;
 
@@ -74,6 +78,7 @@ pub use circuits::Circuits;
 pub use database::{Database, Profile, Protection};
 pub use error::Error;
 pub use kept::KeptView;
+pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};

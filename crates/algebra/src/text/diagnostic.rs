@@ -127,6 +127,11 @@ impl Diagnostics {
         self.sources.program()
     }
 
+    /// The program with the texts that it brought in.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The text that one of them is about, which may be one that the program brought in, and where in it.
     pub fn locate(&self, span: Span) -> (&Source, Span) {
         self.sources.locate(span)

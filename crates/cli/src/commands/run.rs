@@ -7,7 +7,7 @@
 
 mod plan;
 mod streams;
-mod why;
+pub(crate) mod why;
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     if args.explain {
         return Ok(write!(io::stdout().lock(), "{}", explanation(&compiled, args.facts.as_deref())?)?);
     }
-    if let Some(question) = Question::of(args) {
+    if let Some(question) = Question::of(args.why.as_deref(), args.why_not.as_deref()) {
         return question.answer(&compiled, args);
     }
     let runtime = start(&compiled, args.runtime)?;
