@@ -12,7 +12,7 @@ use motet_algebra::{Column, RelationName};
 use crate::Catalog;
 use crate::ast::{Atom, LiteralKind, Module, Name};
 use crate::catalog::Base;
-use crate::diagnostic::{Report, Span};
+use crate::diagnostic::{Report, Span, most_like};
 
 /// What the names of control columns begin with.
 pub(crate) const SIGN: char = '$';
@@ -89,12 +89,14 @@ pub(crate) fn refuse<'a>(
     let plain = |name: &'a Column| name.trim_start_matches(SIGN);
     let known: Vec<&str> = has.into_iter().map(plain).collect();
     let message = format!("`{relation}` has no control column `{}`", column.text);
+    let named = column.text.trim_start_matches(SIGN);
     let item = report.error("L037", column.span, message);
     if known.is_empty() {
         item.remedy("control columns are of base relations: name it in an atom of one");
+    } else if most_like(named, known.iter().copied()).is_some() {
+        item.suggest_with("$", named, known);
     } else {
         item.remedy(format!("it has ${}", known.join(", $")));
-        item.suggest_with("$", column.text.trim_start_matches(SIGN), known);
     }
 }
 
