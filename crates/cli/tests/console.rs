@@ -149,9 +149,7 @@ fn views_of_one_question_are_told_apart_and_one_that_is_stopped_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut console = console(directory.path());
     let item = console.ok(json!({"do": "create", "set": {"small": 3, "large": 5}}))["item"].clone();
-    let watch = |name: &str, which: &str| {
-        json!({"do": "watch", "name": name, "query": COUNTING, "params": {"which": which}, "max_rows": 2000})
-    };
+    let watch = |name: &str, which: &str| json!({"do": "watch", "name": name, "query": COUNTING, "params": {"which": which}, "max_rows": 2000});
     for (name, which, rows) in [("a", "small", 4), ("b", "large", 6), ("c", "small", 4)] {
         assert_eq!(console.ok(watch(name, which))["outputs"]["up"]["rows"], rows);
     }
@@ -175,7 +173,8 @@ fn views_of_one_question_are_told_apart_and_one_that_is_stopped_goes_on() {
 #[test]
 fn a_view_that_is_kept_outlives_the_console() {
     let directory = tempfile::tempdir().unwrap();
-    let seen = r#"output seen. seen(is: T) :- attr(attribute: "title", value: T). seen(is: T)@next :- seen(is: T)."#;
+    let seen =
+        r#"output seen. seen(is: T) :- attr(attribute: "title", value: T). seen(is: T)@next :- seen(is: T)."#;
     let watch = json!({"do": "watch", "name": "seen", "query": seen, "kept": true});
     let mut first = console(directory.path());
     first.ok(watch.clone());

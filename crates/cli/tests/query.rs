@@ -108,7 +108,8 @@ fn answers_become_facts_or_snapshots() {
 #[test]
 fn a_kept_view_goes_on_in_another_process() {
     let home = Home::new();
-    let seen = r#"output seen. seen(is: T) :- attr(attribute: "title", value: T). seen(is: T)@next :- seen(is: T)."#;
+    let seen =
+        r#"output seen. seen(is: T) :- attr(attribute: "title", value: T). seen(is: T)@next :- seen(is: T)."#;
     let refused = home.motet(&["query", seen, "--party", "home"]);
     assert!(stderr(&refused).contains("motet view keep"), "{}", stderr(&refused));
     home.ok(&["view", "keep", "seen", seen, "--party", "home"]);

@@ -158,9 +158,7 @@ fn edits_that_need_no_choice_come_to_an_end() {
 fn every_code_is_in_the_corpus() {
     let told: BTreeSet<&str> = corpus()
         .iter()
-        .flat_map(|wrong| {
-            problems(&wrong.source, wrong).iter().map(|item| item.code).collect::<Vec<_>>()
-        })
+        .flat_map(|wrong| problems(&wrong.source, wrong).iter().map(|item| item.code).collect::<Vec<_>>())
         .collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut waiting = vec![root.join("src"), root.join("../algebra/src/text/lexer.rs")];

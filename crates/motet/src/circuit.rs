@@ -268,7 +268,7 @@ impl Circuit {
     /// Runs the next epoch, if there is one before the deadline: the one that is held, one that follows from the last,
     /// or one over the next batch.
     pub(crate) fn drive(&mut self, budget: Budget, deadline: Option<Instant>) -> Result<bool, RuntimeError> {
-        self.forget_bindings(budget)?;
+        self.forget_bindings()?;
         if self.held.is_none() && tick_is_due(&self.runtime, self.ticks, budget)? {
             let changes = self.runtime.step(&Changes::new(), budget)?;
             self.ticks += 1;
@@ -326,8 +326,9 @@ impl Circuit {
         inputs
     }
 
-    /// Takes bindings out that nobody asks for any more. What they leave nobody hears of.
-    fn forget_bindings(&mut self, budget: Budget) -> Result<(), RuntimeError> {
+    /// Takes bindings out that nobody asks for any more. What they leave nobody hears of; and it was within somebody's
+    /// budget when it came.
+    fn forget_bindings(&mut self) -> Result<(), RuntimeError> {
         if self.program.input.is_none() {
             return Ok(());
         }
@@ -335,7 +336,7 @@ impl Circuit {
             self.readers.iter().filter_map(Weak::upgrade).map(|reader| reader.binding.clone()).collect();
         let gone: Vec<Row> = self.bindings.difference(&asked).cloned().collect();
         for binding in gone {
-            let _nobody_hears = self.runtime.step(&self.asked(&binding, -1), budget)?;
+            let _nobody_hears = self.runtime.step(&self.asked(&binding, -1), Budget::UNLIMITED)?;
             self.bindings.remove(&binding);
         }
         Ok(())

@@ -52,7 +52,7 @@ impl Database {
     /// budget.
     pub fn watch(&self, parties: &[PublicKey], query: &Query) -> Result<View, Error> {
         let origin = Origin::new(self, parties, query.runtime)?;
-        let compiled = query.compile(&rules::catalog_of(&origin.parties, query)?)?;
+        let compiled = query.compile(&rules::catalog_of(&origin, query)?)?;
         origin.open(alone(&compiled), compiled, Vec::new(), query)
     }
 
@@ -63,7 +63,7 @@ impl Database {
     /// As [`Database::watch`].
     pub fn explain(&self, parties: &[PublicKey], query: &Query) -> Result<String, Error> {
         let origin = Origin::new(self, parties, query.runtime)?;
-        let compiled = query.compile(&rules::catalog_of(&origin.parties, query)?)?;
+        let compiled = query.compile(&rules::catalog_of(&origin, query)?)?;
         let inputs = origin.rows(&compiled)?.iter().map(|(name, rows)| (name.clone(), once(rows))).collect();
         let planned = motet_algebra::explain_over(&compiled.demanded, &inputs, query.budget);
         let planned = planned.map_err(|error| Error::Plan(error.to_string()))?;
@@ -83,7 +83,7 @@ impl Circuits {
     /// As [`Database::watch`].
     pub fn watch(&self, parties: &[PublicKey], query: &Query) -> Result<View, Error> {
         let origin = Origin::new(&self.database, parties, query.runtime)?;
-        let catalog = rules::catalog_of(&origin.parties, query)?;
+        let catalog = rules::catalog_of(&origin, query)?;
         let compiled = query.compile(&catalog)?;
         let program = query.compile_parameterised(&catalog)?;
         let Some(program) = program.filter(|one| !one.compiled.program.is_timed()) else {

@@ -12,6 +12,7 @@ use motet_fact::Value;
 use motet_item::ItemId;
 use motet_logic::{Catalog, Source, check_syntax, used_modules};
 
+use crate::circuits::Origin;
 use crate::{Error, Party, Query, Receipt, relations};
 
 /// What the properties begin with that hold saved rules.
@@ -78,19 +79,19 @@ impl Party {
 ///
 /// # Errors
 /// [`Error::RulesDiffer`] if the query uses rules that two of them have saved in different words; [`Error::Store`].
-pub(crate) fn catalog_of(parties: &[Party], query: &Query) -> Result<Catalog, Error> {
-    let [first, rest @ ..] = parties else { return Ok(relations::catalog()) };
-    let mut catalog = first.catalog()?;
-    let mut saved = first.rules()?;
+pub(crate) fn catalog_of(origin: &Origin, query: &Query) -> Result<Catalog, Error> {
+    let mut catalog = relations::catalog();
+    catalog.register(&origin.database.functions());
     let mut differ = BTreeSet::new();
-    for party in rest {
+    for party in &origin.parties {
         for (name, text) in party.rules()? {
-            match saved.get(&name) {
-                Some(before) if *before != text => drop(differ.insert(name)),
+            match catalog.module(&name) {
+                Some(before) if before.text != text => {
+                    differ.insert(name);
+                }
                 Some(_) => {}
                 None => {
                     catalog.add_module(&name, source(&name, &text));
-                    saved.insert(name, text);
                 }
             }
         }

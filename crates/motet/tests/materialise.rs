@@ -27,7 +27,9 @@ fn boss(of: u8, is: u8) -> Fact {
 
 fn state(party: &Party, item: ItemId, facts: impl IntoIterator<Item = Fact>) {
     let mut transaction = party.transaction();
-    facts.into_iter().for_each(|fact| drop(transaction.state(item, fact)));
+    for fact in facts {
+        transaction.state(item, fact);
+    }
     transaction.commit().unwrap();
 }
 
@@ -63,7 +65,9 @@ fn a_monotone_answer_becomes_facts_once() {
         assert_eq!((made.facts.len(), made.known, made.entries.len()), (9, 0, 1));
         let facts = derived(&party, "derived");
         assert_eq!(facts.len(), 9);
-        assert!(facts.iter().all(|(_, attribute, _, causes)| attribute == "derived/under" && causes.is_empty()));
+        assert!(
+            facts.iter().all(|(_, attribute, _, causes)| attribute == "derived/under" && causes.is_empty())
+        );
         // Again it is nothing new; with one fact more it is what that adds.
         let entries = party.entries();
         let made = party.materialise(item, "derived", &query, Causes::None).unwrap();
@@ -93,9 +97,9 @@ fn facts_of_a_derivation_are_causes() {
     let cids = |facts: &[Fact]| facts.iter().map(Fact::cid).collect::<BTreeSet<_>>();
     let derived = derived(&party, "derived");
     let causes = |of: u8, is: u8| {
-        let found = derived.iter().find(|(entity, _, value, _)| {
-            (entity, value) == (&Value::from(id(of)), &Value::from(id(is)))
-        });
+        let found = derived
+            .iter()
+            .find(|(entity, _, value, _)| (entity, value) == (&Value::from(id(of)), &Value::from(id(is))));
         found.unwrap().3.iter().copied().collect::<BTreeSet<_>>()
     };
     assert_eq!(causes(1, 2), cids(&[boss(1, 2)]));
@@ -103,7 +107,9 @@ fn facts_of_a_derivation_are_causes() {
     assert!(causes(2, 4).is_empty(), "a fact of another item can't be a cause");
     let view = database.watch(
         &[party.key()],
-        &Query::new(r#"output v. v(c: C) :- C := fact(attribute: "derived/under"), height(cid: C, height: 2)."#),
+        &Query::new(
+            r#"output v. v(c: C) :- C := fact(attribute: "derived/under"), height(cid: C, height: 2)."#,
+        ),
     );
     assert_eq!(view.unwrap().rows("v").count(), 3, "they count, and stand after their causes");
 }
@@ -118,9 +124,15 @@ fn what_may_cease_to_be_true_is_refused() {
         problems.iter().map(|problem| problem.code).collect::<Vec<_>>()
     };
     let none = Causes::None;
-    assert_eq!(refusal("output t. t(entity: E, value: V) :- attr(entity: E, attribute: \"t\", value: V).", none), ["L065"]);
+    assert_eq!(
+        refusal("output t. t(entity: E, value: V) :- attr(entity: E, attribute: \"t\", value: V).", none),
+        ["L065"]
+    );
     assert_eq!(refusal("output t. t(entity: E, value: V) :- fact(entity: E, value: V).", none), ["L066"]);
-    assert_eq!(refusal("output t. t(of: E, value: V) :- fact(entity: E, attribute: \"t\", value: V).", none), ["L067"]);
+    assert_eq!(
+        refusal("output t. t(of: E, value: V) :- fact(entity: E, attribute: \"t\", value: V).", none),
+        ["L067"]
+    );
     for namespace in ["", "motet", "motet/x", "a//b", "a b", "/a", "a/"] {
         let refused = party.materialise(root, namespace, &Query::new(UNDER), none);
         assert!(matches!(refused, Err(Error::Namespace(_))), "{namespace}");
@@ -128,8 +140,10 @@ fn what_may_cease_to_be_true_is_refused() {
     let long = "output t. t(entity: E, attribute: A, value: 1) :- fact(entity: E, attribute: \"a\", value: A), A == concat(A, \"\").";
     let fact = Fact::new(id(1), "a".into(), "x".repeat(60_000), vec![]).unwrap();
     state(&party, root, [fact]);
-    let typed = long.replace("output t.", "relation t(entity: bytes, attribute: text, value: int). output t.");
-    let made = party.materialise(root, "derived", &Query::new(typed.clone()), none).map(|made| made.facts.len());
+    let typed =
+        long.replace("output t.", "relation t(entity: bytes, attribute: text, value: int). output t.");
+    let made =
+        party.materialise(root, "derived", &Query::new(typed.clone()), none).map(|made| made.facts.len());
     assert!(matches!(made, Ok(1)), "{made:?}");
     assert_eq!(party.status().unreadable.len(), 0);
 }
@@ -144,8 +158,10 @@ fn a_snapshot_is_the_same_for_everybody_who_has_the_same() {
     party.set(note, "title", "Milk").unwrap();
     send(&ada.database, &ben.database, &party.key());
     let theirs = ben.party(&party.key());
-    let query = Query::new(r#"output n. n(v: V, n: N) :- attr(attribute: $what, value: V), N := count : attr(value: V)."#)
-        .with("what", "title");
+    let query = Query::new(
+        r#"output n. n(v: V, n: N) :- attr(attribute: $what, value: V), N := count : attr(value: V)."#,
+    )
+    .with("what", "title");
     let snapshot = party.snapshot(&query.clone().on(RuntimeKind::Naive)).unwrap();
     assert_eq!(snapshot, theirs.snapshot(&query.clone().on(RuntimeKind::Cluster)).unwrap());
     assert_ne!(snapshot.query, party.snapshot(&query.clone().with("what", "size")).unwrap().query);
@@ -189,7 +205,9 @@ fn a_row_is_explained_down_to_facts_and_entries() {
     for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
         let query = query.clone().on(runtime);
         let explain = |row: &str| {
-            party.account(&query, |account| account.why(&account.pattern(row).unwrap()).unwrap().to_string()).unwrap()
+            party
+                .account(&query, |account| account.why(&account.pattern(row).unwrap()).unwrap().to_string())
+                .unwrap()
         };
         let why = explain("named(is: \"Milk\")");
         let origin = format!("stored: fact {cid} in entry {}", receipt.entry);

@@ -106,6 +106,11 @@ impl Story {
         self.chance.below(bound as u64) as usize
     }
 
+    fn item(&mut self) -> ItemId {
+        let place = self.pick(self.items.len());
+        self.items[place]
+    }
+
     fn step(&mut self) {
         match self.pick(10) {
             0..=3 => self.write(),
@@ -117,15 +122,19 @@ impl Story {
             _ if !self.subscribers.is_empty() => {
                 let one = self.pick(self.subscribers.len());
                 let [shared, twin] = [self.pick(3), self.pick(3)];
-                (0..shared).for_each(|_| drop(self.subscribers[one].shared.poll()));
-                (0..twin).for_each(|_| drop(self.subscribers[one].twin.poll()));
+                (0..shared).for_each(|_| {
+                    self.subscribers[one].shared.poll();
+                });
+                (0..twin).for_each(|_| {
+                    self.subscribers[one].twin.poll();
+                });
             }
             _ => {}
         }
     }
 
     fn write(&mut self) {
-        let item = self.items[self.pick(self.items.len())];
+        let item = self.item();
         let mut transaction = self.party.transaction();
         match self.pick(6) {
             0 => {
@@ -141,7 +150,7 @@ impl Story {
     fn come(&mut self) {
         let query = self.pick(QUERIES.len());
         let what = ["title", "size", "weight"][self.pick(3)];
-        let top = self.items[self.pick(self.items.len())];
+        let top = self.item();
         let asked = Query::new(QUERIES[query]).with("what", what).with("top", top).on(self.runtime);
         let before = self.circuits.count();
         let shared = Heard::new(self.circuits.watch(&[self.party.key()], &asked).unwrap());

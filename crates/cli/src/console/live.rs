@@ -53,7 +53,7 @@ type Answer = Result<Json, String>;
 enum Request {
     Open(Box<Wish>, Sender<Answer>),
     Ask(String, Question, Sender<Answer>),
-    Close(String),
+    Close(String, Sender<Answer>),
 }
 
 /// The handle to a desk. Dropping it ends its views.
@@ -83,10 +83,10 @@ impl Desk {
         self.request(|answer| Request::Ask(view.to_owned(), question, answer))
     }
 
-    /// Ends a view.
+    /// Ends a view. When this returns, nobody has it open any more.
     pub(crate) fn close(&self, view: &str) {
         // If the desk has ended, so has the view.
-        let _ = self.requests.send(Request::Close(view.to_owned()));
+        let _ = self.request(|answer| Request::Close(view.to_owned(), answer));
     }
 
     fn request(&self, request: impl FnOnce(Sender<Answer>) -> Request) -> Answer {
@@ -154,7 +154,10 @@ fn answer(
             let told = views.get_mut(&name).ok_or_else(|| format!("no view is called `{name}`"));
             let _ = answer.send(told.map(|told| told.reply(question, voice)));
         }
-        Request::Close(name) => drop(views.remove(&name)),
+        Request::Close(name, answer) => {
+            views.remove(&name);
+            let _ = answer.send(Ok(Json::Null));
+        }
     }
 }
 

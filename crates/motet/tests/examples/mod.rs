@@ -185,9 +185,9 @@ impl Example {
 fn row(text: &str) -> Written {
     let name = text.split('(').next().unwrap();
     // A head has no control columns, but it may have names like theirs.
-    let text = ["$party", "$item", "$source"]
-        .iter()
-        .fold(text.to_owned(), |text, control| text.replace(&format!("{control}:"), &format!("`{control}`:")));
+    let text = ["$party", "$item", "$source"].iter().fold(text.to_owned(), |text, control| {
+        text.replace(&format!("{control}:"), &format!("`{control}`:"))
+    });
     let source = Source::new("row of an example", format!("output {name}. {text}."));
     let compiled = motet_logic::compile(&source, &Catalog::default(), &Parameters::new());
     let compiled = compiled.unwrap_or_else(|errors| panic!("{text}: {errors}"));
