@@ -181,7 +181,7 @@ impl View {
 
     /// Runs an epoch without input, if one is due.
     fn tick(&mut self) -> Result<Option<Changes>, Error> {
-        let due = tick_is_due(&self.runtime, self.ticks, self.budget).map_err(|error| self.stop(error))?;
+        let due = tick_is_due(&self.runtime, self.ticks, &self.budget).map_err(|error| self.stop(error))?;
         if !due {
             return Ok(None);
         }
@@ -190,7 +190,7 @@ impl View {
     }
 
     fn run_epoch(&mut self, inputs: &Changes) -> Result<Changes, Error> {
-        let changes = self.runtime.step(inputs, self.budget).map_err(|error| self.stop(error))?;
+        let changes = self.runtime.step(inputs, self.budget.clone()).map_err(|error| self.stop(error))?;
         self.epoch += 1;
         for (relation, rows) in &changes {
             let contents = self.contents.get_mut(relation).expect("only outputs change");

@@ -12,7 +12,9 @@ use crate::args::{Format, Global, RuntimeArg};
 use crate::commands::{run, serve};
 use crate::context;
 use crate::failure::Failure;
+use crate::limits::{Limits, Stopwatch};
 use crate::output;
+use crate::undefined::Told;
 
 /// A query's text, where it came from, and its parameters.
 pub(crate) struct Query {
@@ -39,12 +41,12 @@ impl Query {
         Ok(Query { name, text, parameters: context::parameters(parameters)? })
     }
 
-    fn explain(&self, party: &Party) -> Result<String, Failure> {
-        Ok(party.explain(&self.name, &self.text, &self.parameters, Budget::default())?)
+    fn explain(&self, party: &Party, budget: Budget) -> Result<String, Failure> {
+        Ok(party.explain(&self.name, &self.text, &self.parameters, budget)?)
     }
 
-    fn watch(&self, party: &Party, runtime: RuntimeArg) -> Result<View, Failure> {
-        Ok(party.watch_on(&self.name, &self.text, &self.parameters, runtime.into(), Budget::default())?)
+    fn watch(&self, party: &Party, runtime: RuntimeArg, budget: Budget) -> Result<View, Failure> {
+        Ok(party.watch_on(&self.name, &self.text, &self.parameters, runtime.into(), budget)?)
     }
 }
 
@@ -56,13 +58,15 @@ pub(crate) fn run(
     peers: &[String],
     explain: bool,
     runtime: RuntimeArg,
+    limits: &Limits,
 ) -> Result<(), Failure> {
+    let (budget, stopwatch) = limits.budget();
     let party = context::open_party(global)?;
     let mut out = std::io::stdout().lock();
     if explain {
-        return Ok(write!(out, "{}", query.explain(&party)?)?);
+        return Ok(write!(out, "{}", query.explain(&party, budget)?)?);
     }
-    let mut view = query.watch(&party, runtime)?;
+    let mut view = query.watch(&party, runtime, budget)?;
     if !watch && view.compiled().program.is_timed() {
         let refused = "the query depends on events or earlier epochs, and one answer has none before it";
         return Err(
@@ -72,13 +76,12 @@ pub(crate) fn run(
     for warning in view.compiled().warnings.to_string().lines() {
         let _told = writeln!(std::io::stderr().lock(), "{warning}");
     }
-    for undefined in view.undefined() {
-        let _told = writeln!(std::io::stderr().lock(), "warning: {undefined}");
-    }
+    let mut told = Told::default();
+    told.warn(view.undefined());
     print_contents(&mut out, global.format, &view)?;
     if watch {
         let _node = serve::dial(party.database(), peers)?;
-        follow(&mut out, global.format, &mut view)?;
+        follow(&mut out, global.format, &mut view, &mut told, &stopwatch)?;
     }
     run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
 }
@@ -96,11 +99,19 @@ fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<()
     output::print_relations(out, format, relations)
 }
 
-fn follow(out: &mut dyn Write, format: Format, view: &mut View) -> Result<(), Failure> {
+fn follow(
+    out: &mut dyn Write,
+    format: Format,
+    view: &mut View,
+    told: &mut Told,
+    stopwatch: &Stopwatch,
+) -> Result<(), Failure> {
     loop {
+        stopwatch.reset();
         if let Some(changes) = view.wait(Duration::from_secs(3600))? {
             print_changes(out, format, view, &changes)?;
             out.flush()?;
+            told.warn(view.undefined());
         }
     }
 }
