@@ -190,9 +190,9 @@ fn without_time(program: Program) -> (Program, Vec<Delay>) {
         let held = Relation { input: true, output: false, ..next.clone() };
         relations.extend([(delay.next.clone(), next), (delay.held.clone(), held)]);
     }
-    let held = delays.iter().map(|delay| Statement::Assign {
-        relation: delay.relation.clone(),
-        expression: Expression::Relation { name: delay.held.clone(), cid: None },
+    let held = delays.iter().map(|delay| {
+        let held = Expression::Relation { name: delay.held.clone(), cid: None };
+        Statement::assign(delay.relation.clone(), held)
     });
     let statements = held.chain(statements.into_iter().map(|one| at_once(one, &delays))).collect();
     (Program { relations, statements }, delays)
@@ -222,10 +222,10 @@ fn delays(program: &Program) -> Vec<Delay> {
 /// A statement for the next epoch as one for this.
 fn at_once(statement: Statement, delays: &[Delay]) -> Statement {
     match statement {
-        Statement::Next { relation, expression } => {
+        Statement::Next { relation, expression, rule } => {
             let delay = delays.iter().find(|delay| delay.relation == relation);
             let relation = delay.expect("every target has its delay").next.clone();
-            Statement::Assign { relation, expression }
+            Statement::Assign { relation, expression, rule }
         }
         Statement::Assign { .. } | Statement::Loop { .. } => statement,
     }

@@ -8,10 +8,13 @@ mod context;
 mod demo;
 mod failure;
 mod git;
+mod limits;
 mod modules;
 mod output;
 mod progress;
+mod quantity;
 mod queries;
+mod undefined;
 
 use std::process::ExitCode;
 

@@ -100,7 +100,7 @@ fn expression(names: &'static [&'static str]) -> impl Strategy<Value = Expressio
 fn next() -> impl Strategy<Value = Statement> {
     const ALL: &[&str] = &["a", "b", "e", "f", "p", "q", "d"];
     (prop::sample::select(&["b", "f", "p", "q"][..]), expression(ALL))
-        .prop_map(|(name, expression)| Statement::Next { relation: name.into(), expression })
+        .prop_map(|(name, expression)| Statement::next(name, expression))
 }
 
 prop_compose! {
@@ -114,7 +114,7 @@ prop_compose! {
         let relation = |(name, input, event): (&str, bool, bool)| {
             (name.into(), Relation { columns: columns.clone(), input, event, output: name != "a" })
         };
-        let assign = |name: &str, expression| Statement::Assign { relation: name.into(), expression };
+        let assign = |name: &str, expression| Statement::assign(name, expression);
         let more = composed(read("d"), step);
         let body = vec![assign("d", Expression::Union(vec![d, more]))];
         let mut statements = vec![assign("p", p), Statement::Loop { body, exports: vec!["d".into()] }];
@@ -138,10 +138,10 @@ impl Replay {
         let mut program = timed.clone();
         let mut targets = BTreeSet::new();
         for statement in &mut program.statements {
-            if let Statement::Next { relation, expression } = statement {
+            if let Statement::Next { relation, expression, .. } = statement {
                 targets.insert(relation.clone());
                 let (relation, expression) = (format!("{relation} then").into(), expression.clone());
-                *statement = Statement::Assign { relation, expression };
+                *statement = Statement::assign(relation, expression);
             }
         }
         program.relations.values_mut().for_each(|relation| (relation.input, relation.event) = (true, false));

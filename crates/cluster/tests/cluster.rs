@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use motet_algebra::{
     Aggregate, Budget, Changes, Column, ColumnType, Comparison, Expression, Formula, Function, Program,
-    Relation, Row, Runtime, RuntimeError, Statement, Term, Unknown, optimise,
+    Relation, Row, Runtime, RuntimeError, Site, Statement, Term, Unknown, optimise,
 };
 use motet_cluster::{Cluster, Dictionary};
 use motet_fact::{Kind, Value};
@@ -37,7 +37,7 @@ fn compare(input: Expression, comparison: Comparison, column: &str, value: impl 
 }
 
 fn assign(name: &str, expression: Expression) -> Statement {
-    Statement::Assign { relation: name.into(), expression }
+    Statement::assign(name, expression)
 }
 
 fn repeat(body: Vec<Statement>) -> Statement {
@@ -210,16 +210,17 @@ fn counting() -> Program {
 fn an_epoch_over_budget_leaves_no_trace() {
     let budget = Budget { iterations: 50, ..Budget::default() };
     let mut cluster = Cluster::new(counting()).unwrap();
-    let over = cluster.step(&of("seed", &[([1], 1)]), budget);
-    let error = RuntimeError::OverBudget { what: "iterations", limit: 50, relation: "number".into() };
+    let over = cluster.step(&of("seed", &[([1], 1)]), budget.clone());
+    let site = Site::of(&"number".into());
+    let error = RuntimeError::OverBudget { what: "iterations", limit: 50, site };
     assert_eq!(over, Err(error.clone()));
     assert_eq!(cluster.rows_held("seed"), 0);
-    let first = cluster.step(&of("seed", &[([990], 1)]), budget).unwrap();
+    let first = cluster.step(&of("seed", &[([990], 1)]), budget.clone()).unwrap();
     assert_eq!(first["number"].len(), 10);
-    assert_eq!(cluster.step(&of("seed", &[([5], 1), ([990], -1)]), budget), Err(error));
-    assert_eq!(cluster.step(&of("seed", &[([988], 1)]), budget), Ok(of("number", &[([988], 1), ([989], 1)])));
+    assert_eq!(cluster.step(&of("seed", &[([5], 1), ([990], -1)]), budget.clone()), Err(error));
+    assert_eq!(cluster.step(&of("seed", &[([988], 1)]), budget.clone()), Ok(of("number", &[([988], 1), ([989], 1)])));
     assert_eq!(
-        cluster.step(&of("seed", &[([988], -1)]), budget),
+        cluster.step(&of("seed", &[([988], -1)]), budget.clone()),
         Ok(of("number", &[([988], -1), ([989], -1)]))
     );
 }
@@ -231,9 +232,10 @@ fn rows_are_counted_where_they_multiply() {
     let mut cluster = Cluster::new(program(&relations, vec![assign("pair", pairs)])).unwrap();
     let seeds: Vec<([i64; 1], i64)> = (0..100).map(|n| ([n], 1)).collect();
     let budget = Budget { iterations: 1, rows: 5_000, ..Budget::default() };
-    let over = cluster.step(&of("seed", &seeds), budget);
-    assert_eq!(over, Err(RuntimeError::OverBudget { what: "rows", limit: 5_000, relation: "pair".into() }));
-    let pairs = cluster.step(&of("seed", &seeds[..10]), budget).unwrap();
+    let over = cluster.step(&of("seed", &seeds), budget.clone());
+    let site = Site::of(&"pair".into());
+    assert_eq!(over, Err(RuntimeError::OverBudget { what: "rows", limit: 5_000, site }));
+    let pairs = cluster.step(&of("seed", &seeds[..10]), budget.clone()).unwrap();
     assert_eq!(pairs["pair"].len(), 100);
 }
 

@@ -32,7 +32,7 @@ fn program() -> Program {
             ("move".into(), relation(&["tree", "node", "to", "height", "cid"], true)),
             ("placed".into(), relation(&["tree", "node", "parent"], false)),
         ]),
-        statements: vec![Statement::Assign { relation: "placed".into(), expression: fold }],
+        statements: vec![Statement::assign("placed", fold)],
     }
 }
 

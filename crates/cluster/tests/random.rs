@@ -7,10 +7,11 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use motet_algebra::naive::Naive;
 use motet_algebra::{
-    Aggregate, Budget, CID_COLUMN, Changes, Column, ColumnType, Comparison, Expression, Formula, Function,
+    Aggregate, Budget, CID_COLUMN, Cancel, Changes, Column, ColumnType, Comparison, Expression, Formula, Function,
     Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement, Stats, Term, optimise,
 };
 use motet_cluster::Cluster;
@@ -355,7 +356,7 @@ fn program(dice: &mut Dice) -> Program {
                 let made = maker.widened(made, by);
                 let columns: Vec<Column> = program.relations[name].names().cloned().collect();
                 let expression = maker.coerce(made, &columns);
-                body.push(Statement::Assign { relation: name.clone(), expression });
+                body.push(Statement::assign(name.clone(), expression));
             }
         }
         match recursive {
@@ -429,6 +430,21 @@ impl Stats for Guesses {
     }
 }
 
+/// A budget that may be too small, in one way or another.
+fn tight(dice: &mut Dice) -> Budget {
+    let all = Budget { iterations: 2, rows: 20, ..Budget::default() };
+    match dice.below(4) {
+        0 => Budget { memory: 700, ..Budget::default() },
+        1 => Budget { memory: 2_000, ..all },
+        2 => {
+            let looks = AtomicU64::new(0);
+            let over = move || looks.fetch_add(1, Ordering::Relaxed) >= 3;
+            Budget { cancel: Cancel::when("enough", over), ..Budget::default() }
+        }
+        _ => all,
+    }
+}
+
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let dice = &mut Dice { bytes: bytes.iter() };
     let program = program(dice);
@@ -444,13 +460,14 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         let got = optimised.step(&inputs, Budget::default());
         prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} optimised to {}", step, program, better);
         if dice.once_in(5) {
-            let tight = Budget { iterations: 2, rows: 20, ..Budget::default() };
+            let tight = tight(dice);
             match cluster.step(&inputs, tight) {
                 Ok(early) => {
                     prop_assert_eq!(early, expected, "step {} of {:#?}", step, program);
                     continue;
                 }
-                Err(error) => prop_assert!(matches!(error, RuntimeError::OverBudget { .. }), "{}", error),
+                Err(RuntimeError::OverBudget { .. } | RuntimeError::Cancelled { .. }) => {}
+                Err(error) => prop_assert!(false, "{}", error),
             }
         }
         let got = cluster.step(&inputs, Budget::default());

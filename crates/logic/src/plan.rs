@@ -49,7 +49,7 @@ impl Compiled {
     fn stated(&self, name: &RelationName, rows: &BTreeSet<Row>) -> Statement {
         let columns = self.program.relations[name].names().cloned().collect();
         let expression = Expression::Constant { columns, rows: rows.iter().cloned().collect() };
-        Statement::Assign { relation: name.clone(), expression }
+        Statement::assign(name.clone(), expression)
     }
 }
 
@@ -93,7 +93,7 @@ fn class(program: &Program, name: &RelationName) -> Monotonicity {
 /// What the assignments of a relation read, and whether strictly.
 fn reads<'a>(statements: &'a [Statement], name: &RelationName) -> Vec<(&'a RelationName, bool)> {
     let of = |statement: &'a Statement| match statement {
-        Statement::Assign { relation, expression } | Statement::Next { relation, expression }
+        Statement::Assign { relation, expression, .. } | Statement::Next { relation, expression, .. }
             if relation == name =>
         {
             expression.reads().into_iter().collect()

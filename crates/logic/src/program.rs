@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use motet_algebra::rule::Rules;
 use motet_algebra::text::sources::Sources;
 use motet_algebra::{
-    CID_COLUMN, Column, ColumnType, Expression, Program, Relation, RelationName, Row, Statement, Term,
+    CID_COLUMN, Column, ColumnType, Expression, Program, Provenance, Relation, RelationName, Row, Statement,
+    Term,
 };
 use motet_fact::{Kind, Value};
 
@@ -229,13 +231,21 @@ fn compile_given(
     if report.has_errors() {
         return Err(report.finish(sources));
     }
-    let compiler = Compiler { sources: &sources, relations: &relations, rules: &rules, edges: &edges };
+    let places = Rules::of_all(&sources);
+    let compiler = Compiler {
+        sources: &sources,
+        places: &places,
+        relations: &relations,
+        rules: &rules,
+        edges: &edges,
+    };
     let compiled = compiler.assemble(&components, report);
     Ok(Some((compiled, relations.parameters, lifted)))
 }
 
 struct Compiler<'a> {
     sources: &'a Sources,
+    places: &'a Rules<'a>,
     relations: &'a Relations,
     rules: &'a [Rule],
     edges: &'a [Edge],
@@ -298,8 +308,7 @@ impl Compiler<'_> {
         let edges = stratify::edges(&rules);
         let mut report = Report::default();
         let components = stratify::stratify(&edges, &relations, &mut report);
-        let compiler =
-            Compiler { sources: self.sources, relations: &relations, rules: &rules, edges: &edges };
+        let compiler = Compiler { relations: &relations, rules: &rules, edges: &edges, ..*self };
         (!report.has_errors()).then(|| compiler.program(&components, &compiler.needed()))
     }
 
@@ -382,10 +391,11 @@ impl Compiler<'_> {
     fn assign_next(&self, needed: &BTreeSet<RelationName>, program: &mut Program) {
         for (index, rule) in self.next_rules(needed) {
             let lowered = lower(rule, self.relations, &format!("{}~{index}", rule.head));
-            let assigned = declare_helpers(lowered.helpers, program);
+            let from = self.provenance(rule);
+            let assigned = declare_helpers(lowered.helpers, &from, program);
             program.statements.extend(assigned);
             let (relation, expression) = (rule.head.clone(), lowered.expression);
-            program.statements.push(Statement::Next { relation, expression });
+            program.statements.push(Statement::Next { relation, expression, rule: from });
         }
     }
 
@@ -404,8 +414,7 @@ impl Compiler<'_> {
     fn assign_component(&self, component: &Component, program: &mut Program) {
         let mut body = Vec::new();
         for name in &component.relations {
-            let (mut start, mut step) = (Vec::new(), Vec::new());
-            start.extend(self.constant_rows(name));
+            program.statements.extend(self.constant_rows(name));
             for (index, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.head == *name) {
                 if rule.goals.is_empty() || rule.next {
                     continue;
@@ -416,13 +425,13 @@ impl Compiler<'_> {
                     .iter()
                     .filter_map(|goal| goal.scan())
                     .any(|scan| component.relations.contains(&scan.relation));
-                let helpers = declare_helpers(lowered.helpers, program);
+                let from = self.provenance(rule);
+                let helpers = declare_helpers(lowered.helpers, &from, program);
                 let statements = if reads_itself { &mut body } else { &mut program.statements };
                 statements.extend(helpers);
-                if reads_itself { &mut step } else { &mut start }.push(lowered.expression);
+                let (relation, expression) = (name.clone(), lowered.expression);
+                statements.push(Statement::Assign { relation, expression, rule: from });
             }
-            program.statements.extend(union(name, start));
-            body.extend(union(name, step));
         }
         if !body.is_empty() {
             let assigned: BTreeSet<_> = body.iter().filter_map(assigned).collect();
@@ -432,32 +441,35 @@ impl Compiler<'_> {
         }
     }
 
-    /// The ground facts of a relation that is no input.
-    fn constant_rows(&self, name: &RelationName) -> Option<Expression> {
+    /// The ground facts of a relation that is no input, as one assignment; the first stands for all.
+    fn constant_rows(&self, name: &RelationName) -> Option<Statement> {
         let known = &self.relations.known[name];
-        let rows: BTreeSet<Row> =
-            self.ground_facts().filter(|(head, _)| *head == name).map(|(_, row)| row).collect();
-        if known.input || rows.is_empty() {
-            return None;
-        }
+        let facts = || self.ground_facts().filter(|(rule, _)| rule.head == *name);
+        let (first, _) = facts().next().filter(|_| !known.input)?;
+        let rows: BTreeSet<Row> = facts().map(|(_, row)| row).collect();
         let columns = known.columns.iter().map(|(column, _)| column.clone()).collect();
-        Some(Expression::Constant { columns, rows: rows.into_iter().collect() })
+        let expression = Expression::Constant { columns, rows: rows.into_iter().collect() };
+        Some(Statement::Assign { relation: name.clone(), expression, rule: self.provenance(first) })
+    }
+
+    fn provenance(&self, rule: &Rule) -> Provenance {
+        self.places.at(rule.span).into()
     }
 
     fn input_facts(&self) -> BTreeMap<RelationName, BTreeSet<Row>> {
         let mut facts: BTreeMap<RelationName, BTreeSet<Row>> = BTreeMap::new();
-        for (name, row) in self.ground_facts().filter(|(name, _)| self.relations.known[*name].input) {
-            facts.entry(name.clone()).or_default().insert(row);
+        for (rule, row) in self.ground_facts().filter(|(rule, _)| self.relations.known[&rule.head].input) {
+            facts.entry(rule.head.clone()).or_default().insert(row);
         }
         facts
     }
 
     /// Clauses without a body. One with a term that has no value states nothing.
-    fn ground_facts(&self) -> impl Iterator<Item = (&RelationName, Row)> {
+    fn ground_facts(&self) -> impl Iterator<Item = (&Rule, Row)> {
         let value = |term: &Term| if let Term::Constant(value) = term { Some(value.clone()) } else { None };
         self.rules.iter().filter(|rule| rule.goals.is_empty()).filter_map(move |rule| {
             let row = rule.terms.iter().map(|head| value(&head.term)).collect::<Option<Row>>()?;
-            Some((&rule.head, row))
+            Some((rule, row))
         })
     }
 
@@ -496,22 +508,12 @@ fn assigned(statement: &Statement) -> Option<RelationName> {
 }
 
 /// Declares relations made on the way, and gives the statements that compute them.
-fn declare_helpers(helpers: Vec<Helper>, program: &mut Program) -> Vec<Statement> {
+fn declare_helpers(helpers: Vec<Helper>, from: &Provenance, program: &mut Program) -> Vec<Statement> {
     let declare = |helper: Helper| {
         let Helper { name, columns, expression } = helper;
         let relation = Relation { columns, input: false, event: false, output: false };
         program.relations.insert(name.clone(), relation);
-        Statement::Assign { relation: name, expression }
+        Statement::Assign { relation: name, expression, rule: from.clone() }
     };
     helpers.into_iter().map(declare).collect()
-}
-
-/// One assignment of all that defines a relation; none if nothing does.
-fn union(relation: &RelationName, mut expressions: Vec<Expression>) -> Option<Statement> {
-    let expression = match expressions.len() {
-        0 => return None,
-        1 => expressions.remove(0),
-        _ => Expression::Union(expressions),
-    };
-    Some(Statement::Assign { relation: relation.clone(), expression })
 }

@@ -215,7 +215,7 @@ impl Circuit {
     pub(crate) fn join(
         &mut self,
         binding: Row,
-        budget: Budget,
+        budget: &Budget,
     ) -> Result<(Rc<Inbox>, Contents), RuntimeError> {
         while self.drive(budget, None)? {}
         let others: Vec<Rc<Inbox>> = self.readers.iter().filter_map(Weak::upgrade).collect();
@@ -227,7 +227,7 @@ impl Circuit {
         let inbox = Rc::new(Inbox { binding, epochs: RefCell::default(), contents: RefCell::default() });
         if twin.is_none() {
             let asked = self.asked(&inbox.binding, 1);
-            let changes = self.runtime.step(&asked, budget)?;
+            let changes = self.runtime.step(&asked, budget.clone())?;
             self.bindings.extend(asked.into_values().flatten().map(|(row, _)| row));
             apply(&mut contents, &self.part(&inbox.binding, &changes));
         }
@@ -267,10 +267,10 @@ impl Circuit {
 
     /// Runs the next epoch, if there is one before the deadline: the one that is held, one that follows from the last,
     /// or one over the next batch.
-    pub(crate) fn drive(&mut self, budget: Budget, deadline: Option<Instant>) -> Result<bool, RuntimeError> {
+    pub(crate) fn drive(&mut self, budget: &Budget, deadline: Option<Instant>) -> Result<bool, RuntimeError> {
         self.forget_bindings()?;
         if self.held.is_none() && tick_is_due(&self.runtime, self.ticks, budget)? {
-            let changes = self.runtime.step(&Changes::new(), budget)?;
+            let changes = self.runtime.step(&Changes::new(), budget.clone())?;
             self.ticks += 1;
             self.tell(&changes);
             return Ok(true);
@@ -279,7 +279,7 @@ impl Circuit {
             return Ok(false);
         }
         let held = self.held.take().expect("a batch was taken");
-        match self.runtime.step(&held.inputs, budget) {
+        match self.runtime.step(&held.inputs, budget.clone()) {
             Ok(changes) => {
                 (self.ticks, self.taken) = (0, held.epoch.or(self.taken));
                 self.tell(&changes);

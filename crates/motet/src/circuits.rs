@@ -65,7 +65,7 @@ impl Database {
         let origin = Origin::new(self, parties, query.runtime)?;
         let compiled = query.compile(&rules::catalog_of(&origin, query)?)?;
         let inputs = origin.rows(&compiled)?.iter().map(|(name, rows)| (name.clone(), once(rows))).collect();
-        let planned = motet_algebra::explain_over(&compiled.demanded, &inputs, query.budget);
+        let planned = motet_algebra::explain_over(&compiled.demanded, &inputs, query.budget.clone());
         let planned = planned.map_err(|error| Error::Plan(error.to_string()))?;
         Ok(compiled.explain_planned(&planned))
     }
@@ -92,10 +92,10 @@ impl Circuits {
         let value = |name: &String| query.parameters[name].clone();
         let binding: Vec<Value> = program.parameters.iter().map(value).collect();
         if let Some(circuit) = self.running(&origin, &program) {
-            let joined = circuit.borrow_mut().join(binding, query.budget);
+            let joined = circuit.borrow_mut().join(binding, &query.budget);
             return match joined {
                 Ok((inbox, contents)) => {
-                    let mut view = View::reading(compiled, circuit, inbox, origin, query.budget);
+                    let mut view = View::reading(compiled, circuit, inbox, origin, query.budget.clone());
                     view.begin_with(contents);
                     Ok(view)
                 }
@@ -187,7 +187,7 @@ impl Origin {
         let mut circuit = self.prepare(program)?;
         let inbox = circuit.join_first(binding);
         let circuit = Rc::new(RefCell::new(circuit));
-        let mut view = View::reading(compiled, circuit, inbox, self, query.budget);
+        let mut view = View::reading(compiled, circuit, inbox, self, query.budget.clone());
         view.poll()?;
         Ok(view)
     }

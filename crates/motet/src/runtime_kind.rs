@@ -66,11 +66,16 @@ impl Planned {
 
 impl Runtime for Planned {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
-        let cluster = self.cluster.get_or_insert_with(|| {
-            let planned = optimise(&self.program, &Counted::of(&self.program, inputs));
-            Cluster::new(planned).expect("the program was checked, and the optimiser keeps it sound")
-        });
-        cluster.step(inputs, budget)
+        if let Some(cluster) = &mut self.cluster {
+            return cluster.step(inputs, budget);
+        }
+        let planned = optimise(&self.program, &Counted::of(&self.program, inputs));
+        let cluster = Cluster::new(planned);
+        let mut cluster = cluster.expect("the program was checked, and the optimiser keeps it sound");
+        // A first epoch that is refused leaves no plan behind either: the next may have other rows.
+        let changes = cluster.step(inputs, budget)?;
+        self.cluster = Some(cluster);
+        Ok(changes)
     }
 
     fn undefined(&self) -> Vec<Undefined> {

@@ -131,7 +131,7 @@ impl View {
                 let changes = self.inbox.pop().unwrap_or_default();
                 return Ok(Some(self.take(changes)));
             }
-            let driven = self.circuit.borrow_mut().drive(self.budget, deadline);
+            let driven = self.circuit.borrow_mut().drive(&self.budget, deadline);
             match driven {
                 Ok(true) => {}
                 Ok(false) => {

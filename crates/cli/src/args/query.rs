@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::args::RuntimeArg;
+use crate::limits::Limits;
 
 /// A query's text and its parameters.
 #[derive(Debug, Args)]
@@ -36,6 +37,9 @@ pub(crate) struct QueryArgs {
     pub(crate) peer: Vec<String>,
     #[command(flatten)]
     pub(crate) instead: Instead,
+    /// What an epoch may cost
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 /// What else than rows: at most one.

@@ -13,7 +13,9 @@ use crate::commands::run::why::Question;
 use crate::commands::{run, serve};
 use crate::context;
 use crate::failure::Failure;
+use crate::limits::Stopwatch;
 use crate::output;
+use crate::undefined::Told;
 
 /// Takes a query's text from the command line or a file.
 pub(crate) fn read(args: &TextArgs) -> Result<Query, Failure> {
@@ -30,7 +32,8 @@ pub(crate) fn read(args: &TextArgs) -> Result<Query, Failure> {
 
 /// Answers a query, or does what is wanted instead.
 pub(crate) fn run(global: &Global, args: &QueryArgs) -> Result<(), Failure> {
-    let query = read(&args.text)?.on(args.runtime.into());
+    let (budget, stopwatch) = args.limits.budget();
+    let query = read(&args.text)?.on(args.runtime.into()).within(budget);
     let database = context::open(global)?;
     let parties = context::parties(global, &database)?;
     let keys: Vec<PublicKey> = parties.iter().map(Party::key).collect();
@@ -60,7 +63,7 @@ pub(crate) fn run(global: &Global, args: &QueryArgs) -> Result<(), Failure> {
     if instead.snapshot || instead.publish.is_some() {
         return snapshot(&mut out, global, of_one()?, &query, instead.publish.as_deref());
     }
-    answer(&mut out, global, &database, &keys, &query, args)
+    answer(&mut out, global, &database, &keys, &query, args, &stopwatch)
 }
 
 /// Prints the rows; with `--watch`, stays and prints changes.
@@ -71,6 +74,7 @@ fn answer(
     parties: &[PublicKey],
     query: &Query,
     args: &QueryArgs,
+    stopwatch: &Stopwatch,
 ) -> Result<(), Failure> {
     let mut view = database.watch(parties, query)?;
     if !args.watch && view.compiled().program.is_timed() {
@@ -78,23 +82,22 @@ fn answer(
             Failure::from(motet::Error::Timed).help("watch it with --watch, or keep it: `motet view keep`")
         );
     }
-    warn(&view);
+    let mut told = Told::default();
+    warn(&view, &mut told);
     print_contents(out, global.format, &view)?;
     if args.watch {
         let _node = serve::dial(database, &args.peer)?;
-        follow(out, global.format, &mut view)?;
+        follow(out, global.format, &mut view, &mut told, stopwatch)?;
     }
     run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
 }
 
 /// Says on standard error what is likely not meant.
-pub(crate) fn warn(view: &View) {
+pub(crate) fn warn(view: &View, told: &mut Told) {
     for warning in view.compiled().warnings.to_string().lines() {
         let _told = writeln!(std::io::stderr().lock(), "{warning}");
     }
-    for undefined in view.undefined() {
-        let _told = writeln!(std::io::stderr().lock(), "warning: {undefined}");
-    }
+    told.warn(view.undefined());
 }
 
 fn told(out: &mut dyn Write, format: Format, made: &Materialised) -> Result<(), Failure> {
@@ -148,11 +151,19 @@ pub(crate) fn print_contents(out: &mut dyn Write, format: Format, view: &View) -
 }
 
 /// Prints changes as they come, and does not end.
-pub(crate) fn follow(out: &mut dyn Write, format: Format, view: &mut View) -> Result<(), Failure> {
+pub(crate) fn follow(
+    out: &mut dyn Write,
+    format: Format,
+    view: &mut View,
+    told: &mut Told,
+    stopwatch: &Stopwatch,
+) -> Result<(), Failure> {
     loop {
+        stopwatch.reset();
         if let Some(changes) = view.wait(Duration::from_secs(3600))? {
             print_changes(out, format, view, &changes)?;
             out.flush()?;
+            told.warn(view.undefined());
         }
     }
 }

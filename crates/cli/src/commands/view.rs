@@ -9,7 +9,9 @@ use crate::args::{Global, ViewCommand};
 use crate::commands::{query, serve};
 use crate::context;
 use crate::failure::Failure;
+use crate::limits::Stopwatch;
 use crate::output;
+use crate::undefined::Told;
 
 /// Runs one of the view commands.
 pub(crate) fn run(global: &Global, command: ViewCommand) -> Result<(), Failure> {
@@ -17,7 +19,7 @@ pub(crate) fn run(global: &Global, command: ViewCommand) -> Result<(), Failure> 
     match command {
         ViewCommand::Keep { name, text } => {
             let mut view = party.keep_view(&name, &query::read(&text)?)?;
-            query::warn(&view);
+            query::warn(&view, &mut Told::default());
             Ok(view.catch_up()?)
         }
         ViewCommand::List => {
@@ -54,12 +56,13 @@ fn show(
             query::print_changes(&mut out, global.format, &view, &told)?;
         }
     }
-    query::warn(&view);
+    let mut undefined = Told::default();
+    query::warn(&view, &mut undefined);
     query::print_contents(&mut out, global.format, &view)?;
     if let Some(peers) = peers {
         out.flush()?;
         let _node = serve::dial(party.database(), peers)?;
-        query::follow(&mut out, global.format, &mut view)?;
+        query::follow(&mut out, global.format, &mut view, &mut undefined, &Stopwatch::default())?;
     }
     Ok(())
 }

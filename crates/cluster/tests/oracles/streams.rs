@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use motet_algebra::text::load;
-use motet_algebra::{Budget, Changes, Counted, Naive, Program, Registry, Runtime, RuntimeError, optimise};
+use motet_algebra::{
+    Budget, Cancel, Changes, Counted, Naive, Program, Registry, Runtime, RuntimeError, optimise,
+};
 use motet_cluster::Cluster;
 use motet_logic::{Catalog, Compiled, Interface, Source, compile};
 
@@ -12,7 +14,8 @@ use crate::program::{Case, Contents, difference};
 use crate::shrink::shrink;
 
 /// What a case costs at most; a few cases cost more, and are left out.
-const BUDGET: Budget = Budget { iterations: 1_000, rows: 30_000, ticks: 0 };
+pub(crate) const BUDGET: Budget =
+    Budget { iterations: 1_000, rows: 30_000, memory: u64::MAX, ticks: 0, cancel: Cancel::NEVER };
 
 /// What came of a case.
 pub(crate) enum Outcome {

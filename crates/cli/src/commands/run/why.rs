@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use motet_algebra::{Budget, Row};
+use motet_algebra::Row;
 use motet_logic::Compiled;
 use motet_logic::why::{Account, Contents, Pattern};
 
@@ -39,7 +39,8 @@ impl<'a> Question<'a> {
         }
         let inputs = super::stored_rows(compiled, args.facts.as_deref())?;
         let mut runtime = super::start(&compiled.observed(), args.runtime)?;
-        let changes = runtime.step(&inputs, Budget::default());
+        let (budget, _stopwatch) = args.limits.budget();
+        let changes = runtime.step(&inputs, budget);
         let row = |(row, _): (Row, i64)| row;
         let contents: Contents = changes
             .map_err(|error| Failure::Failed(error.to_string()))?
