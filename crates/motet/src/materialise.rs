@@ -123,7 +123,7 @@ impl Party {
         let inputs: Changes = stored.iter().map(|(name, rows)| (name.clone(), once(rows))).collect();
         let runtime = query.runtime.start(&compiled).map_err(|error| Error::Plan(error.to_string()));
         let mut contents = Contents::new();
-        apply(&mut contents, &runtime?.step(&inputs, query.budget)?);
+        apply(&mut contents, &runtime?.step(&inputs, query.budget.clone())?);
         let used = rules::used(&query.source(), &catalog);
         let text = Value::text(query.text.as_str());
         let saved: BTreeMap<String, Value> =

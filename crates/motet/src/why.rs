@@ -33,7 +33,7 @@ impl Party {
         let mut runtime = runtime.map_err(|error| Error::Plan(error.to_string()))?;
         let inputs: Changes = stored.iter().map(|(name, rows)| (name.clone(), once(rows))).collect();
         let mut contents = Contents::new();
-        apply(&mut contents, &runtime.step(&inputs, query.budget)?);
+        apply(&mut contents, &runtime.step(&inputs, query.budget.clone())?);
         let origins = |base: &Interface, row: &Row| self.origin(base, row);
         Ok(read(&mut Account::new(&compiled, &contents, &stored).origins(&origins)))
     }

@@ -38,7 +38,7 @@ pub(crate) struct Wish {
 }
 
 /// What may be asked of a view.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Question {
     /// All rows of its outputs, up to so many of each.
     Rows(usize),
@@ -166,7 +166,7 @@ fn open(database: &Database, circuits: &Circuits, wish: &Wish) -> Result<View, E
         return circuits.watch(&wish.parties, &wish.query);
     }
     let party = database.party(&wish.parties[0])?; // the console sees to it that it is one
-    match party.open_view(&wish.name, wish.query.runtime, wish.query.budget) {
+    match party.open_view(&wish.name, wish.query.runtime, wish.query.budget.clone()) {
         Err(Error::NoSuchView(_)) => party.keep_view(&wish.name, &wish.query),
         opened => opened,
     }
@@ -210,8 +210,8 @@ impl Told {
     }
 
     fn reply(&mut self, question: Question, voice: &Voice) -> Json {
-        if let Question::Resume(budget) = question {
-            self.view.resume(budget);
+        if let Question::Resume(budget) = &question {
+            self.view.resume(budget.clone());
         }
         self.catch_up(voice);
         let Question::Rows(limit) = question else { return self.digest() };

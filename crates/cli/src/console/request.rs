@@ -285,6 +285,8 @@ fn budget(request: &Json) -> Result<Budget, String> {
         rows: number("max_rows", usual.rows)?,
         iterations: number("max_rounds", usual.iterations)?,
         ticks: number("max_ticks", usual.ticks)?,
+        memory: number("max_memory", usual.memory)?,
+        cancel: usual.cancel,
     })
 }
 
