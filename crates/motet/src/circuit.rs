@@ -91,11 +91,14 @@ impl Inbox {
         *self.contents.borrow_mut() = Rc::downgrade(contents);
     }
 
-    /// The rows of its outputs when all that waits has been taken in.
-    fn outcome(&self) -> Contents {
-        let mut contents = self.contents.borrow().upgrade().map(|one| (*one).clone()).unwrap_or_default();
-        self.epochs.borrow().iter().for_each(|changes| apply(&mut contents, changes));
-        contents
+    /// The rows of an output when all that waits has been taken in.
+    fn outcome(&self, output: &RelationName) -> BTreeSet<Row> {
+        let taken = self.contents.borrow().upgrade();
+        let mut rows = taken.and_then(|contents| contents.get(output).cloned()).unwrap_or_default();
+        for changes in self.epochs.borrow().iter().filter_map(|changes| changes.get(output)) {
+            take_in(output, &mut rows, changes);
+        }
+        rows
     }
 }
 
@@ -104,12 +107,15 @@ impl Inbox {
 /// # Panics
 /// If a row comes that is there, or goes that is not.
 pub(crate) fn apply(contents: &mut Contents, changes: &Changes) {
-    for (relation, rows) in changes {
-        let contents = contents.entry(relation.clone()).or_default();
-        for (row, weight) in rows {
-            let changed = if *weight > 0 { contents.insert(row.clone()) } else { contents.remove(row) };
-            assert!(changed, "a change of {relation} adds up with its contents");
-        }
+    for (relation, changes) in changes {
+        take_in(relation, contents.entry(relation.clone()).or_default(), changes);
+    }
+}
+
+fn take_in(relation: &str, rows: &mut BTreeSet<Row>, changes: &[(Row, i64)]) {
+    for (row, weight) in changes {
+        let changed = if *weight > 0 { rows.insert(row.clone()) } else { rows.remove(row) };
+        assert!(changed, "a change of {relation} adds up with its contents");
     }
 }
 
@@ -218,21 +224,30 @@ impl Circuit {
         budget: &Budget,
     ) -> Result<(Rc<Inbox>, Contents), RuntimeError> {
         while self.drive(budget, None)? {}
-        let others: Vec<Rc<Inbox>> = self.readers.iter().filter_map(Weak::upgrade).collect();
-        let twin = others.iter().find(|other| other.binding == binding);
-        let mut contents = twin.or(others.first()).map(|other| other.outcome()).unwrap_or_default();
-        if twin.is_none() {
-            contents.retain(|relation, _| !self.program.bound.contains_key(relation));
+        let mut contents = self.heard_by_others(&binding);
+        let asked = if self.bindings.contains(&binding) { Changes::new() } else { self.asked(&binding, 1) };
+        if !asked.is_empty() {
+            let changes = self.runtime.step(&asked, budget.clone())?;
+            self.bindings.insert(binding.clone());
+            apply(&mut contents, &self.part(&binding, &changes));
         }
         let inbox = Rc::new(Inbox { binding, epochs: RefCell::default(), contents: RefCell::default() });
-        if twin.is_none() {
-            let asked = self.asked(&inbox.binding, 1);
-            let changes = self.runtime.step(&asked, budget.clone())?;
-            self.bindings.extend(asked.into_values().flatten().map(|(row, _)| row));
-            apply(&mut contents, &self.part(&inbox.binding, &changes));
-        }
         self.readers.push(Rc::downgrade(&inbox));
         Ok((inbox, contents))
+    }
+
+    /// What the outputs hold of a binding that somebody else reads them by already. An output need not depend on all
+    /// parameters.
+    fn heard_by_others(&self, binding: &Row) -> Contents {
+        let others: Vec<Rc<Inbox>> = self.readers.iter().filter_map(Weak::upgrade).collect();
+        let relations = self.program.compiled.program.relations.iter();
+        let known = |(name, _): (&RelationName, &_)| {
+            let places = self.program.bound.get(name).map_or(&[][..], Vec::as_slice);
+            let same =
+                |other: &&Rc<Inbox>| places.iter().all(|place| other.binding[*place] == binding[*place]);
+            Some((name.clone(), others.iter().find(same)?.outcome(name)))
+        };
+        relations.filter(|(_, relation)| relation.output).filter_map(known).collect()
     }
 
     /// Lets the first reader in: what its outputs hold comes with the first epoch.

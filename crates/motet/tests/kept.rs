@@ -7,7 +7,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use common::{Peer, Remembering, bundles, rows, seal_key};
@@ -247,12 +247,12 @@ fn live(medium: &FaultyMedium, seed: u64, told: &mut (Option<PublicKey>, bool)) 
     let root = ItemId::root(&party.key());
     let mut view = party.keep_view("titles", &query().on(RuntimeKind::Naive))?;
     told.0 = Some(party.key());
-    for number in 0..8 {
-        party.set(root, "title", format!("{}", number % 5))?;
+    for number in 0..6 {
+        party.set(root, "title", format!("{}", number % 4))?;
         if number % 3 != 1 {
             view.poll()?;
         }
-        if number == 4 {
+        if number == 3 {
             drop(view);
             view = party.open_view("titles", RuntimeKind::Naive, Budget::default())?;
         }
@@ -278,6 +278,7 @@ fn replayed(titles: &[Value]) -> BTreeSet<(String, Vec<Value>)> {
 #[test]
 fn a_crash_neither_loses_nor_repeats_an_epoch() {
     let mut kept = 0;
+    let mut expected: BTreeMap<Vec<Value>, _> = BTreeMap::new();
     for nth in 1.. {
         let medium = FaultyMedium::default();
         medium.fail_at(nth);
@@ -301,7 +302,8 @@ fn a_crash_neither_loses_nor_repeats_an_epoch() {
             let runtime = RUNTIMES[usize::from(nth % 16 == 0)];
             let mut view = party.open_view("titles", runtime, Budget::default()).unwrap();
             view.catch_up().unwrap();
-            assert_eq!(rows_of(&view), replayed(&titles), "operation {nth}: {titles:?}");
+            let expected = expected.entry(titles.clone()).or_insert_with(|| replayed(&titles));
+            assert_eq!(rows_of(&view), *expected, "operation {nth}: {titles:?}");
         }
         if !medium.has_failed() {
             assert!(kept > 40, "only {kept} crashes after the view was kept");

@@ -226,10 +226,10 @@ fn a_view_that_asks_too_much_stops_alone() {
         party.set(root, "small", 10).unwrap();
         party.set(root, "large", 10).unwrap();
         let circuits = database.circuits();
-        let mut small = circuits.watch(&key, &counting("small", runtime, 2000)).unwrap();
-        let mut large = circuits.watch(&key, &counting("large", runtime, 2000)).unwrap();
+        let mut small = circuits.watch(&key, &counting("small", runtime, 800)).unwrap();
+        let mut large = circuits.watch(&key, &counting("large", runtime, 800)).unwrap();
         assert_eq!(circuits.count(), 1);
-        party.set(root, "large", 10_000).unwrap();
+        party.set(root, "large", 1500).unwrap();
         party.set(root, "small", 20).unwrap();
         small.catch_up().unwrap();
         assert_eq!(small.rows("up").count(), 21);
@@ -238,13 +238,13 @@ fn a_view_that_asks_too_much_stops_alone() {
             assert_eq!(large.rows("up").count(), 11, "it stays where it was");
         }
         // Somebody whose budget is too small at the start is refused, and in nobody's way.
-        assert!(circuits.watch(&key, &counting("large", runtime, 100)).is_err());
+        assert!(circuits.watch(&key, &counting("large", runtime, 40)).is_err());
         party.set(root, "small", 30).unwrap();
         small.catch_up().unwrap();
         assert_eq!(small.rows("up").count(), 31);
         large.resume(Budget::default());
         large.catch_up().unwrap();
-        assert_eq!(large.rows("up").count(), 10_001);
+        assert_eq!(large.rows("up").count(), 1501);
         party.set(root, "large", 3).unwrap();
         large.catch_up().unwrap();
         assert_eq!(large.rows("up").count(), 4);
