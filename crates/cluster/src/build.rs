@@ -113,7 +113,7 @@ impl<'r, W: PackedRow> Context<'_, 'r, W> {
         for (name, assigned) in &stage.targets {
             let before = builder.relations.remove(name);
             let (flow, task) = contents(builder, before, name, assigned);
-            let rows = metered(builder.set(flow), task);
+            let rows = builder.set(flow).inspect_batch(move |_, changes| task.count_changes(changes.len()));
             builder.relations.insert(name.clone(), rows.clone());
             all.push((name.clone(), rows.leave(self.root)));
         }
@@ -136,23 +136,16 @@ impl<'r, W: PackedRow> Context<'_, 'r, W> {
         for ((name, assigned), (variable, before)) in stage.targets.iter().zip(variables) {
             let (flow, task) = contents(builder, before, name, assigned);
             // Always a reduction, even of what is a set already: it settles each round before the next begins.
-            let rows = metered(builder.distinct(flow.rows), task);
+            let rows = builder.distinct(flow.rows).inspect_batch(move |_, changes| {
+                task.count_changes(changes.len());
+                let last = changes.iter().map(|(_, time, _)| time.inner).max();
+                last.into_iter().for_each(|round| task.count_round(u64::from(round) + 1));
+            });
             variable.set(rows.clone());
             all.push((name.clone(), rows.leave(self.root)));
         }
         all
     }
-}
-
-/// Counts the changes of a relation, and the rounds in which they happen.
-fn metered<'s, W: PackedRow>(rows: Rows<'s, W>, task: Task) -> Rows<'s, W> {
-    rows.inspect_batch(move |_, changes| {
-        task.count_changes(changes.len());
-        let last = changes.iter().map(|(_, time, _)| time.inner).max();
-        if let Some(round) = last {
-            task.count_round(u64::from(round) + 1);
-        }
-    })
 }
 
 /// What a relation was before, and what its rules give; and the task that the rules have together, for which operators
@@ -163,19 +156,19 @@ fn contents<'s, W: PackedRow>(
     name: &RelationName,
     assigned: &[plan::Assigned],
 ) -> (Flow<'s, W>, Task) {
-    let sites: Vec<Site> = assigned.iter().map(|(_, rule)| Site::new(name, rule)).collect();
+    let task = builder.task(assigned.iter().map(|(_, rule)| Site::new(name, rule)).collect());
     let mut flows: Vec<Flow<'s, W>> = Vec::new();
-    for ((node, _), site) in assigned.iter().zip(&sites) {
-        builder.work_for(vec![site.clone()]);
-        flows.push(builder.node(node));
-    }
-    let task = builder.work_for(sites).clone();
-    if flows.len() > 1 {
-        for (rule, flow) in flows.iter_mut().enumerate() {
-            let task = task.clone();
-            flow.rows = flow.rows.clone().inspect_batch(move |_, _| task.given_by(rule));
+    for (rule, (node, _)) in assigned.iter().enumerate() {
+        let of_rule = task.of_rule(rule);
+        builder.work_for(of_rule.clone());
+        let mut flow = builder.node(node);
+        // Where no operator works for a rule, somebody has to say that rows are its.
+        if assigned.len() > 1 && matches!(node, plan::Node::Read(_) | plan::Node::Rows(_)) {
+            flow.rows = flow.rows.inspect_batch(move |_, _| of_rule.note());
         }
+        flows.push(flow);
     }
+    builder.work_for(task.clone());
     flows.extend(before.map(|rows| Flow { rows, degree: 0 }));
     (builder.sum(flows), task)
 }

@@ -189,7 +189,7 @@ impl<W: PackedRow> Held<W> {
             }
         }
         self.check_weights(name, &mut batch)?;
-        task.hold(u64::try_from(batch.len()).unwrap_or(u64::MAX), 1);
+        task.hold_updates(batch.len(), 1);
         Ok(batch)
     }
 

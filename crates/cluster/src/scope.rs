@@ -22,8 +22,6 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::batcher::merge::vec::VecMerger;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
-use differential_dataflow::trace::TraceReader;
-use differential_dataflow::trace::implementations::spine_fueled::SpineBatch;
 use differential_dataflow::trace::implementations::{
     ContainerChunker, KeyBuilder, KeySpine, ValBuilder, ValSpine,
 };
@@ -33,7 +31,6 @@ use motet_algebra::{Aggregate, RelationName, Row, Site};
 use motet_fact::Value;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::empty;
-use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::scope::Iterative;
 use timely::order::Product;
@@ -105,10 +102,14 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         }
     }
 
-    /// The operators to come are made for this rule, or these.
-    pub(crate) fn work_for(&mut self, sites: Vec<Site>) -> &Task {
-        self.task = self.shared.task(sites);
-        &self.task
+    /// The operators to come are made for this.
+    pub(crate) fn work_for(&mut self, task: Task) {
+        self.task = task;
+    }
+
+    /// The work of a relation, with its rules.
+    pub(crate) fn task(&self, sites: Vec<Site>) -> Task {
+        self.shared.task(sites)
     }
 
     /// The operators of a node.
@@ -280,7 +281,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         mut make: impl FnMut(&[(&W, i64)], &mut Vec<(W, i64)>) + 'static,
     ) -> Index<'s, W> {
         let task = self.task.clone();
-        let reduced = arrange_index(pairs, &self.task)
+        arrange_index(pairs, &self.task)
             .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
             name,
             move |_key, input, output| {
@@ -290,9 +291,8 @@ impl<'s, W: PackedRow> Stage<'s, W> {
                     make(input, output);
                 }
             },
-            fill,
-        );
-        metered(reduced, &self.task, 2)
+            fill(&self.task),
+        )
     }
 
     /// A side of a join, indexed by its key, with its degree, which is at most the one given.
@@ -361,9 +361,16 @@ fn restore<W: PackedRow>(emit: &[Origin]) -> impl Fn(&W, &W) -> W + Clone + 'sta
 /// What one key's changes become in the batch that an arrangement is built from.
 type KeyedChange<W> = ((W, W), Moment, i64);
 
-fn fill<W: PackedRow>(batch: &mut Vec<KeyedChange<W>>, key: &W, changes: &mut Vec<(W, Moment, i64)>) {
-    batch.clear();
-    batch.extend(changes.drain(..).map(|(value, time, weight)| ((key.clone(), value), time, weight)));
+/// Puts one key's changes into such a batch, and counts them: the arrangement keeps them.
+fn fill<W: PackedRow>(
+    task: &Task,
+) -> impl FnMut(&mut Vec<KeyedChange<W>>, &W, &mut Vec<(W, Moment, i64)>) + use<W> {
+    let task = task.clone();
+    move |batch, key, changes| {
+        task.hold_updates(changes.len(), 2);
+        batch.clear();
+        batch.extend(changes.drain(..).map(|(value, time, weight)| ((key.clone(), value), time, weight)));
+    }
 }
 
 /// The aggregate of a group: its values, each with the number of rows that have it, and each with so many columns. A
@@ -440,8 +447,8 @@ fn arrange_keys<'s, W: PackedRow>(rows: Rows<'s, W>, task: &Task) -> Keys<'s, W>
 
 /// The rows of a collection, each once, arranged.
 fn distinct_keys<'s, W: PackedRow>(rows: Rows<'s, W>, task: &Task) -> Keys<'s, W> {
-    let of = task.clone();
-    let keys = arrange_keys(rows, task)
+    let (of, kept) = (task.clone(), task.clone());
+    arrange_keys(rows, task)
         .reduce_abelian::<_, KeyBuilder<W, Moment, i64>, KeySpine<W, Moment, i64>, _, _>(
         "Distinct",
         move |row, input, output| {
@@ -449,23 +456,10 @@ fn distinct_keys<'s, W: PackedRow>(rows: Rows<'s, W>, task: &Task) -> Keys<'s, W
             assert!(there || of.is_stopped(), "{row:?} is there a negative number of times");
             output.push(((), 1));
         },
-        |batch, row, changes| {
+        move |batch, row, changes| {
+            kept.hold_updates(changes.len(), 1);
             batch.clear();
             batch.extend(changes.drain(..).map(|(unit, time, weight)| ((row.clone(), unit), time, weight)));
         },
-    );
-    metered(keys, task, 1)
-}
-
-/// Counts the updates of an index that is not made by a batcher.
-fn metered<'s, Tr>(index: Arranged<'s, Tr>, task: &Task, rows: u64) -> Arranged<'s, Tr>
-where
-    Tr: TraceReader<Batch: SpineBatch> + 'static,
-{
-    let task = task.clone();
-    let stream = index.stream.inspect(move |span| {
-        let updates = span.inner.as_ref().map_or(0, SpineBatch::len);
-        task.hold(u64::try_from(updates).unwrap_or(u64::MAX), rows);
-    });
-    Arranged { stream, trace: index.trace }
+    )
 }

@@ -24,40 +24,50 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The work of a rule; or of several, of which [`Task::given_by`] says which gave rows last.
+    /// The work of a rule; or of several of one relation, together.
     ///
     /// # Panics
     /// Without any.
     pub(crate) fn task(&self, sites: Vec<Site>) -> Task {
         assert!(!sites.is_empty(), "somebody is worked for");
         let sites = Rc::new(Sites { all: sites, last: Cell::new(0) });
-        Task { shared: self.clone(), sites }
+        Task { shared: self.clone(), sites, rule: None }
     }
 }
 
-/// The work of an operator.
+/// The work of an operator: for one rule, or for all of a relation together. Of these the one is blamed that was worked for
+/// last.
 #[derive(Clone)]
 pub(crate) struct Task {
     shared: Shared,
     sites: Rc<Sites>,
+    /// Of the rules the one that is worked for.
+    rule: Option<usize>,
 }
 
 /// The rules that are worked for.
 struct Sites {
     all: Vec<Site>,
-    /// The one that gave rows last.
+    /// The one that was worked for last.
     last: Cell<usize>,
 }
 
 impl Task {
-    /// The rule that is worked for.
-    pub(crate) fn site(&self) -> &Site {
-        &self.sites.all[self.sites.last.get()]
+    /// The part of the work that is for one of the rules.
+    pub(crate) fn of_rule(&self, rule: usize) -> Task {
+        Task { rule: Some(rule), ..self.clone() }
     }
 
-    /// Notes that a rule gave rows.
-    pub(crate) fn given_by(&self, rule: usize) {
-        self.sites.last.set(rule);
+    /// The rule that is worked for.
+    pub(crate) fn site(&self) -> &Site {
+        &self.sites.all[self.rule.unwrap_or_else(|| self.sites.last.get())]
+    }
+
+    /// Notes that this is being worked on.
+    pub(crate) fn note(&self) {
+        if let Some(rule) = self.rule {
+            self.sites.last.set(rule);
+        }
     }
 
     /// Whether there is nothing more to be done: nothing that is made now is looked at.
@@ -67,18 +77,20 @@ impl Task {
 
     /// Notes that a row was worked on.
     pub(crate) fn work(&self) {
+        self.note();
         self.shared.meter.work(1, self.site());
     }
 
     /// Counts a row that was put together.
     pub(crate) fn count_row(&self) {
+        self.note();
         self.shared.meter.rows(1, self.site());
     }
 
     /// Counts changes of a relation.
     pub(crate) fn count_changes(&self, changes: usize) {
         self.shared.meter.rows(changes, self.site());
-        self.hold(u64::try_from(changes).unwrap_or(u64::MAX), 1);
+        self.hold_updates(changes, 1);
     }
 
     /// Notes that a loop is in this round, the first being 1.
@@ -89,6 +101,11 @@ impl Task {
     /// Counts updates that are kept, each of so many rows.
     pub(crate) fn hold(&self, updates: u64, rows: u64) {
         self.shared.meter.hold(updates.saturating_mul(self.update_bytes(rows)), self.site());
+    }
+
+    /// The same, of a number of another type.
+    pub(crate) fn hold_updates(&self, updates: usize, rows: u64) {
+        self.hold(u64::try_from(updates).unwrap_or(u64::MAX), rows);
     }
 
     /// Counts updates that are kept no more.

@@ -140,7 +140,7 @@ impl Replay {
         for statement in &mut program.statements {
             if let Statement::Next { relation, expression, .. } = statement {
                 targets.insert(relation.clone());
-                let (relation, expression) = (format!("{relation} then").into(), expression.clone());
+                let (relation, expression) = (format!("{relation} then"), expression.clone());
                 *statement = Statement::assign(relation, expression);
             }
         }

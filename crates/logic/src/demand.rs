@@ -14,7 +14,9 @@
 //! A demand begins with a constant or a parameter (whose values are rows in a lifted program): that a variable is bound by an atom which is itself read whole
 //! saves nothing. What is negated, aggregated or asked for its CID must be complete, and so must be all that it depends
 //! on; outputs are complete too. These are left as they are. So no new cycle goes through a negation: what is
-//! complete never reads a demand.
+//! complete never reads a demand. Demands in which there are constants only are settled at once ([`constants`]).
+
+mod constants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +50,7 @@ pub(crate) fn rewrite(
         relations.known.insert(names[name].clone(), known);
     }
     let rewritten = rules.iter().flat_map(|rule| demand.rule(rule)).collect();
-    Some((rewritten, relations))
+    Some((constants::settle(rewritten, &names.values().collect()), relations))
 }
 
 /// The relations that hold all their rows: outputs, whatever more rows of which could take rows away, and what is not
