@@ -8,8 +8,8 @@ use std::sync::Arc;
 use motet_fact::{Kind, Value};
 
 use crate::{
-    Budget, Cancel, Changes, ColumnType, Expression, Program, Relation, RelationName, Row, Runtime, RuntimeError,
-    Statement,
+    Budget, Cancel, Changes, ColumnType, Expression, Program, Relation, RelationName, Row, Runtime,
+    RuntimeError, Statement,
 };
 
 /// Puts a runtime to the contract.

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use motet_algebra::{
-    Aggregate, Budget, CID_COLUMN, Cancel, Changes, Column, ColumnType, Comparison, Expression, Formula, Function,
-    Naive, Program, Relation, Row, Runtime, RuntimeError, SchemaError, Statement, Term,
+    Aggregate, Budget, CID_COLUMN, Cancel, Changes, Column, ColumnType, Comparison, Expression, Formula,
+    Function, Naive, Program, Relation, Row, Runtime, RuntimeError, SchemaError, Statement, Term,
 };
 use motet_fact::{Kind, Value, codec};
 

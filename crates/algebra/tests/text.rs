@@ -3,8 +3,8 @@
 
 mod common;
 
-use motet_algebra::text::diagnostic::Source;
 use motet_algebra::plan::{End, Format};
+use motet_algebra::text::diagnostic::Source;
 use motet_algebra::text::{load, load_plan, parse, parse_plan};
 use motet_algebra::{Clocked, Naive, Plan, Program, Registry};
 use proptest::prelude::*;
@@ -200,8 +200,11 @@ fn relations_may_be_called_source_and_sink() {
         source sink from csv \"a\";\nsink :- source;\nsink source to car \"b\";\n";
     let plan = parse_plan(&Source::new("test", text), &Registry::default()).unwrap();
     assert_eq!((plan.sources.len(), plan.program.statements.len(), plan.sinks.len()), (1, 1, 1));
-    assert_eq!(plan.to_string(), "relation sink(x: int) output;\nrelation source(x: int) input;\n\
-        source sink from csv \"a\";\nsink :- source;\nsink source to car \"b\";\n");
+    assert_eq!(
+        plan.to_string(),
+        "relation sink(x: int) output;\nrelation source(x: int) input;\n\
+        source sink from csv \"a\";\nsink :- source;\nsink source to car \"b\";\n"
+    );
 }
 
 #[test]
@@ -289,7 +292,8 @@ fn ends_fit_their_relations() {
         7 | sink b to lines "-";
           | ^^^^^^^^^^^^^^^^^^^^
           = write lines "-" changes
-    "#]].assert_eq(&told.join("\n"));
+    "#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]

@@ -74,7 +74,9 @@ fn program(bodies: Vec<(bool, Expression)>) -> Program {
     let relation = |input| Relation { columns: columns.clone(), input, event: false, output: !input };
     let relations = [("a", true), ("b", true), ("p", false), ("q", false)];
     let relations = relations.map(|(name, input)| (name.into(), relation(input))).into();
-    let body = bodies.into_iter().map(|(first, expression)| Statement::assign(if first { "p" } else { "q" }, expression));
+    let body = bodies
+        .into_iter()
+        .map(|(first, expression)| Statement::assign(if first { "p" } else { "q" }, expression));
     let body: Vec<_> = body.collect();
     let start = Statement::assign("p", read("a"));
     let both = Statement::assign("q", read("q"));

@@ -18,7 +18,8 @@ pub(crate) fn size(text: &str) -> Option<u64> {
 fn amount(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let of = |(unit, factor): &(&str, u64)| Some((text.strip_suffix(unit)?, *factor));
     let (number, factor) = units.iter().find_map(of)?;
-    let number: u64 = number.parse().ok().filter(|_| number.starts_with(|letter: char| letter.is_ascii_digit()))?;
+    let number: u64 =
+        number.parse().ok().filter(|_| number.starts_with(|letter: char| letter.is_ascii_digit()))?;
     number.checked_mul(factor)
 }
 

@@ -241,9 +241,14 @@ fn a_transaction_over_budget_is_refused_and_the_next_is_not() {
             let refused: Json = serde_json::from_str(&answers[1]).unwrap();
             assert_eq!(refused["error"]["line"], 2, "{runtime}");
             let message = refused["error"]["message"].as_str().unwrap();
-            let begin = format!("the budget of {number} {what} ran out while computing `Reach`, rule at program.pomo:");
+            let begin = format!(
+                "the budget of {number} {what} ran out while computing `Reach`, rule at program.pomo:"
+            );
             assert!(message.starts_with(&begin), "{runtime}: {message}");
-            assert!(message.ends_with("(Reach(x: X, y: Z) :- Reach(x: X, y: Y), Edge(x: Y, y: Z).)"), "{message}");
+            assert!(
+                message.ends_with("(Reach(x: X, y: Z) :- Reach(x: X, y: Y), Edge(x: Y, y: Z).)"),
+                "{message}"
+            );
             let third = r#"{"epoch":2,"changes":{"Reach":[[[1,3],1],[[2,3],1]],"Seen":[[[2],1]],"Size":[[[1],-1],[[3],1]]}}"#;
             assert_eq!(answers[2], third, "{runtime}");
         }
@@ -308,7 +313,10 @@ Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.
 ";
     let script = [
         (r#"{"insert": {"Part": [[1]]}}"#, r#"{"epoch":1,"changes":{"Share":[[[1,12],1]]}}"#.to_owned()),
-        (r#"{"insert": {"Part": [[0]]}}"#, format!(r#"{{"epoch":2,"changes":{{}},"undefined":[{}]}}"#, UNDEFINED)),
+        (
+            r#"{"insert": {"Part": [[0]]}}"#,
+            format!(r#"{{"epoch":2,"changes":{{}},"undefined":[{}]}}"#, UNDEFINED),
+        ),
         (r#"{"insert": {"Part": [[2]]}}"#, r#"{"epoch":3,"changes":{"Share":[[[2,6],1]]}}"#.to_owned()),
         (r#"{"insert": {"Part": [["0"]]}}"#, String::new()),
         (r#"{"delete": {"Part": [[0]]}}"#, r#"{"epoch":4,"changes":{},"undefined":[]}"#.to_owned()),
@@ -318,7 +326,8 @@ Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.
     let bench = Bench::new(program, &[]);
     for runtime in RUNTIMES {
         let answers = bench.answers(&["--runtime", runtime], &input);
-        for (answer, (_, wanted)) in answers.iter().zip(&script).filter(|(_, (_, wanted))| !wanted.is_empty()) {
+        for (answer, (_, wanted)) in answers.iter().zip(&script).filter(|(_, (_, wanted))| !wanted.is_empty())
+        {
             assert_eq!(answer, wanted, "{runtime}");
         }
     }

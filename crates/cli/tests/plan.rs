@@ -126,7 +126,13 @@ fn a_plan_says_where_its_rows_come_from_and_go_to() {
 #[test]
 fn a_plan_with_ends_is_printed_as_it_is() {
     let directory = plan_directory(PLAN);
-    let output = motet(&["run", "--ra", "--print-ra"].map(Path::new).into_iter().chain([&*directory.path().join("plan.ra")]).collect::<Vec<_>>());
+    let output = motet(
+        &["run", "--ra", "--print-ra"]
+            .map(Path::new)
+            .into_iter()
+            .chain([&*directory.path().join("plan.ra")])
+            .collect::<Vec<_>>(),
+    );
     assert_eq!(String::from_utf8(output.stdout).unwrap(), PLAN);
 }
 
@@ -145,7 +151,8 @@ fn flags_make_ends_and_go_before_those_of_a_plan() {
     let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
     assert_eq!(read("seen.csv"), "x,y\n7,8\n");
     assert!(!directory.path().join("path.csv").exists());
-    let program = "relation Edge(x: int, y: int). input Edge. output Back. Back(x: Y, y: X) :- Edge(x: X, y: Y).";
+    let program =
+        "relation Edge(x: int, y: int). input Edge. output Back. Back(x: Y, y: X) :- Edge(x: X, y: Y).";
     std::fs::write(directory.path().join("back.pomo"), program).unwrap();
     let ends = ["--source", "Edge=edges.csv", "--sink", "Back=back.jsonl"];
     let plan = run(&[&["run", "back.pomo", "--print-ra"], &ends[..]].concat());
@@ -159,15 +166,19 @@ fn flags_make_ends_and_go_before_those_of_a_plan() {
 /// Lines in, changes out, by what the plan says alone.
 #[test]
 fn a_plan_may_follow_its_sources() {
-    let plan = PLAN.replace("lines \"in/more.jsonl\";", "lines \"-\" follow;").replace(
-        "lines \"path.jsonl\";",
-        "lines \"-\" changes;",
-    );
+    let plan = PLAN
+        .replace("lines \"in/more.jsonl\";", "lines \"-\" follow;")
+        .replace("lines \"path.jsonl\";", "lines \"-\" changes;");
     let directory = plan_directory(&plan);
-    std::fs::write(directory.path().join("lines"), "{\"x\": 2, \"y\": 3}\nnonsense\n[{\"x\": 2, \"y\": 3}, -1]\n").unwrap();
+    std::fs::write(
+        directory.path().join("lines"),
+        "{\"x\": 2, \"y\": 3}\nnonsense\n[{\"x\": 2, \"y\": 3}, -1]\n",
+    )
+    .unwrap();
     let lines = std::fs::File::open(directory.path().join("lines")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_motet"));
-    let output = command.current_dir(directory.path()).args(["run", "--ra", "plan.ra"]).stdin(lines).output().unwrap();
+    let output =
+        command.current_dir(directory.path()).args(["run", "--ra", "plan.ra"]).stdin(lines).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && told.contains("nonsense") | told.contains(":2"), "{told}");
     let mut rows: std::collections::BTreeMap<String, i64> = BTreeMap::new();
@@ -183,7 +194,16 @@ fn a_plan_may_follow_its_sources() {
 #[test]
 fn ends_that_do_not_fit_are_told_at_their_place() {
     let directory = plan_directory(&PLAN.replace("source edge from csv", "source path from csv"));
-    let output = motet(&["run", "--ra"].map(Path::new).into_iter().chain([&*directory.path().join("plan.ra")]).collect::<Vec<_>>());
+    let output = motet(
+        &["run", "--ra"]
+            .map(Path::new)
+            .into_iter()
+            .chain([&*directory.path().join("plan.ra")])
+            .collect::<Vec<_>>(),
+    );
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && told.contains("R045") && told.contains("plan.ra:3:8"), "{told}");
+    assert!(
+        output.status.code() == Some(1) && told.contains("R045") && told.contains("plan.ra:3:8"),
+        "{told}"
+    );
 }

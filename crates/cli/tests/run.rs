@@ -294,7 +294,16 @@ Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.
 ";
     let bench = Bench::new(program, &[("Part.csv", "x\n0\n3\n")]);
     for runtime in ["naive", "cluster"] {
-        let output = bench.motet(&["run", "program.pomo", "--facts", "facts", "--runtime", runtime, "--format", "csv"]);
+        let output = bench.motet(&[
+            "run",
+            "program.pomo",
+            "--facts",
+            "facts",
+            "--runtime",
+            runtime,
+            "--format",
+            "csv",
+        ]);
         assert_eq!((code(&output), stdout(&output)), (0, "x,y\n3,4\n"));
         let warning = "warning: `Share`, rule at program.pomo:3:1 (Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.): \
             1 row has no value for 12 / X\n";
@@ -306,9 +315,11 @@ Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.
 fn a_run_over_its_limits_writes_nothing_and_names_the_rule() {
     let bench = Bench::new(CLOSURE, &[("Edge.csv", "x,y\n1,2\n2,3\n3,4\n4,1\n")]);
     for runtime in ["naive", "cluster"] {
-        for (flag, limit, what) in
-            [("--max-rows", "7", "7 rows"), ("--max-rounds", "1", "1 iterations"), ("--max-memory", "300", "300 bytes")]
-        {
+        for (flag, limit, what) in [
+            ("--max-rows", "7", "7 rows"),
+            ("--max-rounds", "1", "1 iterations"),
+            ("--max-memory", "300", "300 bytes"),
+        ] {
             let output = bench.run_to_files(&["--runtime", runtime, flag, limit]);
             assert_eq!(code(&output), 1, "{runtime} {flag}");
             let told = stderr(&output);

@@ -21,15 +21,10 @@ pub(crate) enum Dropped<W> {
 }
 
 /// What is left of a row after all steps, or the step that drops it, and why.
-pub(crate) fn apply<W: PackedRow>(
-    row: W,
-    steps: &[Step],
-    task: &Task,
-) -> Result<W, (usize, Dropped<W>)> {
+pub(crate) fn apply<W: PackedRow>(row: W, steps: &[Step], task: &Task) -> Result<W, (usize, Dropped<W>)> {
     let mut numbered = steps.iter().enumerate();
-    numbered.try_fold(row, |row, (number, step)| {
-        apply_one(row, step, task).map_err(|dropped| (number, dropped))
-    })
+    numbered
+        .try_fold(row, |row, (number, step)| apply_one(row, step, task).map_err(|dropped| (number, dropped)))
 }
 
 fn apply_one<W: PackedRow>(row: W, step: &Step, task: &Task) -> Result<W, Dropped<W>> {

@@ -141,9 +141,7 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         let Flow { rows, degree } = self.node(input);
         let lossy = steps.iter().any(|step| matches!(step, Step::Keep { lossy: true, .. }));
         let note = |step: &Step| match step {
-            Step::Filter(_, term) | Step::Extend(_, _, term) => {
-                Some(self.ledger.operator(&self.task, term))
-            }
+            Step::Filter(_, term) | Step::Extend(_, _, term) => Some(self.ledger.operator(&self.task, term)),
             Step::Same(..) | Step::Is(..) | Step::Cid(..) | Step::Keep { .. } => None,
         };
         let notes: Vec<_> = steps.iter().map(note).collect();
@@ -283,16 +281,19 @@ impl<'s, W: PackedRow> Stage<'s, W> {
         let task = self.task.clone();
         arrange_index(pairs, &self.task)
             .reduce_abelian::<_, ValBuilder<W, W, Moment, i64>, ValSpine<_, _, _, _>, _, _>(
-            name,
-            move |_key, input, output| {
-                task.work();
-                if !task.is_stopped() {
-                    assert!(input.iter().all(|(_, weight)| *weight > 0), "a group holds rows that are there");
-                    make(input, output);
-                }
-            },
-            fill(&self.task),
-        )
+                name,
+                move |_key, input, output| {
+                    task.work();
+                    if !task.is_stopped() {
+                        assert!(
+                            input.iter().all(|(_, weight)| *weight > 0),
+                            "a group holds rows that are there"
+                        );
+                        make(input, output);
+                    }
+                },
+                fill(&self.task),
+            )
     }
 
     /// A side of a join, indexed by its key, with its degree, which is at most the one given.
@@ -448,8 +449,7 @@ fn arrange_keys<'s, W: PackedRow>(rows: Rows<'s, W>, task: &Task) -> Keys<'s, W>
 /// The rows of a collection, each once, arranged.
 fn distinct_keys<'s, W: PackedRow>(rows: Rows<'s, W>, task: &Task) -> Keys<'s, W> {
     let (of, kept) = (task.clone(), task.clone());
-    arrange_keys(rows, task)
-        .reduce_abelian::<_, KeyBuilder<W, Moment, i64>, KeySpine<W, Moment, i64>, _, _>(
+    arrange_keys(rows, task).reduce_abelian::<_, KeyBuilder<W, Moment, i64>, KeySpine<W, Moment, i64>, _, _>(
         "Distinct",
         move |row, input, output| {
             let there = input.iter().all(|(_, weight)| *weight > 0);

@@ -54,7 +54,8 @@ impl<W: PackedRow> Ledger<W> {
     /// How many rows are noted, of what, and for want of what.
     pub(crate) fn counts(&self) -> Vec<Undefined> {
         let operators = self.operators.borrow();
-        let count = |notes: &Rc<Notes<W>>| (notes.site.clone(), notes.term.clone(), notes.rows.borrow().len());
+        let count =
+            |notes: &Rc<Notes<W>>| (notes.site.clone(), notes.term.clone(), notes.rows.borrow().len());
         Undefined::sum(operators.iter().map(count))
     }
 }

@@ -80,7 +80,10 @@ fn of_several_rules_the_one_is_named_that_is_too_much() {
         assert_eq!(blamed(runtime.step(&inputs, Budget { rows: 10_000, ..Budget::default() })), ("rows", 3));
         let bytes = Budget { memory: 100_000, ..Budget::default() };
         assert_eq!(blamed(runtime.step(&inputs, bytes)), ("bytes", 3));
-        assert_eq!(blamed(runtime.step(&inputs, Budget { iterations: 0, ..Budget::default() })), ("iterations", 4));
+        assert_eq!(
+            blamed(runtime.step(&inputs, Budget { iterations: 0, ..Budget::default() })),
+            ("iterations", 4)
+        );
         assert_eq!(runtime.step(&inputs, Budget::default()).unwrap()["p"].len(), 40_000);
     }
 }
@@ -133,7 +136,10 @@ fn the_dictionary_forgets_what_was_refused() {
         assert_eq!((dictionary.borrow().len(), dictionary.borrow().bytes()), before);
     }
     assert_eq!(cluster.step(&many(), Budget::default()).unwrap()["m"].len(), 100);
-    assert_eq!(cluster.step(&rows(["a".into()], -1), Budget::default()).unwrap()["m"], [(vec!["a!".into()], -1)]);
+    assert_eq!(
+        cluster.step(&rows(["a".into()], -1), Budget::default()).unwrap()["m"],
+        [(vec!["a!".into()], -1)]
+    );
 }
 
 /// A plan that joins much and keeps little holds little: what adds up on its way to an index is not counted for ever.

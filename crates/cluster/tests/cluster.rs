@@ -218,7 +218,10 @@ fn an_epoch_over_budget_leaves_no_trace() {
     let first = cluster.step(&of("seed", &[([990], 1)]), budget.clone()).unwrap();
     assert_eq!(first["number"].len(), 10);
     assert_eq!(cluster.step(&of("seed", &[([5], 1), ([990], -1)]), budget.clone()), Err(error));
-    assert_eq!(cluster.step(&of("seed", &[([988], 1)]), budget.clone()), Ok(of("number", &[([988], 1), ([989], 1)])));
+    assert_eq!(
+        cluster.step(&of("seed", &[([988], 1)]), budget.clone()),
+        Ok(of("number", &[([988], 1), ([989], 1)]))
+    );
     assert_eq!(
         cluster.step(&of("seed", &[([988], -1)]), budget.clone()),
         Ok(of("number", &[([988], -1), ([989], -1)]))

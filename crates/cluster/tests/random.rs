@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use motet_algebra::naive::Naive;
 use motet_algebra::{
-    Aggregate, Budget, CID_COLUMN, Cancel, Changes, Column, ColumnType, Comparison, Expression, Formula, Function,
-    Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement, Stats, Term, optimise,
+    Aggregate, Budget, CID_COLUMN, Cancel, Changes, Column, ColumnType, Comparison, Expression, Formula,
+    Function, Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement, Stats, Term, optimise,
 };
 use motet_cluster::Cluster;
 use motet_fact::{Value, codec};

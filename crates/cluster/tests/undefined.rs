@@ -86,7 +86,10 @@ total :- group_by([k], s, sum(v), n);
             runtime.undefined().iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert!(step(i64::MAX, 1).is_empty());
-        assert_eq!(step(1, 1), ["`total`, rule at test:4:1 (total :- group_by([k], s, sum(v), n)): 1 row has no value for sum"]);
+        assert_eq!(
+            step(1, 1),
+            ["`total`, rule at test:4:1 (total :- group_by([k], s, sum(v), n)): 1 row has no value for sum"]
+        );
         assert!(step(1, -1).is_empty());
     }
 }

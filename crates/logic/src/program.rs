@@ -232,13 +232,8 @@ fn compile_given(
         return Err(report.finish(sources));
     }
     let places = Rules::of_all(&sources);
-    let compiler = Compiler {
-        sources: &sources,
-        places: &places,
-        relations: &relations,
-        rules: &rules,
-        edges: &edges,
-    };
+    let compiler =
+        Compiler { sources: &sources, places: &places, relations: &relations, rules: &rules, edges: &edges };
     let compiled = compiler.assemble(&components, report);
     Ok(Some((compiled, relations.parameters, lifted)))
 }

@@ -164,7 +164,8 @@ impl Party {
         let keeper = Keeper { party, name, definition, due: Changes::new(), cursor: epoch };
         let inbox = circuit.join_first(Vec::new());
         let origin = Origin::new(self.database(), &[self.key()], query.runtime)?;
-        let mut view = View::reading(compiled, Rc::new(RefCell::new(circuit)), inbox, origin, query.budget.clone());
+        let mut view =
+            View::reading(compiled, Rc::new(RefCell::new(circuit)), inbox, origin, query.budget.clone());
         let name = keeper.name.clone();
         view.keep(keeper, 0);
         view.poll().inspect_err(|_| self.with(|state| state.journal.forget(&name)))?;

@@ -186,7 +186,10 @@ fn a_refusal_names_its_rule_and_leaves_no_trace() {
     for seed in crate::first_seed()..crate::first_seed() + crate::cases(25) {
         judge(&generate::case(seed, Profile::Full), &mut Dice::new(seed ^ 0xb0d9e7), &mut tally);
     }
-    assert!(tally.refused * 4 > tally.tried && tally.refused < tally.tried, "some are refused, and some are not");
+    assert!(
+        tally.refused * 4 > tally.tried && tally.refused < tally.tried,
+        "some are refused, and some are not"
+    );
 }
 
 /// A program of which every input is reported, and so looked at whole: else rows that no output can show need not be
@@ -207,7 +210,8 @@ fn what_has_no_value_is_counted_for_each_rule() {
         let first = case.stream.first().map(|epoch| Case::advance(&mut Contents::new(), epoch));
         let kinds = kinds(&open(&compiled.program), &open(&compiled.demanded), &first.unwrap_or_default());
         for pair in kinds.chunks_exact(2) {
-            let [mut naive, mut cluster] = [0, 1].map(|place: usize| (pair[place].start)(pair[place].program.clone()));
+            let [mut naive, mut cluster] =
+                [0, 1].map(|place: usize| (pair[place].start)(pair[place].program.clone()));
             let mut contents = Contents::new();
             for epoch in &case.stream {
                 let inputs = Case::advance(&mut contents, epoch);
@@ -218,7 +222,9 @@ fn what_has_no_value_is_counted_for_each_rule() {
                 counted += undefined.len();
                 for one in undefined {
                     let rule = one.site.rule.expect("what is compiled is compiled from rules");
-                    assert!(text.lines().nth(rule.line - 1).unwrap().contains(rule.text.trim_end_matches('…')));
+                    assert!(
+                        text.lines().nth(rule.line - 1).unwrap().contains(rule.text.trim_end_matches('…'))
+                    );
                     rules.insert((seed, rule));
                 }
             }

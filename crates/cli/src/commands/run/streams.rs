@@ -108,7 +108,9 @@ impl Ends {
         });
         attach(reactor.attach_source("the program", Box::new(Once::new(stated.collect())), 0))?;
         if self.sources.iter().filter(|bound| &*bound.end.location == STANDARD).count() > 1 {
-            return Err(Failure::Usage("standard input has one reader, and two sources are to read it".into()));
+            return Err(Failure::Usage(
+                "standard input has one reader, and two sources are to read it".into(),
+            ));
         }
         for (name, bound) in named(&self.sources) {
             // A line that is wrong need not end what is followed.
@@ -124,7 +126,8 @@ impl Ends {
             }
             let Some(directory) = &args.facts else {
                 let name = &input.name;
-                let missing = format!("the program reads `{name}` (`input {name}.`), and --facts is not given");
+                let missing =
+                    format!("the program reads `{name}` (`input {name}.`), and --facts is not given");
                 return Err(Failure::Usage(missing).help("--facts DIR says where the CSV files are"));
             };
             let source = csv::source(path_in(directory, input)?, input.clone());
