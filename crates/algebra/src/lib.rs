@@ -20,6 +20,7 @@
 //! | [`explain()`] | programs as trees for people, with the rows that are expected and those that there are |
 //! | [`runtime`] | the trait all runtimes share, changes, budgets |
 //! | [`clocked`] | time: rows for the next epoch, and events |
+//! | [`dictionary`] | values and their numbers |
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
@@ -27,6 +28,7 @@ pub mod aggregate;
 pub mod clocked;
 pub mod contract;
 mod derived;
+pub mod dictionary;
 pub mod exact;
 mod explain;
 pub mod expression;
@@ -46,6 +48,7 @@ mod times;
 
 pub use aggregate::Aggregate;
 pub use clocked::Clocked;
+pub use dictionary::{Dictionary, SharedDictionary};
 pub use explain::{explain, explain_over};
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;

@@ -20,7 +20,7 @@ use timely::dataflow::operators::vec::ToStream;
 use timely::dataflow::scope::{Iterative, Scope};
 use timely::order::Product;
 
-use crate::dictionary::SharedDictionary;
+use motet_algebra::dictionary::SharedDictionary;
 use crate::meter::Meter;
 use crate::plan::{self, Plan};
 use crate::row::PackedRow;

@@ -12,7 +12,7 @@ use motet_algebra::{
 use motet_fact::Value;
 
 use crate::build::Batch;
-use crate::dictionary::{Dictionary, SharedDictionary};
+use motet_algebra::dictionary::{Dictionary, SharedDictionary};
 use crate::epoch::{Batches, Running};
 use crate::plan::Plan;
 use crate::planner::plan;

@@ -7,7 +7,7 @@ use motet_algebra::{Column, RelationName};
 use motet_fact::Value;
 use motet_fact::codec::tuple_cid;
 
-use crate::dictionary::{Dictionary, Id, SharedDictionary};
+use motet_algebra::dictionary::{Dictionary, Id, SharedDictionary};
 use crate::plan::Step;
 use crate::row::{PackedRow, pick};
 

@@ -15,7 +15,7 @@ use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
 
 use crate::build::{Batch, Ends, build};
-use crate::dictionary::SharedDictionary;
+use motet_algebra::dictionary::SharedDictionary;
 use crate::meter::Meter;
 use crate::plan::Plan;
 use crate::row::PackedRow;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use motet_algebra::{Aggregate, BoundFormula, BoundTerm, Column, RelationName};
 use motet_fact::Value;
 
-use crate::dictionary::Id;
+use motet_algebra::dictionary::Id;
 
 /// A whole program.
 #[derive(Clone, Debug, Default)]

@@ -17,7 +17,7 @@ use motet_algebra::{
 };
 use motet_fact::Value;
 
-use crate::dictionary::Dictionary;
+use motet_algebra::dictionary::Dictionary;
 use crate::plan::{Admission, Keyed, Node, Origin, Plan, Stage, Step};
 
 /// Makes the plan of a program.

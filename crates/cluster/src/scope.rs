@@ -31,7 +31,7 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::scope::Iterative;
 use timely::order::Product;
 
-use crate::dictionary::{Id, SharedDictionary};
+use motet_algebra::dictionary::{Id, SharedDictionary};
 use crate::each::{Dropped, apply, lengthen};
 use crate::meter::Meter;
 use crate::plan::{Keyed, Node, Origin, Step};

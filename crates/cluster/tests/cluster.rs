@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use motet_algebra::{
-    Aggregate, Budget, Changes, Column, ColumnType, Comparison, Expression, Formula, Function, Program,
+    Aggregate, Budget, Changes, Column, ColumnType, Comparison, Dictionary, Expression, Formula, Function, Program,
     Relation, Row, Runtime, RuntimeError, Statement, Term, Unknown, optimise,
 };
-use motet_cluster::{Cluster, Dictionary};
+use motet_cluster::Cluster;
 use motet_fact::{Kind, Value};
 
 fn read(name: &str) -> Expression {

@@ -177,9 +177,9 @@ impl<'a> Console<'a> {
         let party = self.party(request)?;
         let name = text(request, "name")?.to_owned();
         let runtime = match request.get("runtime").and_then(Json::as_str) {
-            None | Some("cluster") => RuntimeKind::Cluster,
-            Some("naive") => RuntimeKind::Naive,
-            Some(other) => return Err(format!("there is no runtime `{other}`: naive or cluster")),
+            None => RuntimeKind::default(),
+            Some(name) => RuntimeKind::named(name)
+                .ok_or_else(|| format!("there is no runtime `{name}`: naive, native or cluster"))?,
         };
         let wish = Wish {
             name: name.clone(),
