@@ -66,8 +66,8 @@ impl Dictionary {
     /// # Panics
     /// For a number that this dictionary never gave out.
     pub fn value(&self, id: Id) -> Value {
-        if id < FIRST {
-            return Value::Int(i64::from(id));
+        if let Some(int) = small_int(id) {
+            return Value::Int(i64::from(int));
         }
         let value = usize::try_from(id - FIRST).ok().and_then(|index| self.values.get(index));
         value.expect("a number is decoded by the dictionary that gave it out").clone()
@@ -82,6 +82,11 @@ impl Dictionary {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+}
+
+/// The int that is its own number, if this is the number of one.
+pub fn small_int(id: Id) -> Option<u32> {
+    (id < FIRST).then_some(id)
 }
 
 fn small(value: &Value) -> Option<Id> {

@@ -237,18 +237,52 @@ impl Lowering<'_> {
         if rest.is_empty() {
             return Ok(input);
         }
-        let rest = if rest.len() == 1 { rest.remove(0) } else { Formula::And(rest) };
-        let used = used_columns(&input.columns, &|visit| each_formula_column(&rest, visit));
-        let bound = rest.bind(&used)?;
-        if may_be_undecided(&rest) {
-            self.note_undefined(&input, &used, Test::Undecided(bound.clone()), formula.to_string())?;
+        if rest.iter().any(may_be_undecided) {
+            // One that is false decides, so they are undecided together or not at all.
+            let whole = Formula::And(rest.clone());
+            let used = used_columns(&input.columns, &|visit| each_formula_column(&whole, visit));
+            self.note_undefined(&input, &used, Test::Undecided(whole.bind(&used)?), formula.to_string())?;
         }
-        let (places, test) = (input.places(&used)?, self.test(Test::Holds(bound)));
+        for part in &rest {
+            self.condition(&mut input, part)?;
+        }
+        Ok(input)
+    }
+
+    /// A goal for a condition.
+    fn condition(&mut self, input: &mut Union, formula: &Formula) -> Result<(), SchemaError> {
+        if let Formula::Compare(comparison, left, right) = formula
+            && let (Some(left), Some(right)) = (self.side(left), self.side(right))
+        {
+            let test = self.test(Test::Compares(*comparison));
+            let places = [left, right].map(|side| match side {
+                Side::Column(column) => input.place(&column).map(Err),
+                Side::Id(id) => Ok(Ok(id)),
+            });
+            let [left, right] = places;
+            let sides = [left?, right?];
+            for body in &mut input.bodies {
+                let args = sides.iter().map(|side| side.map_or_else(|place| body.row[place], Arg::Is)).collect();
+                body.goals.push(Goal::Test { test, args });
+            }
+            return Ok(());
+        }
+        let used = used_columns(&input.columns, &|visit| each_formula_column(formula, visit));
+        let (places, test) = (input.places(&used)?, self.test(Test::Holds(formula.bind(&used)?)));
         for body in &mut input.bodies {
             let args = places.iter().map(|place| body.row[*place]).collect();
             body.goals.push(Goal::Test { test, args });
         }
-        Ok(input)
+        Ok(())
+    }
+
+    /// A term that is there without being computed.
+    fn side(&mut self, term: &Term) -> Option<Side> {
+        match term {
+            Term::Column(column) => Some(Side::Column(column.clone())),
+            Term::Constant(value) => Some(Side::Id(self.dictionary.intern(value))),
+            Term::Apply(..) => None,
+        }
     }
 
     /// Takes a formula apart: equalities that need no test, and the rest.
@@ -386,7 +420,9 @@ impl Lowering<'_> {
             && let Some(atom) = body.only_atom()
             && atom.args.len() == body.row.len()
         {
-            let place = |arg: &Arg| atom.args.iter().position(|one| one == arg && *one != Arg::Any);
+            let place = |arg: &Arg| {
+                atom.args.iter().position(|one| one == arg).filter(|_| matches!(arg, Arg::Var(_)))
+            };
             let places: Option<Vec<usize>> = body.row.iter().map(place).collect();
             let different = |places: &Vec<usize>| {
                 let mut sorted = places.clone();
@@ -488,7 +524,7 @@ impl Lowering<'_> {
     }
 }
 
-/// What a column is equal to.
+/// A column, or a constant.
 enum Side {
     Column(Column),
     Id(Id),

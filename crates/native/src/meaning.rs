@@ -3,10 +3,10 @@
 //! Numbers are decoded here and nowhere else, and only those that are asked about.
 
 use motet_algebra::aggregate::{dense_ranks, row_order};
-use motet_algebra::dictionary::Id;
+use motet_algebra::dictionary::{Id, small_int};
 use motet_algebra::moves::fold_moves;
 use motet_algebra::{
-    Aggregate, BoundFormula, BoundTerm, Column, Dictionary, RelationName, Row, SharedDictionary,
+    Aggregate, BoundFormula, BoundTerm, Column, Comparison, Dictionary, RelationName, Row, SharedDictionary,
 };
 use motet_fact::Value;
 use motet_fact::codec::tuple_cid;
@@ -16,6 +16,8 @@ use motet_flow::engine::rule::Host;
 /// A condition on some columns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Test {
+    /// The first of two values compares so with the second.
+    Compares(Comparison),
     /// It holds.
     Holds(BoundFormula),
     /// It has no truth (Q3).
@@ -58,9 +60,13 @@ fn decoded(args: &[Id], dictionary: &Dictionary) -> impl Fn(usize) -> Value {
 
 impl Host for Meaning {
     fn test(&self, test: usize, args: &[Id]) -> bool {
+        if let Test::Compares(comparison) = self.tests[test] {
+            return self.compares(comparison, args[0], args[1]);
+        }
         let dictionary = self.dictionary.borrow();
         let at = decoded(args, &dictionary);
         match &self.tests[test] {
+            Test::Compares(_) => unreachable!("it was done above"),
             Test::Holds(formula) => formula.holds(&at),
             Test::Undecided(formula) => formula.truth(&at).is_none(),
             Test::Lacks(term) => term.evaluate(&at).is_none(),
@@ -124,6 +130,22 @@ fn pick(row: &[Id], places: &[usize]) -> Vec<Id> {
 }
 
 impl Meaning {
+    /// Compares two values, by their numbers where these tell.
+    fn compares(&self, comparison: Comparison, left: Id, right: Id) -> bool {
+        match (comparison, small_int(left), small_int(right)) {
+            (Comparison::Equal, ..) => left == right,
+            (Comparison::Unequal, ..) => left != right,
+            (Comparison::Less, Some(left), Some(right)) => left < right,
+            (Comparison::LessOrEqual, Some(left), Some(right)) => left <= right,
+            (Comparison::Greater, Some(left), Some(right)) => left > right,
+            (Comparison::GreaterOrEqual, Some(left), Some(right)) => left >= right,
+            _ => {
+                let dictionary = self.dictionary.borrow();
+                comparison.holds(&dictionary.value(left), &dictionary.value(right))
+            }
+        }
+    }
+
     /// The values that each row has at some places.
     fn decode(&self, group: &Batch, places: &[usize]) -> Vec<Row> {
         let dictionary = self.dictionary.borrow();

@@ -1,6 +1,6 @@
 //! Deletion: what goes when something below a stratum has changed.
 //!
-//! A row that a lost row helped to derive is a *suspect*. Suspects are asked in the order of their levels: does a rule
+//! A row that loses a derivation from rows of lower levels is a *suspect*. Suspects are asked in the order of their levels: does a rule
 //! still give the row, from complete relations and own rows of lower levels? If so it stays, for these were asked
 //! before. If not it goes, and the rows of higher levels that it helped to derive are suspects in their turn. What went
 //! though an own row of a higher level supported it is asked again when all are through, and comes back, with a level
@@ -39,7 +39,7 @@ impl<H: Host> Engine<H> {
         if own.recursive && own.relations.iter().any(|relation| self.relations[*relation].levels.is_none()) {
             self.grade(epoch, own)?;
         }
-        self.fire_for_changes(epoch, own, View::Old, Purpose::Suspect(None))?;
+        self.fire_for_changes(epoch, own, View::Old, Purpose::Suspect)?;
         let mut fallen: Vec<(RelationId, Batch)> = Vec::new();
         while let Some(((level, relation), suspects)) = epoch.suspects.pop_first() {
             let mut gone = Batch::new(self.definition.widths[relation]);
@@ -54,7 +54,7 @@ impl<H: Host> Engine<H> {
                 gone.push(row);
             }
             if own.recursive && !gone.is_empty() {
-                self.fire_for(epoch, own, relation, &gone, View::Old, Purpose::Suspect(Some(level)))?;
+                self.fire_for(epoch, own, relation, &gone, View::Old, Purpose::Suspect)?;
                 fallen.push((relation, again));
             }
         }

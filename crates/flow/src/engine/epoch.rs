@@ -35,8 +35,8 @@ pub(crate) struct Epoch {
 pub(crate) enum Purpose {
     /// They come.
     Come,
-    /// They are asked whether they stay, if their level is above this one.
-    Suspect(Option<Level>),
+    /// They are asked whether they stay.
+    Suspect,
     /// They are given a level.
     Grade,
 }
@@ -228,8 +228,7 @@ impl<H: Host> Engine<H> {
         let plan = self.plan(rule, seed, own.own());
         let head = self.definition.rules[rule].relation;
         let graded = match purpose {
-            Purpose::Come => own.recursive && self.relations[head].levels.is_some(),
-            Purpose::Suspect(_) => false,
+            Purpose::Come | Purpose::Suspect => own.recursive && self.relations[head].levels.is_some(),
             Purpose::Grade => true,
         };
         let mut gathered = Gathered { rows: Batch::new(self.definition.widths[head]), levels: Vec::new(), graded };
@@ -270,10 +269,11 @@ impl<H: Host> Engine<H> {
                     }
                 }
             }
-            Purpose::Suspect(floor) => {
-                for row in gathered.rows.rows().filter(|row| relation.has(row)) {
+            Purpose::Suspect => {
+                for (row, lost) in gathered.rows.rows().zip(levels()).filter(|(row, _)| relation.has(row)) {
+                    // It never stood on a derivation from rows of its own level or above.
                     let level = relation.level(row).unwrap_or(0);
-                    if floor.is_none_or(|floor| level > floor) {
+                    if lost <= level {
                         let suspects = epoch.suspects.entry((level, head));
                         suspects.or_insert_with(|| Rows::new(row.len())).insert(row);
                     }

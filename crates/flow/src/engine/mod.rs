@@ -18,7 +18,7 @@
 //! | module | noun |
 //! |---|---|
 //! | [`row`] | ids, batches of rows |
-//! | `set`, `rows`, `arrangement`, `table` | where rows lie, from the inside out |
+//! | `set`, `rows`, `keys`, `arrangement`, `table` | where rows lie, from the inside out |
 //! | [`rule`] | relations, rules, folds and the host that knows what they mean |
 //! | `strata`, `plan`, `search` | the order of relations, of goals, and the steps |
 //! | `relation`, `level` | a relation in an epoch |
@@ -29,6 +29,7 @@ mod arrangement;
 mod deletion;
 mod epoch;
 mod folding;
+mod keys;
 mod level;
 mod plan;
 mod recheck;

@@ -52,10 +52,25 @@ pub(crate) struct Scan {
     pub(crate) once: bool,
 }
 
+/// One of the rows of two that meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Side {
+    pub(crate) relation: RelationId,
+    /// [`Access::Forward`] or [`Access::Backward`].
+    pub(crate) access: Access,
+    pub(crate) key: Register,
+    pub(crate) own: bool,
+}
+
 /// One step of a search.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Scan(Scan),
+    /// A scan of a table of two columns that binds one by the other.
+    Follow { side: Side, value: Register, once: bool },
+    /// What two rows of two columns have in common, of which the other columns are known. The shorter set is gone
+    /// through, and the other asked.
+    Meet { sides: [Side; 2], value: Register, once: bool },
     Absent { relation: RelationId, access: Access, key: Vec<Register> },
     Test { test: usize, args: Vec<Register> },
     /// If `check`, the register holds what the value must be.
@@ -97,6 +112,7 @@ impl Planner<'_> {
         };
         let (order, _) = self.order(seed);
         let mut steps: Vec<Step> = order.into_iter().map(|goal| self.step(&mut maker, goal)).collect();
+        self.shorten(&mut steps);
         let head: Vec<Register> = self.rule.row.iter().map(|arg| maker.register(*arg)).collect();
         note_once(&mut steps, &head);
         Plan { seed: outs, own_seed, steps, head, registers: maker.registers }
@@ -169,6 +185,42 @@ impl Planner<'_> {
         if table.distinct(&columns_known(atom, known)).is_some() { 0.0 } else { table.len() as f64 }
     }
 
+    /// Puts a scan and the question for the row that follows it together, and takes the short way where there is one.
+    fn shorten(&self, steps: &mut Vec<Step>) {
+        let mut place = 1;
+        while place < steps.len() {
+            if let [Step::Scan(one), Step::Scan(two)] = &steps[place - 1..=place]
+                && let Some((one, value)) = side_of_scan(one)
+                && let Some(two) = self.side_of_question(two, value)
+            {
+                steps[place - 1] = Step::Meet { sides: [one, two], value, once: false };
+                steps.remove(place);
+            }
+            place += 1;
+        }
+        for step in steps {
+            if let Step::Scan(scan) = step
+                && let Some((side, value)) = side_of_scan(scan)
+            {
+                *step = Step::Follow { side, value, once: false };
+            }
+        }
+    }
+
+    /// The question for a row of two columns, one of which is this, as a way to all rows that have the other; if there is
+    /// such a way.
+    fn side_of_question(&self, scan: &Scan, value: Register) -> Option<Side> {
+        let [first, second] = scan.key[..] else { return None };
+        let table = &self.relations[scan.relation].table;
+        let (access, key, column) = match (first == value, second == value) {
+            (true, false) => (Access::Backward, second, 1),
+            (false, true) => (Access::Forward, first, 0),
+            _ => return None,
+        };
+        let there = scan.access == Access::Whole && table.width() == 2 && table.distinct(&[column]).is_some();
+        there.then_some(Side { relation: scan.relation, access, key, own: scan.own })
+    }
+
     fn step(&mut self, maker: &mut Maker, goal: usize) -> Step {
         let registers = |maker: &mut Maker, args: &[Arg]| args.iter().map(|arg| maker.register(*arg)).collect();
         match &self.rule.goals[goal] {
@@ -230,9 +282,16 @@ fn fan_out(table: &Table, columns: &[Place]) -> f64 {
     if columns.len() == table.width() {
         return 0.5;
     }
-    let share = columns.len() as f64 / table.width().max(1) as f64;
-    let keys = table.distinct(columns).map_or_else(|| rows.powf(share), |keys| keys as f64);
-    rows / keys.max(1.0)
+    rows / table.estimate(columns).max(1.0)
+}
+
+/// A scan of a table of two columns that binds one by the other, and what it binds.
+fn side_of_scan(scan: &Scan) -> Option<(Side, Register)> {
+    let value = match (scan.access, &scan.outs[..]) {
+        (Access::Forward, [Out::Skip, Out::Bind(value)]) | (Access::Backward, [Out::Bind(value), Out::Skip]) => *value,
+        _ => return None,
+    };
+    Some((Side { relation: scan.relation, access: scan.access, key: scan.key[0], own: scan.own }, value))
 }
 
 /// Marks the scans of which no later step uses what they bind.
@@ -247,6 +306,14 @@ fn note_once(steps: &mut [Step], head: &[Register]) {
                     Out::Check(with) => Some(*with),
                     Out::Skip | Out::Bind(_) => None,
                 }));
+            }
+            Step::Follow { side, value, once } => {
+                *once = !used.contains(value);
+                used.insert(side.key);
+            }
+            Step::Meet { sides, value, once } => {
+                *once = !used.contains(value);
+                used.extend(sides.map(|side| side.key));
             }
             Step::Absent { key: args, .. } | Step::Test { args, .. } => used.extend(args.iter()),
             Step::Make { args, into, check, .. } => {

@@ -28,6 +28,28 @@ impl Rows {
         Rows { width, len: 0, numbers: 0, cells: Vec::new(), slots: Vec::new(), free: Vec::new() }
     }
 
+    /// Rows of one id that have numbers already, out of so many.
+    pub(crate) fn numbered(there: impl Iterator<Item = (u32, Id)>, numbers: usize) -> Self {
+        let mut rows = Rows { cells: vec![NONE; numbers], numbers: numbers as u32, ..Rows::new(1) };
+        for (number, id) in there {
+            rows.cells[number as usize] = id;
+            rows.len += 1;
+        }
+        rows.free = (0..numbers as u32).filter(|number| !rows.has(*number)).collect();
+        rows.slots = vec![NONE; ((rows.len + 1) * 2).next_power_of_two().max(SMALL_TABLE)];
+        for number in (0..numbers as u32).filter(|number| rows.cells[*number as usize] != NONE) {
+            let slot = rows.slot(rows.row(number));
+            rows.slots[slot] = number;
+        }
+        rows
+    }
+
+    /// Whether a number stands for a row.
+    #[inline]
+    pub(crate) fn has(&self, number: u32) -> bool {
+        if self.width == 0 { self.len > 0 } else { self.cells[number as usize * self.width] != NONE }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -125,10 +147,7 @@ impl Rows {
 
     /// The rows with their numbers, by number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &[Id])> {
-        let there = move |number: &u32| {
-            if self.width == 0 { self.len > 0 } else { self.cells[*number as usize * self.width] != NONE }
-        };
-        (0..self.numbers).filter(there).map(|number| (number, self.row(number)))
+        (0..self.numbers).filter(|number| self.has(*number)).map(|number| (number, self.row(number)))
     }
 
     /// The first number that was never given out.
@@ -140,9 +159,8 @@ impl Rows {
     pub(crate) fn chunk(&self, from: u32, rows: usize, batch: &mut Batch) -> u32 {
         let to = self.numbers.min(from.saturating_add(u32::try_from(rows).unwrap_or(NONE)));
         for number in from..to {
-            let row = self.row(number);
-            if row.first() != Some(&NONE) && self.len > 0 {
-                batch.push(row);
+            if self.has(number) {
+                batch.push(self.row(number));
             }
         }
         to

@@ -6,11 +6,11 @@
 //! theirs.
 
 use super::level::Level;
-use super::plan::{Out, Plan, Register, Scan, Step};
+use super::plan::{Out, Plan, Register, Scan, Side, Step};
 use super::relation::{Relation, View};
 use super::row::{Id, NONE};
 use super::rule::Host;
-use super::table::Key;
+use super::table::{Access, Key};
 
 /// What takes the rows that are found.
 pub(crate) trait Sink {
@@ -88,6 +88,8 @@ impl<'a, S: Sink> Search<'a, S> {
         };
         match step {
             Step::Scan(scan) => self.scan(scan, at + 1),
+            Step::Follow { side, value, once } => self.follow(side, *value, *once, at + 1),
+            Step::Meet { sides, value, once } => self.meet(sides, *value, *once, at + 1),
             Step::Absent { relation, access, key } => {
                 let relation = &self.sight.relations[*relation];
                 let hidden = relation.hidden(self.sight.view);
@@ -139,15 +141,9 @@ impl<'a, S: Sink> Search<'a, S> {
             if (hides && hidden.contains(row)) || !self.matches(&scan.outs, row) {
                 return false;
             }
-            if graded {
-                match relation.level(row) {
-                    Some(level) if level < self.sight.below => self.level = before.max(level + 1),
-                    Some(_) => {
-                        self.missed = true;
-                        return false;
-                    }
-                    None => return false,
-                }
+            self.level = before;
+            if graded && !self.rises(relation.level(row)) {
+                return false;
             }
             stopped = self.step(next);
             stopped || scan.once
@@ -156,6 +152,93 @@ impl<'a, S: Sink> Search<'a, S> {
         self.touched += u64::from(self.touched == start);
         self.level = before;
         stopped
+    }
+}
+
+impl<S: Sink> Search<'_, S> {
+    /// Goes through the ids that a column has for one of the other.
+    #[inline]
+    fn follow(&mut self, side: &Side, value: Register, once: bool, next: usize) -> bool {
+        let relation = &self.sight.relations[side.relation];
+        let Some(set) = relation.table.set(side.access, self.registers[side.key]) else {
+            self.touched += 1;
+            return false;
+        };
+        let plain = relation.hidden(self.sight.view).is_empty() && !(side.own && self.sight.graded);
+        let before = self.level;
+        let mut stopped = false;
+        set.walk(|id| {
+            self.touched += 1;
+            if self.touched > self.fuel {
+                stopped = true;
+                return true;
+            }
+            if !plain && !self.sees(side, id) {
+                return false;
+            }
+            self.registers[value] = id;
+            stopped = self.step(next);
+            self.level = before;
+            stopped || once
+        });
+        stopped
+    }
+
+    /// Goes through the shorter of two sets, and asks the other.
+    fn meet(&mut self, sides: &[Side; 2], value: Register, once: bool, next: usize) -> bool {
+        let set = |side: &Side| {
+            self.sight.relations[side.relation].table.set(side.access, self.registers[side.key])
+        };
+        self.touched += 1;
+        let [Some(one), Some(two)] = [set(&sides[0]), set(&sides[1])] else { return false };
+        let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
+        let before = self.level;
+        let mut stopped = false;
+        short.walk(|id| {
+            self.touched += 1;
+            if self.touched > self.fuel {
+                stopped = true;
+                return true;
+            }
+            if !long.contains(id) || !sides.iter().all(|side| self.sees(side, id)) {
+                self.level = before;
+                return false;
+            }
+            self.registers[value] = id;
+            stopped = self.step(next);
+            self.level = before;
+            stopped || once
+        });
+        stopped
+    }
+
+    /// Whether the row of a side with this id counts. If it is one of the recursion's own the level goes above its.
+    #[inline]
+    fn sees(&mut self, side: &Side, id: Id) -> bool {
+        let relation = &self.sight.relations[side.relation];
+        let key = self.registers[side.key];
+        let row = if side.access == Access::Forward { [key, id] } else { [id, key] };
+        let hidden = relation.hidden(self.sight.view);
+        if !hidden.is_empty() && hidden.contains(&row) {
+            return false;
+        }
+        !(side.own && self.sight.graded) || self.rises(relation.level(&row))
+    }
+
+    /// Goes above the level of an own row, if that counts.
+    #[inline]
+    fn rises(&mut self, level: Option<Level>) -> bool {
+        match level {
+            Some(level) if level < self.sight.below => {
+                self.level = self.level.max(level + 1);
+                true
+            }
+            Some(_) => {
+                self.missed = true;
+                false
+            }
+            None => false,
+        }
     }
 }
 

@@ -4,14 +4,20 @@
 //! is a set, an index and a compressed store at once. Others are sets of numbered rows. Every further way in is an
 //! arrangement that is made when somebody first asks for it, and kept up from then on.
 
+use std::collections::BTreeMap;
+
 use smallvec::SmallVec;
 
 use super::arrangement::Arrangement;
 use super::row::{Batch, Id, Place};
 use super::rows::Rows;
+use super::set::Set;
 
 /// A few ids without a heap: a key.
 pub(crate) type Key = SmallVec<[Id; 8]>;
+
+/// About so many rows are looked at to estimate how many keys there are.
+const SAMPLE: usize = 500;
 
 /// A relation's rows.
 #[derive(Clone, Debug)]
@@ -191,6 +197,25 @@ impl Table {
         }
     }
 
+    /// About how many different keys these columns have.
+    pub(crate) fn estimate(&self, columns: &[Place]) -> f64 {
+        if let Some(keys) = self.distinct(columns) {
+            return keys as f64;
+        }
+        match &self.form {
+            // Columns of two are mostly of a kind.
+            Form::Narrow { forward, .. } => forward.keys() as f64,
+            Form::Wide { rows, .. } => {
+                let step = (rows.len() / SAMPLE).max(1);
+                let mut seen: BTreeMap<Key, usize> = BTreeMap::new();
+                rows.iter().step_by(step).for_each(|(_, row)| *seen.entry(key(row, columns)).or_default() += 1);
+                // What was seen once stands for others that were not seen (Charikar and others, 2000).
+                let once = seen.values().filter(|times| **times == 1).count();
+                (step as f64).sqrt() * once as f64 + (seen.len() - once) as f64
+            }
+        }
+    }
+
     /// Shows the rows with a key, until one is enough; gives whether one was.
     #[inline]
     pub(crate) fn walk(&self, access: Access, key: &[Id], mut show: impl FnMut(&[Id]) -> bool) -> bool {
@@ -216,6 +241,18 @@ impl Table {
             (Form::Narrow { .. }, Access::By(_)) | (Form::Wide { .. }, Access::Forward | Access::Backward) => {
                 unreachable!("an access belongs to the table that gave it")
             }
+        }
+    }
+
+    /// The ids that the other column of a narrow table has for a key of one.
+    #[inline]
+    pub(crate) fn set(&self, access: Access, key: Id) -> Option<&Set> {
+        match (&self.form, access) {
+            (Form::Narrow { forward, .. }, Access::Forward) => forward.get(&[key]),
+            (Form::Narrow { backward, .. }, Access::Backward) => {
+                backward.as_ref().expect("an access is asked for before it is used").get(&[key])
+            }
+            _ => unreachable!("only narrow tables have sets of ids"),
         }
     }
 
