@@ -22,6 +22,7 @@
 //! | [`runtime`] | the trait all runtimes share, changes |
 //! | [`budget`], [`rule`] | what an epoch may cost; which rule a statement is from |
 //! | [`clocked`] | time: rows for the next epoch, and events |
+//! | [`dictionary`] | values and their numbers |
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
@@ -30,6 +31,7 @@ pub mod budget;
 pub mod clocked;
 pub mod contract;
 mod derived;
+pub mod dictionary;
 pub mod exact;
 mod explain;
 pub mod expression;
@@ -52,6 +54,7 @@ mod times;
 pub use aggregate::Aggregate;
 pub use budget::{Budget, Cancel};
 pub use clocked::Clocked;
+pub use dictionary::{Dictionary, SharedDictionary};
 pub use explain::{explain, explain_over};
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;

@@ -56,6 +56,8 @@ pub(crate) enum Format {
 pub(crate) enum RuntimeArg {
     /// The evaluator that defines the semantics; computes everything anew
     Naive,
+    /// PomoFlow, made for this; incremental
+    Native,
     /// Differential dataflow; incremental
     #[default]
     Cluster,
@@ -65,6 +67,7 @@ impl From<RuntimeArg> for motet::RuntimeKind {
     fn from(runtime: RuntimeArg) -> Self {
         match runtime {
             RuntimeArg::Naive => motet::RuntimeKind::Naive,
+            RuntimeArg::Native => motet::RuntimeKind::Native,
             RuntimeArg::Cluster => motet::RuntimeKind::Cluster,
         }
     }

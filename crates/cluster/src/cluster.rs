@@ -13,7 +13,7 @@ use motet_algebra::{
 };
 
 use crate::build::Batch;
-use crate::dictionary::{Dictionary, SharedDictionary};
+use motet_algebra::dictionary::{Dictionary, SharedDictionary};
 use crate::epoch::{Batches, Running};
 use crate::meter::Meter;
 use crate::plan::Plan;

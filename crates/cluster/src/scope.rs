@@ -27,6 +27,7 @@ use differential_dataflow::trace::implementations::{
 };
 use motet_algebra::aggregate::{dense_ranks, row_order};
 use motet_algebra::moves::fold_moves;
+use motet_algebra::dictionary::Id;
 use motet_algebra::{Aggregate, RelationName, Row, Site};
 use motet_fact::Value;
 use timely::dataflow::channels::pact::Pipeline;
@@ -36,7 +37,6 @@ use timely::dataflow::scope::Iterative;
 use timely::order::Product;
 
 use crate::batcher::MeteredBatcher;
-use crate::dictionary::Id;
 use crate::each::{Dropped, apply, lengthen};
 use crate::plan::{Keyed, Node, Origin, Step};
 use crate::row::{PackedRow, pick};

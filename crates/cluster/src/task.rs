@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use motet_algebra::dictionary::{Dictionary, Id, SharedDictionary};
 use motet_algebra::Site;
 use motet_fact::Value;
 
-use crate::dictionary::{Dictionary, Id, SharedDictionary};
 use crate::meter::Meter;
 
 /// What an update costs beside its rows: its time and weight.

@@ -12,6 +12,7 @@ use motet_algebra::{
     Naive, Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement, Term,
 };
 use motet_cluster::Cluster;
+use motet_native::Native;
 use motet_fact::Value;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -242,6 +243,7 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
     let mut replay = Replay::new(program);
     let mut naive = Clocked::new(program.clone(), Naive::new).unwrap();
     let mut cluster = Clocked::new(program.clone(), Cluster::new).unwrap();
+    let mut native = Clocked::new(program.clone(), Native::new).unwrap();
     let mut stored: Contents = ["a", "b"].map(|name| (name.into(), BTreeSet::new())).into();
     for (number, epoch) in epochs.iter().enumerate() {
         let mut after = stored.clone();
@@ -253,7 +255,7 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
         let mut inputs = difference(&stored, &after);
         inputs.extend(difference(&Contents::new(), &events));
         let expected = replay.epoch(&after, &events);
-        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster] {
+        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster, &mut native] {
             mistake(runtime, &inputs, epoch.mistake);
             let over =
                 runtime.step(&inputs, Budget { rows: u64::from(epoch.mistake % 8), ..Budget::default() });

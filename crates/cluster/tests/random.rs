@@ -16,6 +16,7 @@ use motet_algebra::{
 };
 use motet_cluster::Cluster;
 use motet_fact::{Value, codec};
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -451,27 +452,33 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut naive = Naive::new(program.clone()).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let better = optimise(&program, &Guesses(dice.below(256)));
     let mut optimised = Naive::new(better.clone()).unwrap();
-    let mut cluster =
-        Cluster::new(if dice.below(2) == 0 { program.clone() } else { better.clone() }).unwrap();
+    let cluster = Cluster::new(if dice.below(2) == 0 { program.clone() } else { better.clone() }).unwrap();
+    let mut runtimes: [(&str, Box<dyn Runtime>); 3] = [
+        ("cluster", Box::new(cluster)),
+        ("native", Box::new(Native::new(program.clone()).unwrap())),
+        ("native, optimised", Box::new(Native::new(better.clone()).unwrap())),
+    ];
     let mut contents = BTreeMap::new();
     for step in 0..3 + dice.below(6) {
         let inputs = changes(dice, &program, &mut contents);
         let expected = naive.step(&inputs, Budget::default()).unwrap();
         let got = optimised.step(&inputs, Budget::default());
         prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} optimised to {}", step, program, better);
-        if dice.once_in(5) {
-            let tight = tight(dice);
-            match cluster.step(&inputs, tight) {
-                Ok(early) => {
-                    prop_assert_eq!(early, expected, "step {} of {:#?}", step, program);
-                    continue;
+        let tightly = dice.once_in(5);
+        for (name, runtime) in &mut runtimes {
+            if tightly {
+                match runtime.step(&inputs, tight(dice)) {
+                    Ok(early) => {
+                        prop_assert_eq!(&early, &expected, "step {} of {} on {}", step, program, name);
+                        continue;
+                    }
+                    Err(RuntimeError::OverBudget { .. } | RuntimeError::Cancelled { .. }) => {}
+                    Err(error) => prop_assert!(false, "{}", error),
                 }
-                Err(RuntimeError::OverBudget { .. } | RuntimeError::Cancelled { .. }) => {}
-                Err(error) => prop_assert!(false, "{}", error),
             }
+            let got = runtime.step(&inputs, Budget::default());
+            prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} on {}", step, program, name);
         }
-        let got = cluster.step(&inputs, Budget::default());
-        prop_assert_eq!(got, Ok(expected), "step {} of {:#?}", step, program);
     }
     Ok(())
 }

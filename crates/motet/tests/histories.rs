@@ -271,7 +271,8 @@ impl Story {
 
     fn watch(&mut self) {
         let (peer, query) = (self.someone(), self.pick(QUERIES.len()));
-        let runtime = if self.cluster { RuntimeKind::Cluster } else { RuntimeKind::Naive };
+        let others = [RuntimeKind::Naive, RuntimeKind::Native];
+        let runtime = if self.cluster { RuntimeKind::Cluster } else { others[self.pick(2)] };
         let watched = Watched::open(&self.peers[peer].database, &self.party, peer, query, runtime);
         self.watched.push(watched);
     }
@@ -437,7 +438,7 @@ fn tell_or_name(seed: u64) -> Events {
 fn a_slow_reader_misses_nothing() {
     let ada = Peer::new("Ada", 1);
     let party = ada.database.create_party("Home").unwrap().key();
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         for query in 0..QUERIES.len() {
             let mut watched = Watched::open(&ada.database, &party, 0, query, runtime);
             for n in 0..100 {

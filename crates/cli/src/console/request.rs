@@ -197,17 +197,17 @@ impl<'a> Console<'a> {
 
     fn watch(&mut self, request: &Json) -> Answer {
         let name = text(request, "name")?.to_owned();
-        let (runtime, word) = match request.get("runtime").and_then(Json::as_str) {
-            None | Some("cluster") => (RuntimeKind::Cluster, "cluster"),
-            Some("naive") => (RuntimeKind::Naive, "naive"),
-            Some(other) => return Err(format!("there is no runtime `{other}`: naive or cluster")),
+        let runtime = match request.get("runtime").and_then(Json::as_str) {
+            None => RuntimeKind::default(),
+            Some(name) => RuntimeKind::named(name)
+                .ok_or_else(|| format!("there is no runtime `{name}`: naive, native or cluster"))?,
         };
         let (parties, query) = (self.scope(request)?, text(request, "query")?.to_owned());
         let kept = request.get("kept").and_then(Json::as_bool).unwrap_or(false);
         if kept && parties.len() != 1 {
             return Err("a view that is kept is of one party".to_owned());
         }
-        let asked: Asked = (parties.clone(), query.clone(), word);
+        let asked: Asked = (parties.clone(), query.clone(), runtime.name());
         let parameters = Parameters::from_iter(fields(request, "params")?);
         let query = Query { name: name.clone(), text: query, parameters, runtime, budget: budget(request)? };
         let changes_max = limit(request, "changes_max", CHANGES_MAX)?;

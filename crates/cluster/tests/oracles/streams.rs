@@ -7,6 +7,7 @@ use motet_algebra::{
     Budget, Cancel, Changes, Counted, Naive, Program, Registry, Runtime, RuntimeError, optimise,
 };
 use motet_cluster::Cluster;
+use motet_native::Native;
 use motet_logic::{Catalog, Compiled, Interface, Source, compile};
 
 use crate::generate::{self, Profile};
@@ -101,7 +102,9 @@ fn runtimes(program: &Program, case: &Case) -> Vec<(&'static str, Box<dyn Runtim
         ("naive", Box::new(Naive::new(program.clone()).expect(sound))),
         ("naive, optimised", Box::new(Naive::new(optimised.clone()).expect(sound))),
         ("cluster", Box::new(Cluster::new(program.clone()).expect(sound))),
-        ("cluster, optimised", Box::new(Cluster::new(optimised).expect(sound))),
+        ("cluster, optimised", Box::new(Cluster::new(optimised.clone()).expect(sound))),
+        ("native", Box::new(Native::new(program.clone()).expect(sound))),
+        ("native, optimised", Box::new(Native::new(optimised).expect(sound))),
     ]
 }
 
