@@ -7,15 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
-use common::{Bench, code, stderr, stdout};
+use common::{Bench, RUNTIMES, code, stderr, stdout};
 use motet_algebra::{Budget, Changes, Naive, Row, Runtime as _};
 use motet_fact::Value;
 use motet_logic::{Catalog, Source};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::{Value as Json, json};
-
-const RUNTIMES: [&str; 2] = ["naive", "cluster"];
 
 /// Recursion, an aggregate, a relation without columns, and an input that rules extend.
 const CLOSURE: &str = "\

@@ -13,13 +13,13 @@ use motet_algebra::{
 };
 
 use crate::build::Batch;
-use motet_algebra::dictionary::{Dictionary, SharedDictionary};
 use crate::epoch::{Batches, Running};
 use crate::meter::Meter;
 use crate::plan::Plan;
 use crate::planner::plan;
 use crate::row::{NARROW, NarrowRow, PackedRow, WideRow};
 use crate::task::Shared;
+use motet_algebra::dictionary::{Dictionary, SharedDictionary};
 
 /// A program kept running on differential dataflow, by one worker in the calling thread.
 ///

@@ -26,8 +26,8 @@ use differential_dataflow::trace::implementations::{
     ContainerChunker, KeyBuilder, KeySpine, ValBuilder, ValSpine,
 };
 use motet_algebra::aggregate::{dense_ranks, row_order};
-use motet_algebra::moves::fold_moves;
 use motet_algebra::dictionary::Id;
+use motet_algebra::moves::fold_moves;
 use motet_algebra::{Aggregate, RelationName, Row, Site};
 use motet_fact::Value;
 use timely::dataflow::channels::pact::Pipeline;

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use motet_algebra::dictionary::{Dictionary, Id, SharedDictionary};
 use motet_algebra::Site;
+use motet_algebra::dictionary::{Dictionary, Id, SharedDictionary};
 use motet_fact::Value;
 
 use crate::meter::Meter;

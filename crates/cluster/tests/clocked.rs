@@ -12,8 +12,8 @@ use motet_algebra::{
     Naive, Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement, Term,
 };
 use motet_cluster::Cluster;
-use motet_native::Native;
 use motet_fact::Value;
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use motet_algebra::{
     Aggregate, Budget, Changes, Column, ColumnType, Comparison, Dictionary, Expression, Formula, Function,
-    Program, Relation, Row, Runtime, RuntimeError, SharedDictionary, Site, Statement, Term, Unknown, optimise,
+    Program, Relation, Row, Runtime, RuntimeError, SharedDictionary, Site, Statement, Term, Unknown,
+    optimise,
 };
 use motet_cluster::Cluster;
 use motet_fact::{Kind, Value};
@@ -174,8 +175,7 @@ fn retractions_pass_through_joins_inside_recursion() {
     let mut both = Both::new(trie());
     let mut nodes = BTreeSet::new();
     for wish in wishes {
-        for (row, weight) in step(&mut both, &of("wish", &[(wish, 1)])).remove("node").unwrap_or_default()
-        {
+        for (row, weight) in step(&mut both, &of("wish", &[(wish, 1)])).remove("node").unwrap_or_default() {
             assert!(
                 if weight > 0 { nodes.insert(row) } else { nodes.remove(&row) },
                 "a change that changes nothing"

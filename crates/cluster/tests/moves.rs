@@ -8,8 +8,8 @@ use motet_algebra::{
     Budget, Changes, Column, ColumnType, Expression, Naive, Program, Relation, Row, Runtime, Statement,
 };
 use motet_cluster::Cluster;
-use motet_native::Native;
 use motet_fact::{Kind, Value};
+use motet_native::Native;
 use proptest::prelude::*;
 
 /// Moves of several trees, and the parents they leave.

@@ -7,8 +7,8 @@ use motet_algebra::text::diagnostic::Source;
 use motet_algebra::text::load;
 use motet_algebra::{Budget, Changes, Naive, Program, Registry, Runtime, RuntimeError};
 use motet_cluster::Cluster;
-use motet_native::Native;
 use motet_fact::Value;
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 

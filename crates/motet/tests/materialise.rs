@@ -54,7 +54,7 @@ fn derived(party: &Party, namespace: &str) -> Vec<(Value, String, Value, Vec<Cid
 
 #[test]
 fn a_monotone_answer_becomes_facts_once() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let (ada, ben) = (Peer::new("Ada", 1), Peer::new("Ben", 2));
         let party = ada.database.create_party("Home").unwrap();
         ada.admit(&party.key(), &ben, Role::Writer).unwrap();
@@ -202,7 +202,7 @@ fn a_row_is_explained_down_to_facts_and_entries() {
            note(id: E, title: T) :- item(id: E, type: "note"), attr(entity: E, attribute: "title", value: T).
            output stated. stated(v: V) :- fact(attribute: "title", value: V, $source: _)."#,
     );
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let query = query.clone().on(runtime);
         let explain = |row: &str| {
             party

@@ -219,7 +219,7 @@ fn counting(which: &str, runtime: RuntimeKind, rows: u64) -> Query {
 /// What is too much for all together stops only those for whom it is too much alone.
 #[test]
 fn a_view_that_asks_too_much_stops_alone() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let database = Database::in_memory("Ada").unwrap();
         let party = database.create_party("Home").unwrap();
         let (key, root) = ([party.key()], ItemId::root(&party.key()));

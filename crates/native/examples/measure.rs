@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use motet_algebra::text::diagnostic::Source;
-use motet_algebra::{Budget, Counted, Changes, optimise};
+use motet_algebra::{Budget, Changes, Counted, optimise};
 use motet_fact::Value;
 use motet_flow::engine::row::Batch;
 use motet_logic::{Catalog, compile};
@@ -116,10 +116,8 @@ fn batch(native: &Native, relation: &str, rows: &[(i64, i64)]) -> Batch {
 }
 
 fn fill(native: &mut Native, facts: &Facts) -> Result<f64, Box<dyn Error>> {
-    let inputs: Vec<_> = facts
-        .iter()
-        .map(|(name, rows)| (*name, batch(native, name, rows), native.batch(name)))
-        .collect();
+    let inputs: Vec<_> =
+        facts.iter().map(|(name, rows)| (*name, batch(native, name, rows), native.batch(name))).collect();
     let before = cpu();
     native.advance(&inputs, Budget::UNLIMITED)?;
     Ok(cpu() - before)
@@ -332,7 +330,12 @@ fn live(program: &Program, facts: &Facts, rounds: usize) -> Result<(), Box<dyn E
     touched.sort_by(f64::total_cmp);
     let mut line = String::new();
     write!(line, "delete {}; insert {}; ", percentiles(&mut delete), percentiles(&mut insert))?;
-    write!(line, "touched a net row: p50 {:.1} p95 {:.1}; ", touched[touched.len() / 2], touched[touched.len() * 19 / 20])?;
+    write!(
+        line,
+        "touched a net row: p50 {:.1} p95 {:.1}; ",
+        touched[touched.len() / 2],
+        touched[touched.len() * 19 / 20]
+    )?;
     let bytes: usize = native.bytes().values().sum();
     let held = bytes as f64 / 1048576.0;
     println!("{line}net {net_all}; held {held:.1} MiB, resident {:.1} MiB", memory("VmRSS:"));

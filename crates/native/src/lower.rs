@@ -50,8 +50,13 @@ pub(crate) struct Lowered {
 /// [`SchemaError`] if the program cannot be built.
 pub(crate) fn lower(program: &Program, dictionary: &mut Dictionary) -> Result<Lowered, SchemaError> {
     program.check_deductive()?;
-    let mut lowering =
-        Lowering { program, dictionary, lowered: Lowered::default(), hidden: Vec::new(), target: Site::of(&"".into()) };
+    let mut lowering = Lowering {
+        program,
+        dictionary,
+        lowered: Lowered::default(),
+        hidden: Vec::new(),
+        target: Site::of(&"".into()),
+    };
     lowering.declare();
     for statement in &program.statements {
         lowering.statement(statement)?;
@@ -265,7 +270,8 @@ impl Lowering<'_> {
             let [left, right] = places;
             let sides = [left?, right?];
             for body in &mut input.bodies {
-                let args = sides.iter().map(|side| side.map_or_else(|place| body.row[place], Arg::Is)).collect();
+                let args =
+                    sides.iter().map(|side| side.map_or_else(|place| body.row[place], Arg::Is)).collect();
                 body.goals.push(Goal::Test { test, args });
             }
             return Ok(());
@@ -558,13 +564,17 @@ fn all_of(relation: RelationId, width: usize) -> Body {
 /// A body as an atom to be negated: one whose variables are the places of the columns. Nothing if it is no such atom.
 fn negated(body: &Body) -> Option<Atom> {
     let atom = body.only_atom()?;
-    let different = body.row.iter().enumerate().all(|(place, arg)| {
-        matches!(arg, Arg::Var(_)) && !body.row[..place].contains(arg)
-    });
+    let different = body
+        .row
+        .iter()
+        .enumerate()
+        .all(|(place, arg)| matches!(arg, Arg::Var(_)) && !body.row[..place].contains(arg));
     let column = |arg: &Arg| body.row.iter().position(|one| one == arg);
-    let repeated = |place: usize| column(&atom.args[place]).is_none() && {
-        let arg = atom.args[place];
-        matches!(arg, Arg::Var(_)) && atom.args.iter().filter(|one| **one == arg).count() > 1
+    let repeated = |place: usize| {
+        column(&atom.args[place]).is_none() && {
+            let arg = atom.args[place];
+            matches!(arg, Arg::Var(_)) && atom.args.iter().filter(|one| **one == arg).count() > 1
+        }
     };
     if !different || (0..atom.args.len()).any(repeated) {
         return None;

@@ -8,7 +8,8 @@ use motet_algebra::aggregate::{dense_ranks, row_order};
 use motet_algebra::dictionary::{Id, small_int};
 use motet_algebra::moves::fold_moves;
 use motet_algebra::{
-    Aggregate, BoundFormula, BoundTerm, Cancel, Column, Comparison, Dictionary, RelationName, Row, SharedDictionary,
+    Aggregate, BoundFormula, BoundTerm, Cancel, Column, Comparison, Dictionary, RelationName, Row,
+    SharedDictionary,
 };
 use motet_fact::Value;
 use motet_fact::codec::tuple_cid;

@@ -7,8 +7,8 @@ use motet_algebra::{
     Budget, Cancel, Changes, Counted, Naive, Program, Registry, Runtime, RuntimeError, optimise,
 };
 use motet_cluster::Cluster;
-use motet_native::Native;
 use motet_logic::{Catalog, Compiled, Interface, Source, compile};
+use motet_native::Native;
 
 use crate::generate::{self, Profile};
 use crate::program::{Case, Contents, difference};

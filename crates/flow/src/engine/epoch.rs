@@ -63,7 +63,6 @@ impl Epoch {
         Epoch { limits, touched: 0, held: 0, next, suspects: BTreeMap::new() }
     }
 
-
     /// How many more rows may be looked at.
     pub(crate) fn fuel(&self) -> u64 {
         self.limits.rows.saturating_sub(self.touched)
@@ -182,7 +181,9 @@ impl<H: Host> Engine<H> {
         let definition = Rc::clone(&self.definition);
         for rule in own.rules {
             for (place, goal) in definition.rules[*rule].goals.iter().enumerate() {
-                let Some(atom) = atom(goal).filter(|atom| !own.own().contains(&atom.relation)) else { continue };
+                let Some(atom) = atom(goal).filter(|atom| !own.own().contains(&atom.relation)) else {
+                    continue;
+                };
                 let of = &self.relations[atom.relation];
                 let rows = match (goal, view) {
                     (Goal::Has(_), View::New) | (Goal::Not(_), View::Old) => &of.come,
@@ -254,7 +255,8 @@ impl<H: Host> Engine<H> {
             Purpose::Come | Purpose::Suspect => own.recursive && self.relations[head].levels.is_some(),
             Purpose::Grade => true,
         };
-        let mut gathered = Gathered { rows: Batch::new(self.definition.widths[head]), levels: Vec::new(), graded };
+        let mut gathered =
+            Gathered { rows: Batch::new(self.definition.widths[head]), levels: Vec::new(), graded };
         let mut from = 0;
         while from < rows.len() {
             let sight =

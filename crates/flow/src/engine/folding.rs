@@ -52,7 +52,8 @@ impl<H: Host> Engine<H> {
                 }
                 false
             });
-            let mut given: Vec<Rows> = ways.iter().map(|way| Rows::new(definition.widths[way.relation])).collect();
+            let mut given: Vec<Rows> =
+                ways.iter().map(|way| Rows::new(definition.widths[way.relation])).collect();
             if !group.is_empty() {
                 self.host.fold(fold.fold, &group, &mut |output, row| {
                     given[output].insert(row);

@@ -159,7 +159,8 @@ impl Grades {
     fn condense(&mut self) {
         let Grades::Hashed { rows, levels } = self else { return };
         let ids = || rows.iter().map(|(number, row)| (row[0], levels[number as usize]));
-        let (least, greatest) = ids().fold((NONE, 0), |(least, greatest), (id, _)| (least.min(id), greatest.max(id)));
+        let (least, greatest) =
+            ids().fold((NONE, 0), |(least, greatest), (id, _)| (least.min(id), greatest.max(id)));
         let length = (greatest - least) as usize + 1;
         if length <= rows.len() * SPARSE && ids().all(|(_, level)| level < Level::from(NO_LEVEL)) {
             let mut dense = vec![NO_LEVEL; length];

@@ -156,7 +156,8 @@ impl<H: Host> Engine<H> {
         epoch.held = changes.iter().flat_map(|change| change.come.rows()).map(row_bytes).sum();
         let strata = Rc::clone(&self.strata);
         let begun = self.charge(&mut epoch, 0, changes.first().map_or(0, |change| change.relation), None);
-        let done = begun.and_then(|()| strata.iter().try_for_each(|stratum| self.stratum(&mut epoch, stratum)));
+        let done =
+            begun.and_then(|()| strata.iter().try_for_each(|stratum| self.stratum(&mut epoch, stratum)));
         self.touched += epoch.touched;
         match done {
             Ok(()) => self.staged = true,
