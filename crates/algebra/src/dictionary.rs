@@ -1,12 +1,13 @@
 //! A dictionary: values to numbers of 32 bits and back (Q14).
 //!
 //! Joins and sets ask only whether two values are identical, and a comparison of two numbers is the cheapest way to
-//! ask. An int from 0 to 2³¹ - 1 is its own number, so counters and small keys take no room; every other value is given
-//! the next free number from 2³¹ on the first time it is seen. So numbers that are used together tend to be close to each
-//! other, and sets of them dense. The greatest number of 32 bits is never given out. Numbers carry no order: what
-//! compares by size decodes first. A dictionary lives as long as the rows that use it, and one dictionary may serve every
-//! circuit of an open database. It never leaves its process. Numbers are taken back only from an epoch that was refused,
-//! whose rows nobody has (Q17): else whoever is refused again and again would fill the memory all the same.
+//! ask. An int from 0 to 2³¹ - 1 is its own number, so counters and small keys take no room; every other value is
+//! given the next free number from 2³¹ on the first time it is seen. So numbers that are used together tend to be
+//! close to each other, and sets of them dense. The greatest number of 32 bits is never given out. Numbers carry no
+//! order: what compares by size decodes first. A dictionary lives as long as the rows that use it, and one dictionary
+//! may serve every circuit of an open database. It never leaves its process. Numbers are taken back only from an epoch
+//! that was refused, whose rows nobody has (Q17): else whoever is refused again and again would fill the memory all
+//! the same.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

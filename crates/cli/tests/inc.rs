@@ -333,7 +333,10 @@ Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.
     }
 }
 
-const UNDEFINED: &str = r#"{"relation":"Share","term":"12 / X","rows":1,"rule":{"at":"program.pomo:3:1","text":"Share(x: X, y: Y) :- Part(x: X), Y == 12 / X."}}"#;
+const UNDEFINED: &str = concat!(
+    r#"{"relation":"Share","term":"12 / X","rows":1,"rule":{"at":"program.pomo:3:1","#,
+    r#""text":"Share(x: X, y: Y) :- Part(x: X), Y == 12 / X."}}"#
+);
 
 #[test]
 fn values_come_back_as_they_went_in() {

@@ -1,4 +1,4 @@
-//! `motet query` and `motet view` as a person meets them: over several parties, explained, as facts, as a snapshot, kept.
+//! `motet query` and `motet view` as a person meets them: over several parties, explained, as facts, kept.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;

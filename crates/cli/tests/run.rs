@@ -305,8 +305,8 @@ Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.
             "csv",
         ]);
         assert_eq!((code(&output), stdout(&output)), (0, "x,y\n3,4\n"));
-        let warning = "warning: `Share`, rule at program.pomo:3:1 (Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.): \
-            1 row has no value for 12 / X\n";
+        let warning = "warning: `Share`, rule at program.pomo:3:1 \
+            (Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.): 1 row has no value for 12 / X\n";
         // A plan may call the column by another name than the rule does.
         assert_eq!(stderr(&output).replace("12 / x", "12 / X"), warning, "{runtime}");
     }

@@ -132,7 +132,8 @@ impl<W: PackedRow> Held<W> {
         }
     }
 
-    /// Builds the dataflow anew if there is none that can go on. What it must do to be where it was costs nobody's budget.
+    /// Builds the dataflow anew if there is none that can go on. What it must do to be where it was costs nobody's
+    /// budget.
     fn revive(&mut self) -> Result<(), RuntimeError> {
         if self.running.as_ref().is_some_and(|running| !running.is_old()) {
             return Ok(());

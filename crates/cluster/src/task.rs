@@ -35,8 +35,8 @@ impl Shared {
     }
 }
 
-/// The work of an operator: for one rule, or for all of a relation together. Of these the one is blamed that was worked for
-/// last.
+/// The work of an operator: for one rule, or for all of a relation together. Of these the one is blamed that was
+/// worked for last.
 #[derive(Clone)]
 pub(crate) struct Task {
     shared: Shared,

@@ -1,8 +1,9 @@
 //! Random programs under random streams of changes: every step's changes are those of the naive evaluator.
 //!
-//! A case is a string of random bytes. The bytes decide everything: the expressions of a program in several strata, with
-//! loops, negation and aggregates of what is below; and then which rows of the inputs are there and which are not, step
-//! by step. Now and then a step is first tried with a budget that may be too small, and must then leave no trace.
+//! A case is a string of random bytes. The bytes decide everything: the expressions of a program in several strata,
+//! with loops, negation and aggregates of what is below; and then which rows of the inputs are there and which are
+//! not, step by step. Now and then a step is first tried with a budget that may be too small, and must then leave no
+//! trace.
 //! `MOTET_CASES` sets the number of cases.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 

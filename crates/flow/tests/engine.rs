@@ -47,8 +47,9 @@ fn rule(relation: RelationId, row: &[Arg], goals: Vec<Goal>) -> Rule {
     Rule { relation, row: row.to_vec(), goals, variables: 3 }
 }
 
-/// `path` is the closure of `edge`, not linear; `free` are the paths that end at no wall; `count` how many of them begin
-/// at a node; `triple` a recursion over rows of three, with a test and a function; `top` the nodes without edges to them.
+/// `path` is the closure of `edge`, not linear; `free` are the paths that end at no wall; `count` how many of them
+/// begin at a node; `triple` a recursion over rows of three, with a test and a function; `top` the nodes without
+/// edges to them.
 fn definition() -> Definition {
     let not_wall = Goal::Not(Atom { relation: WALL, args: vec![Y] });
     let no_way = Goal::Not(Atom { relation: EDGE, args: vec![Arg::Any, X] });

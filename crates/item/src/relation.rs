@@ -47,9 +47,9 @@ impl BaseRelation {
         }
     }
 
-    /// Its columns, in the order of a row's values. `$cid` and `$source` are control columns, no part of the tuple (Q6):
-    /// the CID that `C := fact(…)` binds; and the entry that states the fact, so that a fact has a row for each entry
-    /// that counts and states it, and each of its causes too.
+    /// Its columns, in the order of a row's values. `$cid` and `$source` are control columns, no part of the tuple
+    /// (Q6): the CID that `C := fact(…)` binds; and the entry that states the fact, so that a fact has a row for each
+    /// entry that counts and states it, and each of its causes too.
     ///
     /// An item without a type has `""`, one without a model or with a malformed one `""`, one without a parent empty
     /// bytes: there is no null.

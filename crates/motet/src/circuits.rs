@@ -44,8 +44,8 @@ pub(crate) struct Origin {
 
 impl Database {
     /// Opens a live view of a query over the base relations of some parties together (Q6). A row that several of them
-    /// have is there once, unless the query asks for `$party`. The view's first epoch, over everything there is, has run
-    /// when this returns. It shares nothing with others; those of [`Database::circuits`] do.
+    /// have is there once, unless the query asks for `$party`. The view's first epoch, over everything there is, has
+    /// run when this returns. It shares nothing with others; those of [`Database::circuits`] do.
     ///
     /// # Errors
     /// [`Error::NoSuchParty`]; [`Error::Query`] with every diagnostic; [`Error::RulesDiffer`]; [`Error::Runtime`] over

@@ -42,17 +42,15 @@ pub enum Error {
     NoSuchRules(String),
     /// Two parties of one query have different rules under one name.
     #[error(
-        "the parties of this query have saved different rules as `{0}`: ask one of them, or save the same rules"
+        "the parties of this query have saved different rules as `{0}`: ask one of them, or save the same"
     )]
     RulesDiffer(String),
     /// The query has time, and one answer has no epochs before it.
-    #[error(
-        "the query depends on events or earlier epochs, and one answer has none before it: leave `@next` and `event` out"
-    )]
+    #[error("the query depends on events or earlier epochs: leave `@next` and `event` out, or keep a view")]
     Timed,
     /// A namespace that facts can't go into.
     #[error(
-        "`{0}` is no namespace: words of letters, digits, `_`, `-` and `.`, with `/` between them, and not `motet` first"
+        "`{0}` is no namespace: words of letters, digits, `_`, `-`, `.`, with `/` between, not `motet` first"
     )]
     Namespace(String),
     /// A row that can't be a fact.

@@ -8,7 +8,7 @@
 //! | a crash | finds | and so |
 //! |---|---|---|
 //! | before a batch is committed | nothing of it | there is no such epoch |
-//! | after that, before the view has saved it | the batch in the [`journal`](crate::journal) | the epoch is run again, on what the one before left |
+//! | after that, before the view has saved it | the batch in the [`journal`](crate::journal) | the epoch is run again |
 //! | after the view has saved it | what the epoch was given | the epoch is run again only to know what it left |
 //!
 //! So no epoch is lost, and none happens twice. To run an epoch of the journal, the party is read as it was before it,
@@ -135,8 +135,8 @@ impl Keeper {
 }
 
 impl Party {
-    /// Opens a live view, and keeps it under a name: what it carries from epoch to epoch outlives the process, and every
-    /// batch that the party takes in from now on will be an epoch of it. [`Party::open_view`] goes on with it.
+    /// Opens a live view, and keeps it under a name: what it carries from epoch to epoch outlives the process, and
+    /// every batch that the party takes in from now on will be an epoch of it. [`Party::open_view`] goes on with it.
     ///
     /// # Errors
     /// [`Error::ViewName`], [`Error::ViewExists`]; otherwise as [`Party::watch`]: then nothing is kept.
@@ -173,8 +173,8 @@ impl Party {
     }
 
     /// Opens a view that is kept. It holds what it held when it last took an epoch in; what the batches since then
-    /// change, it tells when it is polled. It computes with the saved rules that there were when it was first opened, and
-    /// with the application's functions of now.
+    /// change, it tells when it is polled. It computes with the saved rules that there were when it was first opened,
+    /// and with the application's functions of now.
     ///
     /// # Errors
     /// [`Error::NoSuchView`]; [`Error::ViewOpen`]; [`Error::Query`] if the query needs functions that are not there.

@@ -8,12 +8,12 @@
 //! | `held` | party, id | bytes of an entry from a later version of Motet |
 //! | `refused` | party, id | why an entry is refused for ever |
 //! | `parts` | CID | a body part, put once, whole |
-//! | `item_parts` | party, tag, position, index | the CID of a part; so an item's parts are read in causal order (H27) |
+//! | `item_parts` | party, tag, position, index | a part's CID; so an item's parts are read in causal order (H27) |
 //! | `invitations` | party, invitation | what this device has issued |
 //! | `views` | party, name | protocol buffers: the query of a view that is kept |
 //! | `views_progress` | party, name | protocol buffers: which epochs that view is past |
-//! | `views_given` | party, length of the name (4 bytes), name, length of the relation's name (4), relation, row | nothing: a row that the view's last epoch was given by the one before |
-//! | `epochs` | party, number (8 bytes, big-endian) | the positions of the entries that a batch linked, for kept views |
+//! | `views_given` | party, name, relation (each after its length, 4 bytes), row | nothing: what an epoch gave the next |
+//! | `epochs` | party, number (8 bytes, big-endian) | positions of the entries that a batch linked, for kept views |
 //! | `authors` | party, name | the feeds of an author that an import enrolled |
 //!
 //! A position is depth (8 bytes, big-endian), feed (32), id (36).

@@ -1,9 +1,9 @@
 //! Views that share a circuit say what they would say alone (Q16).
 //!
-//! A story from a seed: people write, and subscribers come and go, each on the circuits of its thread and, as its twin,
-//! on a circuit of its own. They are polled now and then, not all alike. In the end all have caught up, and each view
-//! must hold what its twin holds, and the changes it told must add up to that. `MOTET_CASES` says how many stories there
-//! are, `MOTET_CASE` replays one.
+//! A story from a seed: people write, and subscribers come and go, each on the circuits of its thread and, as its
+//! twin, on a circuit of its own. They are polled now and then, not all alike. In the end all have caught up, and each
+//! view must hold what its twin holds, and the changes it told must add up to that. `MOTET_CASES` says how many
+//! stories there are, `MOTET_CASE` replays one.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;

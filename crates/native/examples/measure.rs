@@ -132,7 +132,8 @@ fn bulk(program: &Program, facts: &Facts) -> Result<(), Box<dyn Error>> {
     let (count, touched) = (native.count(program.output), native.touched());
     let bytes: usize = native.bytes().values().sum();
     println!(
-        "native: {spent:.3} s, {count} rows, {touched} touched, {:.1} MiB held ({:.2} B a row), peak {:.1} MiB \
+        "native: {spent:.3} s, {count} rows, {touched} touched, \
+         {:.1} MiB held ({:.2} B a row), peak {:.1} MiB \
          (before {idle:.1}), planned in {:.1} ms",
         bytes as f64 / 1048576.0,
         bytes as f64 / count as f64,

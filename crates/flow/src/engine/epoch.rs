@@ -1,8 +1,8 @@
 //! What an epoch does to a stratum of rules.
 //!
-//! First what goes ([`deletion`](super::deletion)), then what comes. Rules are fired: for rows of one of their goals all
-//! rows of their heads are gathered, some thousand at a time, and then put to their *purpose*. So no table is changed
-//! while it is searched.
+//! First what goes ([`deletion`](super::deletion)), then what comes. Rules are fired: for rows of one of their goals
+//! all rows of their heads are gathered, some thousand at a time, and then put to their *purpose*. So no table is
+//! changed while it is searched.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

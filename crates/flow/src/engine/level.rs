@@ -5,8 +5,8 @@
 //! from lower levels are all gone has lost what it stood on, whatever cycles it is in. A level need not be the least
 //! that would do; it is that of the derivation that was found first.
 //!
-//! Levels lie beside the rows: by the row's number, or, of narrow tables, by the key of the row and its last column. There
-//! it is an array of 16 bits from the least to the greatest id, where these are dense and no level is higher.
+//! Levels lie beside the rows: by the row's number, or, of narrow tables, by the key of the row and its last column.
+//! There it is an array of 16 bits from the least to the greatest id, where these are dense and no level is higher.
 
 use super::keys::Keys;
 use super::row::{Id, NONE};
@@ -256,7 +256,10 @@ mod tests {
         #[test]
         fn levels_are_a_map(
             width in 1usize..4,
-            steps in prop::collection::vec((id(), id(), prop_oneof![0u32..9, 60_000u32..80_000], 0u8..4), 0..400),
+            steps in prop::collection::vec(
+                (id(), id(), prop_oneof![0u32..9, 60_000u32..80_000], 0u8..4),
+                0..400,
+            ),
         ) {
             let mut table = Table::new(width);
             let mut levels = Levels::new(&table);

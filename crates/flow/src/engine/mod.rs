@@ -4,12 +4,12 @@
 //! and go. What else comes and goes follows, stratum by stratum. It does what circuits of the incremental operators
 //! would do, on rows packed into sets of ids, with rules in place of operators and sets in place of weights:
 //!
-//! * **Insertion** is semi-naive. A new row comes to a rule by one of its goals, and the others are searched in an order
-//!   made for that goal ([`plan`]). In the first epoch nothing is there before, so each rule is searched once, and
-//!   nothing is kept but the rows.
+//! * **Insertion** is semi-naive. A new row comes to a rule by one of its goals, and the others are searched in an
+//!   order made for that goal ([`plan`]). In the first epoch nothing is there before, so each rule is searched once,
+//!   and nothing is kept but the rows.
 //! * **Deletion** asks, of each row that a lost row helped to derive, whether a rule still supports it. In a recursion
-//!   only support from a lower *level* counts ([`level`]), so that rows don't hold each other up in a circle; what falls
-//!   though there was support from above is derived anew. Levels are made when they are first needed.
+//!   only support from a lower *level* counts ([`level`]), so that rows don't hold each other up in a circle; what
+//!   falls though there was support from above is derived anew. Levels are made when they are first needed.
 //! * **Folds** (aggregates, ranks) look at the groups that changed, and compare what they give with what they gave.
 //!
 //! An epoch is staged: rows that come are noted, rows that go stay until it is committed. One that runs over its limits

@@ -1,9 +1,9 @@
 //! Plans: how to find all rows that a rule gives for one row of one of its goals.
 //!
 //! A change comes to a rule by one of its goals, the *seed*, and the others are searched in an order in which each is
-//! looked up by what is known by then. So a rule of n goals has n plans for changes; it has one that starts from what is
-//! cheapest, for the first epoch; and one that starts from a row of its head, which asks whether the rule supports the
-//! row. Plans are made when they are first needed, by the sizes that relations have by then.
+//! looked up by what is known by then. So a rule of n goals has n plans for changes; it has one that starts from what
+//! is cheapest, for the first epoch; and one that starts from a row of its head, which asks whether the rule supports
+//! the row. Plans are made when they are first needed, by the sizes that relations have by then.
 
 use std::collections::BTreeSet;
 
@@ -231,8 +231,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The question for a row of two columns, one of which is this, as a way to all rows that have the other; if there is
-    /// such a way.
+    /// The question for a row of two columns, one of which is this, as a way to all rows that have the other; if there
+    /// is such a way.
     fn side_of_question(&self, scan: &Scan, value: Register) -> Option<Side> {
         let [first, second] = scan.key[..] else { return None };
         let table = &self.relations[scan.relation].table;
