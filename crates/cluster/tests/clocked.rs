@@ -13,6 +13,7 @@ use motet_algebra::{
 };
 use motet_cluster::Cluster;
 use motet_fact::Value;
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -100,7 +101,7 @@ fn expression(names: &'static [&'static str]) -> impl Strategy<Value = Expressio
 fn next() -> impl Strategy<Value = Statement> {
     const ALL: &[&str] = &["a", "b", "e", "f", "p", "q", "d"];
     (prop::sample::select(&["b", "f", "p", "q"][..]), expression(ALL))
-        .prop_map(|(name, expression)| Statement::Next { relation: name.into(), expression })
+        .prop_map(|(name, expression)| Statement::next(name, expression))
 }
 
 prop_compose! {
@@ -114,7 +115,7 @@ prop_compose! {
         let relation = |(name, input, event): (&str, bool, bool)| {
             (name.into(), Relation { columns: columns.clone(), input, event, output: name != "a" })
         };
-        let assign = |name: &str, expression| Statement::Assign { relation: name.into(), expression };
+        let assign = |name: &str, expression| Statement::assign(name, expression);
         let more = composed(read("d"), step);
         let body = vec![assign("d", Expression::Union(vec![d, more]))];
         let mut statements = vec![assign("p", p), Statement::Loop { body, exports: vec!["d".into()] }];
@@ -138,10 +139,10 @@ impl Replay {
         let mut program = timed.clone();
         let mut targets = BTreeSet::new();
         for statement in &mut program.statements {
-            if let Statement::Next { relation, expression } = statement {
+            if let Statement::Next { relation, expression, .. } = statement {
                 targets.insert(relation.clone());
-                let (relation, expression) = (format!("{relation} then").into(), expression.clone());
-                *statement = Statement::Assign { relation, expression };
+                let (relation, expression) = (format!("{relation} then"), expression.clone());
+                *statement = Statement::assign(relation, expression);
             }
         }
         program.relations.values_mut().for_each(|relation| (relation.input, relation.event) = (true, false));
@@ -242,6 +243,7 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
     let mut replay = Replay::new(program);
     let mut naive = Clocked::new(program.clone(), Naive::new).unwrap();
     let mut cluster = Clocked::new(program.clone(), Cluster::new).unwrap();
+    let mut native = Clocked::new(program.clone(), Native::new).unwrap();
     let mut stored: Contents = ["a", "b"].map(|name| (name.into(), BTreeSet::new())).into();
     for (number, epoch) in epochs.iter().enumerate() {
         let mut after = stored.clone();
@@ -253,7 +255,7 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
         let mut inputs = difference(&stored, &after);
         inputs.extend(difference(&Contents::new(), &events));
         let expected = replay.epoch(&after, &events);
-        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster] {
+        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster, &mut native] {
             mistake(runtime, &inputs, epoch.mistake);
             let over =
                 runtime.step(&inputs, Budget { rows: u64::from(epoch.mistake % 8), ..Budget::default() });

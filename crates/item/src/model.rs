@@ -6,8 +6,8 @@
 //! is withdrawn: it is a function of the multiset it was told of, never of the order of telling. That is the whole
 //! contract, and the tests hold every model to it: told and untold again, it must be as if it had never been told.
 //!
-//! A model whose state has no cheap way back (an ordered fold, a text) may rebuild itself within a step: [`crate::fold`]
-//! makes a state of any fold in that way.
+//! A model whose state has no cheap way back (an ordered fold, a text) may rebuild itself within a step:
+//! [`crate::fold`] makes a state of any fold in that way.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -68,11 +68,6 @@ pub trait Model: Send + Sync {
         true
     }
 
-    /// The attributes that it does not publish.
-    fn on_demand(&self) -> Vec<Attribute> {
-        Vec::new()
-    }
-
     /// Whether facts about the item's own entity are properties such as an Object has (a title, say), which the item
     /// keeps beside the model's state; the model is then told the other facts only.
     fn has_properties(&self) -> bool {
@@ -128,7 +123,11 @@ pub trait State: Send + Any {
 
     /// New facts that take back what some facts said, those that count and as far as it still stands. `fresh` gives
     /// entities that nobody has used (H14). Nothing if this model's facts can't be taken back.
-    fn undo(&self, _said: &[Cid], _fresh: &mut dyn FnMut() -> Entity) -> Option<Result<Vec<Fact>, FactError>> {
+    fn undo(
+        &self,
+        _said: &[Cid],
+        _fresh: &mut dyn FnMut() -> Entity,
+    ) -> Option<Result<Vec<Fact>, FactError>> {
         None
     }
 

@@ -257,7 +257,9 @@ impl ObjectState {
             let is_in = is_own && self.sets.contains(&element);
             let was_in = is_own && elements.get(&element).copied().unwrap_or(is_in);
             let is_shown = |figure: Option<Option<&Value>>, there: bool| {
-                there || figure.map_or_else(|| self.figure(&name).as_ref() == Some(&value), |it| it == Some(&value))
+                there
+                    || figure
+                        .map_or_else(|| self.figure(&name).as_ref() == Some(&value), |it| it == Some(&value))
             };
             let was = is_shown(before.get(&name).map(Option::as_ref), was_in);
             let is = is_shown(after.get(&name).map(Option::as_ref), is_in);

@@ -1,8 +1,8 @@
 //! What some transactions say, made into facts while they are written one after the other.
 //!
-//! A new value of a property cites the values it replaces, a move is refused if it would make a cycle, an increment is
-//! about an entity of its own. What there is to cite is found when a transaction is written, not when it is made; and of
-//! several written at once, a later one stands upon what an earlier one said.
+//! A new value of a property cites the values it replaces, a move is refused if it would make a cycle, an increment
+//! is about an entity of its own. What there is to cite is found when a transaction is written, not when it is made;
+//! and of several written at once, a later one stands upon what an earlier one said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,7 +125,8 @@ impl Drafts {
         parent: ItemId,
         stand: Stand,
     ) -> Result<Fact, Error> {
-        let above = |item: ItemId| self.moves.get(&item).map(|moved| moved.parent).or_else(|| tree.parent(item));
+        let above =
+            |item: ItemId| self.moves.get(&item).map(|moved| moved.parent).or_else(|| tree.parent(item));
         if std::iter::successors(Some(parent), |item| above(*item)).any(|item| item == child) {
             return Err(Error::WouldCycle { item: child.to_string(), parent: parent.to_string() });
         }
@@ -185,7 +186,12 @@ fn tree_heads(tree: &TreeState, child: ItemId) -> Vec<Cid> {
 }
 
 /// The facts of a step that is about one item.
-fn say(item: &Item, draft: &mut Draft, step: &Step, fresh: &mut dyn FnMut() -> Entity) -> Result<Vec<Fact>, Error> {
+fn say(
+    item: &Item,
+    draft: &mut Draft,
+    step: &Step,
+    fresh: &mut dyn FnMut() -> Entity,
+) -> Result<Vec<Fact>, Error> {
     Ok(match step {
         Step::State { fact, .. } => {
             draft.note(item, fact);

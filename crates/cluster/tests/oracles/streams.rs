@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use motet_algebra::text::load;
-use motet_algebra::{Budget, Changes, Counted, Naive, Program, Registry, Runtime, RuntimeError, optimise};
+use motet_algebra::{
+    Budget, Cancel, Changes, Counted, Naive, Program, Registry, Runtime, RuntimeError, optimise,
+};
 use motet_cluster::Cluster;
 use motet_logic::{Catalog, Compiled, Interface, Source, compile};
+use motet_native::Native;
 
 use crate::generate::{self, Profile};
 use crate::program::{Case, Contents, difference};
 use crate::shrink::shrink;
 
 /// What a case costs at most; a few cases cost more, and are left out.
-const BUDGET: Budget = Budget { iterations: 1_000, rows: 30_000, ticks: 0 };
+pub(crate) const BUDGET: Budget =
+    Budget { iterations: 1_000, rows: 30_000, memory: u64::MAX, ticks: 0, cancel: Cancel::NEVER };
 
 /// What came of a case.
 pub(crate) enum Outcome {
@@ -98,7 +102,9 @@ fn runtimes(program: &Program, case: &Case) -> Vec<(&'static str, Box<dyn Runtim
         ("naive", Box::new(Naive::new(program.clone()).expect(sound))),
         ("naive, optimised", Box::new(Naive::new(optimised.clone()).expect(sound))),
         ("cluster", Box::new(Cluster::new(program.clone()).expect(sound))),
-        ("cluster, optimised", Box::new(Cluster::new(optimised).expect(sound))),
+        ("cluster, optimised", Box::new(Cluster::new(optimised.clone()).expect(sound))),
+        ("native", Box::new(Native::new(program.clone()).expect(sound))),
+        ("native, optimised", Box::new(Native::new(optimised).expect(sound))),
     ]
 }
 
