@@ -12,6 +12,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod clingo;
+#[path = "../common/mod.rs"]
+mod common;
 mod dice;
 mod generate;
 mod program;
