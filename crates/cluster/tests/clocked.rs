@@ -192,7 +192,13 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
                 enough => enough,
             };
             prop_assert_eq!(got, Ok(expected.clone()), "epoch {} of {}", number, program);
-            prop_assert_eq!(runtime.restless(), then.restless.clone(), "after epoch {} of {}", number, program);
+            prop_assert_eq!(
+                runtime.restless(),
+                then.restless.clone(),
+                "after epoch {} of {}",
+                number,
+                program
+            );
             prop_assert_eq!(runtime.pending(), !then.restless.is_empty());
         }
         (stored, outputs) = (after, then.outputs);

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::{Budget, Changes, Naive, Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement};
+use motet_algebra::{
+    Budget, Changes, Naive, Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement,
+};
 
 /// What relations hold.
 pub(crate) type Contents = BTreeMap<RelationName, BTreeSet<Row>>;
@@ -67,7 +69,8 @@ impl Replay {
         naive.step(&difference(&Contents::new(), &rows), budget)?;
         let held = |name: &RelationName| (name.clone(), naive.output(&then(name)).cloned().collect());
         let held: Contents = self.targets.iter().map(held).collect();
-        let changed = held.iter().filter(|(name, rows)| !same(self.held.get(*name), rows)).map(|(name, _)| name);
+        let changed =
+            held.iter().filter(|(name, rows)| !same(self.held.get(*name), rows)).map(|(name, _)| name);
         let held_now = self.events.iter().filter(|name| !same(inputs.get(*name), &BTreeSet::new()));
         let restless: BTreeSet<RelationName> = changed.chain(held_now).cloned().collect();
         self.held = held;

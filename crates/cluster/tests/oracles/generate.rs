@@ -162,7 +162,9 @@ impl Maker {
             FLOAT => {
                 Value::float(self.dice.pick(&[0.0, 1.0, 2.0, 0.5, 0.1, -1.5])).expect("these are finite")
             }
-            TEXT if rare => Value::from(self.dice.pick(&["1971-03-01T24:00:00Z", "1600-02-29T23:30:00.5-01:00"])),
+            TEXT if rare => {
+                Value::from(self.dice.pick(&["1971-03-01T24:00:00Z", "1600-02-29T23:30:00.5-01:00"]))
+            }
             TEXT => Value::from(self.dice.pick(&["a", "a", "b", "c", "", "Ab\"é"])),
             BOOL => Value::Bool(self.dice.percent(50)),
             ColumnType::Kind(Kind::Bytes) => Value::bytes(self.dice.pick(&[&b""[..], b"a", b"a\0"]).to_vec()),

@@ -177,7 +177,10 @@ fn runtimes(compiled: &Compiled, case: &Case) -> Vec<(String, Box<dyn Runtime>)>
     let first = difference(&Contents::new(), &first);
     let mut plans = vec![("written", &compiled.program, false), ("optimised", &compiled.program, true)];
     if compiled.demanded != compiled.program {
-        plans.extend([("demanded", &compiled.demanded, false), ("demanded, optimised", &compiled.demanded, true)]);
+        plans.extend([
+            ("demanded", &compiled.demanded, false),
+            ("demanded, optimised", &compiled.demanded, true),
+        ]);
     }
     let mut all: Vec<(String, Box<dyn Runtime>)> = Vec::new();
     for (plan, program, optimised) in plans {

@@ -46,7 +46,8 @@ fn differing(case: &Case, seen: &Seen) -> Result<Option<String>, TooLong> {
             text += &format!("the program states {stated:?}, and not {inputs:?}\n");
         }
         if theirs.due != epoch.due {
-            text += &format!("another epoch is due: {} product, {} second evaluator\n", epoch.due, theirs.due);
+            text +=
+                &format!("another epoch is due: {} product, {} second evaluator\n", epoch.due, theirs.due);
         }
         if !text.is_empty() {
             return Ok(Some(format!("in epoch {number}\n{text}")));
@@ -79,7 +80,8 @@ fn judge(profile: Profile, few: u64) {
             Ok(None) => {
                 *came_to.entry("programs").or_default() += 1;
                 *came_to.entry("epochs").or_default() += seen.epochs.len();
-                *came_to.entry("rows of all epochs").or_default() += outputs.map(BTreeSet::len).sum::<usize>();
+                *came_to.entry("rows of all epochs").or_default() +=
+                    outputs.map(BTreeSet::len).sum::<usize>();
             }
             Ok(Some(_)) => panic!("{}", report(seed, &case, divergence)),
             Err(TooLong) => *came_to.entry("too long").or_default() += 1,

@@ -9,7 +9,9 @@ pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
     match (function, of) {
         ("floor" | "ceil" | "round", [one @ Value::Int(_)]) => Some(one.clone()),
         ("floor", [Value::Float(one)]) => whole(one.get(), |below, _| below),
-        ("ceil", [Value::Float(one)]) => whole(one.get(), |below, rest| if rest > 0.0 { below + 1.0 } else { below }),
+        ("ceil", [Value::Float(one)]) => {
+            whole(one.get(), |below, rest| if rest > 0.0 { below + 1.0 } else { below })
+        }
         ("round", [Value::Float(one)]) => whole(one.get(), |below, rest| {
             let up = rest > 0.5 || (rest == 0.5 && below >= 0.0);
             if up { below + 1.0 } else { below }
@@ -29,7 +31,8 @@ pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
         }
         ("split", [Value::Text(text), Value::Text(separator), Value::Int(place)]) => {
             let parts = parts(&letters(text), &letters(separator))?;
-            let place = if *place < 0 { place.checked_add(i64::try_from(parts.len()).ok()?)? } else { *place };
+            let place =
+                if *place < 0 { place.checked_add(i64::try_from(parts.len()).ok()?)? } else { *place };
             parts.into_iter().nth(usize::try_from(place).ok()?).map(Value::text)
         }
         ("parts", [Value::Text(text), Value::Text(separator)]) => {
@@ -46,7 +49,7 @@ pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
             short(parts(&letters(text), &letters(from))?.join(to))
         }
         ("text", [text @ Value::Text(_)]) => Some(text.clone()),
-        ("text", [Value::Link(cid)]) => Some(Value::text(format!("link\"{cid}\""))),
+        ("text", [Value::Link(cid)]) => Some(Value::text(cid.to_string())),
         ("text", [other]) => Some(Value::text(other.to_string())),
         ("kind", [one]) => Some(Value::text(one.kind().name().to_owned())),
         ("time", [Value::Text(text)]) => time(&letters(text)).map(Value::Int),
@@ -145,7 +148,10 @@ fn days(year: i128) -> i128 {
 /// The milliseconds of `2026-11-22T10:00:00.123+01:00`.
 fn time(letters: &[char]) -> Option<i64> {
     let digits = |from: usize, to: usize| -> Option<i128> {
-        letters.get(from..to)?.iter().try_fold(0, |number, digit| Some(number * 10 + i128::from(digit.to_digit(10)?)))
+        letters
+            .get(from..to)?
+            .iter()
+            .try_fold(0, |number, digit| Some(number * 10 + i128::from(digit.to_digit(10)?)))
     };
     let sign = |at: usize, of: &str| letters.get(at).is_some_and(|one| of.contains(*one));
     let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
@@ -163,7 +169,8 @@ fn time(letters: &[char]) -> Option<i64> {
         if zone == 20 {
             return None;
         }
-        let digit = |at: usize| letters.get(at).filter(|_| at < zone).and_then(|one| one.to_digit(10)).unwrap_or(0);
+        let digit =
+            |at: usize| letters.get(at).filter(|_| at < zone).and_then(|one| one.to_digit(10)).unwrap_or(0);
         thousandths = i128::from(digit(20) * 100 + digit(21) * 10 + digit(22));
     }
     let ahead = if sign(zone, "Zz") && letters.len() == zone + 1 {
@@ -193,6 +200,9 @@ fn iso(time: i128) -> Option<String> {
         left -= months(year).iter().sum::<i128>();
         year += 1;
     }
+    if year == 10_000 {
+        return None;
+    }
     let mut month = 0;
     while left >= months(year)[month] {
         left -= months(year)[month];
@@ -201,5 +211,5 @@ fn iso(time: i128) -> Option<String> {
     let (seconds, rest) = (of_day / 1000, of_day % 1000);
     let fraction = if rest == 0 { String::new() } else { format!(".{rest:03}") };
     let clock = format!("{:02}:{:02}:{:02}{fraction}Z", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    (year < 10_000).then(|| format!("{year:04}-{:02}-{:02}T{clock}", month + 1, left + 1))
+    Some(format!("{year:04}-{:02}-{:02}T{clock}", month + 1, left + 1))
 }

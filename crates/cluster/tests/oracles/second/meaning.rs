@@ -160,6 +160,27 @@ fn binds(condition: &Condition) -> BTreeSet<String> {
     }
 }
 
+/// The conditions of a body, with a computed column of an atom that holds as an equation of its own: what it is computed
+/// from may come from anywhere.
+fn spread(body: &[Condition]) -> Vec<Condition> {
+    let mut all = Vec::new();
+    for condition in body {
+        let mut condition = condition.clone();
+        if let Condition::Atom(atom) | Condition::Named(_, atom) = &mut condition {
+            for (_, term) in &mut atom.arguments {
+                if let Term::Apply(..) = term {
+                    // No variable of the text has such a name.
+                    let column = Term::Variable(format!("={}", all.len()));
+                    let computed = std::mem::replace(term, column.clone());
+                    all.push(Condition::Compare("==".to_owned(), column, computed));
+                }
+            }
+        }
+        all.push(condition);
+    }
+    all
+}
+
 /// A condition, and the variables that must have values before it can be asked.
 struct Step<'a> {
     condition: &'a Condition,
@@ -169,10 +190,7 @@ struct Step<'a> {
 fn steps(body: &[Condition]) -> Vec<Step<'_>> {
     let needs = |at: usize, condition: &Condition| match condition {
         Condition::Not(atom) => variables_of(atom),
-        Condition::Atom(atom) | Condition::Named(_, atom) => {
-            let own = binds(&Condition::Atom(atom.clone()));
-            variables_of(atom).difference(&own).cloned().collect()
-        }
+        Condition::Atom(_) | Condition::Named(..) => BTreeSet::new(),
         Condition::Compare(_, left, right) => {
             let mut all = BTreeSet::new();
             [left, right].into_iter().for_each(|term| variables(term, &mut all));
@@ -230,7 +248,8 @@ struct World<'a> {
 impl World<'_> {
     /// What a clause derives now.
     fn derived(&self, clause: &Clause) -> Result<Vec<Row>, TooLong> {
-        let steps = steps(&clause.body);
+        let body = spread(&clause.body);
+        let steps = steps(&body);
         let mut found = Vec::new();
         self.solve(&steps.iter().collect::<Vec<_>>(), Bindings::new(), &mut found)?;
         Ok(found.iter().filter_map(|bindings| self.row(&clause.head, bindings)).collect())
@@ -252,12 +271,7 @@ impl World<'_> {
     }
 
     /// All ways in which the steps hold together.
-    fn solve(
-        &self,
-        steps: &[&Step],
-        bindings: Bindings,
-        found: &mut Vec<Bindings>,
-    ) -> Result<(), TooLong> {
+    fn solve(&self, steps: &[&Step], bindings: Bindings, found: &mut Vec<Bindings>) -> Result<(), TooLong> {
         if steps.is_empty() {
             found.push(bindings);
             return Ok(());
@@ -349,10 +363,14 @@ impl World<'_> {
 }
 
 /// The bindings with each of what an aggregate is over, and its result.
-fn of_each(over: &str, result: &str, results: BTreeSet<(Value, Value)>, bindings: &Bindings) -> Vec<Bindings> {
-    let with = |(one, value)| {
-        unify(bindings.clone(), over, one).and_then(|bindings| unify(bindings, result, value))
-    };
+fn of_each(
+    over: &str,
+    result: &str,
+    results: BTreeSet<(Value, Value)>,
+    bindings: &Bindings,
+) -> Vec<Bindings> {
+    let with =
+        |(one, value)| unify(bindings.clone(), over, one).and_then(|bindings| unify(bindings, result, value));
     results.into_iter().filter_map(with).collect()
 }
 

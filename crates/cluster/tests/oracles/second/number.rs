@@ -27,7 +27,9 @@ pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
         ("+" | "-" | "*" | "/" | "%", [Value::Int(left), Value::Int(right)]) => {
             ints(function, i128::from(*left), i128::from(*right))
         }
-        (_, [Value::Int(left), Value::Int(right)]) => functions::of_ints(function, *left, *right).map(Value::Int),
+        (_, [Value::Int(left), Value::Int(right)]) => {
+            functions::of_ints(function, *left, *right).map(Value::Int)
+        }
         (_, [Value::Float(left), Value::Float(right)]) => floats(function, left.get(), right.get()),
         _ => functions::apply(function, of),
     }
@@ -144,7 +146,8 @@ pub(super) fn ranks(rows: &[Looked]) -> BTreeSet<(Value, Value)> {
     let mut places: Vec<&[Value]> = rows.iter().map(|row| &row.by[..]).collect();
     places.sort_by(|left, right| order_all(left, right));
     places.dedup();
-    let place = |row: &Looked| places.iter().position(|one| *one == &row.by[..]).expect("it is one of them") + 1;
+    let place =
+        |row: &Looked| places.iter().position(|one| *one == &row.by[..]).expect("it is one of them") + 1;
     let int = |place: usize| Value::Int(i64::try_from(place).expect("few rows"));
     rows.iter().map(|row| (row.over.clone(), int(place(row)))).collect()
 }

@@ -8,17 +8,37 @@ use std::path::{Path, PathBuf};
 
 use motet_fact::Value;
 
-use super::meaning::{Relations, Row};
+use super::meaning::{Relations, Row, stated};
 use super::reader::{Program, read, value};
 use super::time::Clock;
 
 const HOME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/datalog");
 
-/// How many rows the evaluator may look at.
-const STEPS: u64 = 20_000_000;
+/// How many rows the evaluator may look at, if `MOTET_STEPS` does not say it.
+const STEPS: u64 = 1_000_000;
 
 /// The programs that take more than that.
-const TOO_LONG: [&str; 0] = [];
+const TOO_LONG: [&str; 19] = [
+    "souffle_evaluation_cprog1",
+    "souffle_evaluation_cprog4",
+    "souffle_evaluation_existential",
+    "souffle_evaluation_magic_cprog1",
+    "souffle_evaluation_magic_factoring",
+    "souffle_example_amicable",
+    "souffle_example_catalan",
+    "souffle_example_factoring",
+    "souffle_example_magic_prime2",
+    "souffle_example_po1",
+    "souffle_example_po2",
+    "souffle_example_po3",
+    "souffle_example_po4",
+    "souffle_example_po5",
+    "souffle_example_prime2",
+    "souffle_example_ranpo",
+    "souffle_example_sequences",
+    "souffle_example_tak",
+    "souffle_example_trains",
+];
 
 /// A file with the names of columns, and below them rows.
 struct Table {
@@ -28,7 +48,8 @@ struct Table {
 
 impl Table {
     fn read(path: &Path) -> Table {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut records = records(&text).into_iter();
         let mut columns = records.next().unwrap_or_default();
         columns.retain(|name| !name.is_empty());
@@ -76,9 +97,9 @@ fn written(value: &Value) -> String {
     if let Value::Text(text) = value { text.to_string() } else { value.to_string() }
 }
 
-/// What the files of a program give its inputs.
+/// What its files give the inputs of a program, beside what it states itself.
 fn inputs(program: &Program, directory: &Path) -> Relations {
-    let mut all = Relations::new();
+    let mut all = stated(program).expect("few rows");
     for name in &program.inputs {
         let table = Table::read(&directory.join("facts").join(format!("{name}.csv")));
         let of = |column: &str| {
@@ -89,7 +110,7 @@ fn inputs(program: &Program, directory: &Path) -> Relations {
             let cells = table.columns.iter().zip(cells);
             cells.map(|(column, cell)| (column.clone(), parsed(cell, of(column)))).collect()
         };
-        all.insert(name.clone(), table.rows.iter().map(row).collect());
+        all.entry(name.clone()).or_default().extend(table.rows.iter().map(row));
     }
     all
 }
@@ -105,10 +126,10 @@ fn differing(name: &str, expected: &Table, relations: &Relations) -> Option<Stri
 }
 
 /// How many rows a program came to; nothing if it takes too long.
-fn run(directory: &Path) -> Option<usize> {
+fn run(directory: &Path, steps: u64) -> Option<usize> {
     let text = std::fs::read_to_string(directory.join("program.pomo")).expect("a program");
     let program = read(&text);
-    let relations = Clock::new(&program, STEPS).epoch(&inputs(&program, directory)).ok()?.relations;
+    let relations = Clock::new(&program, steps).epoch(&inputs(&program, directory)).ok()?.relations;
     let mut rows = 0;
     for path in entries(&directory.join("expected")) {
         let expected = Table::read(&path);
@@ -122,7 +143,8 @@ fn run(directory: &Path) -> Option<usize> {
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let entries =
+        std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
     paths
@@ -138,10 +160,14 @@ fn programs_of_the_suite_come_to_what_it_says() {
     }
     let programs: Vec<PathBuf> = entries(home).into_iter().filter(|path| path.is_dir()).collect();
     let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-    let came_to: BTreeMap<String, Option<usize>> = programs.iter().map(|path| (name(path), run(path))).collect();
+    let steps = crate::number("MOTET_STEPS").unwrap_or(STEPS);
+    let came_to: BTreeMap<String, Option<usize>> =
+        programs.iter().map(|path| (name(path), run(path, steps))).collect();
     let too_long: Vec<&str> =
         came_to.iter().filter(|(_, rows)| rows.is_none()).map(|(name, _)| name.as_str()).collect();
     let rows: usize = came_to.values().flatten().sum();
     eprintln!("{} programs, {rows} rows, too long: {too_long:?}", came_to.len() - too_long.len());
-    assert_eq!(too_long, TOO_LONG);
+    if steps == STEPS {
+        assert_eq!(too_long, TOO_LONG);
+    }
 }
