@@ -23,6 +23,9 @@
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
+/// MUTANT
+pub fn mutant(which: &str) -> bool { std::env::var("MUTANT").is_ok_and(|one| one == which) }
+
 pub mod aggregate;
 pub mod clocked;
 pub mod contract;

@@ -394,7 +394,13 @@ fn moves_in_order<W: PackedRow>(
     let dictionary = dictionary.borrow();
     let decoded = |row: &W| (0..columns).map(|place| dictionary.value(row.at(place))).collect::<Row>();
     let mut moves: Vec<_> = input.iter().map(|(row, _)| (decoded(row), *row)).collect();
-    moves.sort_by(|(left, _), (right, _)| row_order(left, right));
+    moves.sort_by(|(left, _), (right, _)| {
+        if motet_algebra::mutant("order") {
+            row_order(&left[..1], &right[..1])
+        } else {
+            row_order(left, right)
+        }
+    });
     moves.into_iter().map(|(_, row)| (row.at(columns - 2), row.at(columns - 1))).collect()
 }
 

@@ -106,6 +106,13 @@ impl Case {
         self.relations.iter().find(|one| one.name == name).expect("atoms name relations of the case")
     }
 
+    /// Whether it has all relations that its rules and its stream name.
+    pub(crate) fn is_whole(&self) -> bool {
+        let has = |name: &String| self.relations.iter().any(|one| one.name == *name);
+        let heads = self.rules.iter().map(|rule| &rule.head.relation);
+        heads.chain(self.stream.iter().flatten().map(|change| &change.relation)).all(has)
+    }
+
     /// The first rule for the next epoch that might go on for ever (PL-7).
     pub(crate) fn restless(&self) -> Option<usize> {
         let instantaneous = self.instantaneous();

@@ -70,10 +70,16 @@ pub(crate) fn compiled(text: &str) -> Result<Compiled, String> {
 
 /// Runs a case on every runtime.
 pub(crate) fn run(case: &Case) -> Outcome {
+    if !case.is_whole() {
+        return Outcome::Refused("a relation is missing".to_owned());
+    }
     let compiled = match compiled(&case.to_string()) {
         Ok(compiled) => compiled,
         Err(problems) => return Outcome::Refused(problems),
     };
+    if compiled.facts != stated(case) {
+        return Outcome::Differs(format!("the program states {:?}", compiled.facts));
+    }
     for program in [&compiled.program, &compiled.demanded] {
         if let Err(what) = reads_back(program) {
             return Outcome::Differs(what);
@@ -84,6 +90,13 @@ pub(crate) fn run(case: &Case) -> Outcome {
         Ok(()) => Outcome::Agreed(running.seen),
         Err(outcome) => outcome,
     }
+}
+
+/// The facts of inputs.
+fn stated(case: &Case) -> Contents {
+    let mut stated = Contents::new();
+    case.advance(&mut stated, &case.stated());
+    stated
 }
 
 /// A plan's text is the plan.
@@ -171,8 +184,7 @@ impl<'a> Running<'a> {
 /// All runtimes, each with the plan as it is written, as it is optimised for what the first epoch brings, and as it is
 /// for what the outputs demand.
 fn runtimes(compiled: &Compiled, case: &Case) -> Vec<(String, Box<dyn Runtime>)> {
-    let mut first = Contents::new();
-    case.advance(&mut first, &case.stated());
+    let mut first = stated(case);
     case.stream.first().iter().for_each(|epoch| case.advance(&mut first, epoch));
     let first = difference(&Contents::new(), &first);
     let mut plans = vec![("written", &compiled.program, false), ("optimised", &compiled.program, true)];

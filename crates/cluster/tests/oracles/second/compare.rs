@@ -74,7 +74,11 @@ fn judge(profile: Profile, few: u64) {
     let mut came_to: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in crate::first_seed()..crate::first_seed() + crate::cases(few) {
         let case = generate::case(seed, profile);
-        let Outcome::Agreed(seen) = run(&case) else { continue };
+        let seen = match run(&case) {
+            Outcome::Agreed(seen) => seen,
+            Outcome::TooLarge => continue,
+            Outcome::Refused(what) | Outcome::Differs(what) => panic!("seed {seed}: {what}\n{case}"),
+        };
         let outputs = seen.epochs.iter().flat_map(|epoch| epoch.outputs.values());
         match differing(&case, &seen) {
             Ok(None) => {
