@@ -12,17 +12,17 @@ use crate::common::replay::{Contents, Replay, difference};
 use crate::dice::Dice;
 use crate::generate::{self, Profile};
 use crate::program::Case;
-use crate::streams::{BUDGET, RUNTIMES, compiled};
+use crate::streams::{BUDGET, RUNTIMES, Start, compiled};
 use motet_algebra::budget::{ROW_BYTES, VALUE_BYTES};
 use motet_algebra::{
-    Budget, Cancel, Changes, Counted, Naive, Program, Runtime, RuntimeError, Site, Statement, optimise,
+    Budget, Cancel, Changes, Counted, Program, Runtime, RuntimeError, Site, Statement, optimise,
 };
 
 /// A way to run a program, as often as wanted.
 struct Kind {
     name: String,
     program: Program,
-    start: fn(Program) -> Box<dyn Runtime>,
+    start: Start,
 }
 
 /// All runtimes, for the program as it is, and then all as it is optimised for its first epoch.

@@ -1,7 +1,8 @@
 //! Incremental is from scratch: each epoch's changes, on each runtime, are the difference of two naive results.
 //!
-//! In a program with time an epoch's result is that of its replay: what is stored, the events of the epoch, and what the
-//! last epoch gave, put into a new evaluator. After the stream, or after each of its epochs, the ticks run that are due.
+//! In a program with time an epoch's result is that of its replay: what is stored, the events of the epoch, and what
+//! the last epoch gave, put into a new evaluator. After the stream, or after each of its epochs, the ticks run that
+//! are due.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,11 @@ use crate::generate::{self, Profile};
 use crate::program::{Case, Change};
 use crate::shrink::shrink;
 
+/// Starts a program.
+pub(crate) type Start = fn(Program) -> Box<dyn Runtime>;
+
 /// The runtimes, each with how a program is started on it. A further one is a further line.
-pub(crate) const RUNTIMES: [(&str, fn(Program) -> Box<dyn Runtime>); 3] = [
+pub(crate) const RUNTIMES: [(&str, Start); 3] = [
     ("naive", |program| Box::new(Naive::new(program).expect(SOUND))),
     ("native", |program| Box::new(Native::new(program).expect(SOUND))),
     ("cluster", |program| Box::new(Cluster::new(program).expect(SOUND))),

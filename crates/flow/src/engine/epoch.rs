@@ -210,7 +210,11 @@ impl<H: Host> Engine<H> {
             }
             rounds += 1;
             if rounds > epoch.limits.rounds {
-                let of = |rule: &&usize| self.definition.rules[**rule].relation == *relation;
+                let of = |rule: &&usize| {
+                    let rule = &self.definition.rules[**rule];
+                    let mut atoms = rule.goals.iter().filter_map(atom);
+                    rule.relation == *relation && atoms.any(|atom| own.own().contains(&atom.relation))
+                };
                 let rule = own.rules.iter().find(of).copied();
                 return Err(Exceeded { cause: Cause::Rounds, relation: *relation, rule });
             }

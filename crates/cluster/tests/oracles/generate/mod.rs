@@ -7,8 +7,8 @@
 //! small domains and variables are shared more often than not, so that most results have rows; recursive rules compute
 //! only within a finite domain, so that they end.
 //!
-//! A program with time has events, relations that rules for the next epoch fill, and such rules for other relations too.
-//! They read whatever there is, but each keeps the rows of its head or reads an instantaneous relation (PL-7).
+//! A program with time has events, relations that rules for the next epoch fill, and such rules for other relations
+//! too. They read whatever there is, but each keeps the rows of its head or reads an instantaneous relation (PL-7).
 
 mod rule;
 mod term;

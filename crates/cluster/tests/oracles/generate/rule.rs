@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use motet_algebra::ColumnType;
-use motet_fact::Value;
 
 use super::term::variables;
 use super::{BOOL, FLOAT, INT, LINK, Maker, Profile, TEXT};

@@ -160,8 +160,8 @@ fn binds(condition: &Condition) -> BTreeSet<String> {
     }
 }
 
-/// The conditions of a body, with a computed column of an atom that holds as an equation of its own: what it is computed
-/// from may come from anywhere.
+/// The conditions of a body, with a computed column of an atom that holds as an equation of its own: what it is
+/// computed from may come from anywhere.
 fn spread(body: &[Condition]) -> Vec<Condition> {
     let mut all = Vec::new();
     for condition in body {

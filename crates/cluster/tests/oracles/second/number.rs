@@ -119,7 +119,8 @@ pub(super) fn order_all(left: &[Value], right: &[Value]) -> Ordering {
     left.iter().zip(right).map(|(left, right)| order(left, right)).fold(Ordering::Equal, Ordering::then)
 }
 
-/// The value of an aggregate, but for those that give several, over what it looks at in each row. `zero` is the sum of nothing.
+/// The value of an aggregate, but for those that give several, over what it looks at in each row. `zero` is the sum of
+/// nothing.
 pub(super) fn fold(function: &str, rows: &[Looked], counted: bool, zero: &Value) -> Option<Value> {
     let int = |count: usize| i64::try_from(count).ok().map(Value::Int);
     let values = || rows.iter().map(|row| &row.over);

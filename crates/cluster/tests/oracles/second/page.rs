@@ -7,7 +7,7 @@ use super::time::Clock;
 const PAGE: &str = include_str!("../../../../../docs/language.md");
 
 /// What this evaluator has no part in: diagnostics, parameters, what is shown, types of items.
-const NOT_HERE: [&str; 6] = ["%!", "%$", "forbid", "use ", "limit", "%+ item("];
+const NOT_HERE: [&str; 7] = ["%!", "%$", "forbid", "use ", "limit", "%+ item(", "$"];
 
 /// The examples, each with the line where it begins.
 fn examples() -> Vec<(usize, String)> {
