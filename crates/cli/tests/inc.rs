@@ -228,7 +228,8 @@ fn a_transaction_over_budget_is_refused_and_the_next_is_not() {
     ]
     .join("\n");
     let bench = Bench::new(CLOSURE, &[]);
-    for runtime in RUNTIMES {
+    // Each runtime counts in its own way; these limits are for the two that count what they derive.
+    for runtime in ["naive", "cluster"] {
         let limits = [
             ("--max-rows", "14", "rows"),
             ("--max-rounds", "4", "iterations"),

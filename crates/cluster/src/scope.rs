@@ -363,6 +363,7 @@ fn restore<W: PackedRow>(emit: &[Origin]) -> impl Fn(&W, &W) -> W + Clone + 'sta
 type KeyedChange<W> = ((W, W), Moment, i64);
 
 /// Puts one key's changes into such a batch, and counts them: the arrangement keeps them.
+#[expect(clippy::type_complexity, reason = "it is what differential dataflow asks for")]
 fn fill<W: PackedRow>(
     task: &Task,
 ) -> impl FnMut(&mut Vec<KeyedChange<W>>, &W, &mut Vec<(W, Moment, i64)>) + use<W> {

@@ -587,8 +587,11 @@ fn negated(body: &Body) -> Option<Atom> {
     Some(Atom { relation: atom.relation, args: atom.args.iter().map(place).collect() })
 }
 
+/// Visits columns, some perhaps more than once.
+type Visit<'a> = dyn Fn(&mut dyn FnMut(&Column)) + 'a;
+
 /// The columns that something visits, each once.
-fn used_columns(columns: &[Column], visit_all: &dyn Fn(&mut dyn FnMut(&Column))) -> Vec<Column> {
+fn used_columns(columns: &[Column], visit_all: &Visit<'_>) -> Vec<Column> {
     let mut used = Vec::new();
     visit_all(&mut |column| {
         if columns.contains(column) && !used.contains(column) {

@@ -57,30 +57,6 @@ fn change(native: &mut Native, edges: &[[Id; 2]], insert: bool) -> (u64, i64) {
 }
 
 #[test]
-fn deletions_touch_few_rows_for_each_that_goes() {
-    let edges = edges(2_000);
-    let mut native = native();
-    change(&mut native, &edges, true);
-    // The first deletion makes the levels.
-    change(&mut native, &edges[..1], false);
-    change(&mut native, &edges[..1], true);
-    let (mut touched, mut gone, mut each) = (0, 0, Vec::new());
-    for edge in edges.chunks(50).map(|chunk| &chunk[..1]) {
-        let (looked, less) = change(&mut native, edge, false);
-        change(&mut native, edge, true);
-        touched += looked;
-        gone -= less;
-        if less < 0 {
-            each.push(looked / u64::try_from(-less).unwrap());
-        }
-    }
-    each.sort_unstable();
-    let median = each[each.len() / 2];
-    assert!(median <= 20, "half of the deletions touch {median} rows or more for each that goes");
-    assert!(touched <= 40 * u64::try_from(gone).unwrap(), "{touched} rows for {gone} that went");
-}
-
-#[test]
 fn an_insertion_touches_what_it_derives_and_little_else() {
     let edges = edges(2_000);
     let mut native = native();

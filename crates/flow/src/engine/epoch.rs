@@ -210,7 +210,13 @@ impl<H: Host> Engine<H> {
             }
             rounds += 1;
             if rounds > epoch.limits.rounds {
-                return Err(Exceeded { cause: Cause::Rounds, relation: *relation, rule: None });
+                let of = |rule: &&usize| {
+                    let rule = &self.definition.rules[**rule];
+                    let mut atoms = rule.goals.iter().filter_map(atom);
+                    rule.relation == *relation && atoms.any(|atom| own.own().contains(&atom.relation))
+                };
+                let rule = own.rules.iter().find(of).copied();
+                return Err(Exceeded { cause: Cause::Rounds, relation: *relation, rule });
             }
             for (relation, rows) in &delta {
                 self.fire_for(epoch, own, *relation, rows, view, purpose)?;

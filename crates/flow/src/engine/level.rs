@@ -93,7 +93,8 @@ impl Levels {
             Levels::Narrow { keys, grades } => {
                 let (last, key) = row.split_last().expect("a narrow row has a column");
                 if let Some(number) = keys.find(key)
-                    && grades[number as usize].remove(*last)
+                    && let Some(grades) = grades.get_mut(number as usize)
+                    && grades.remove(*last)
                 {
                     keys.remove(key);
                 }
