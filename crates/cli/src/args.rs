@@ -1,10 +1,17 @@
 //! The command line, as data: every command, flag and help text.
 
+mod item;
+mod query;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
+
+pub(crate) use self::item::{DeletedArg, ItemCommand, StandArgs};
+pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
+use crate::limits::Limits;
 
 /// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
 #[derive(Debug, Parser)]
@@ -51,6 +58,8 @@ pub(crate) enum Format {
 pub(crate) enum RuntimeArg {
     /// The evaluator that defines the semantics; computes everything anew
     Naive,
+    /// PomoFlow, made for this; incremental
+    Native,
     /// Differential dataflow; incremental
     #[default]
     Cluster,
@@ -60,6 +69,7 @@ impl From<RuntimeArg> for motet::RuntimeKind {
     fn from(runtime: RuntimeArg) -> Self {
         match runtime {
             RuntimeArg::Naive => motet::RuntimeKind::Naive,
+            RuntimeArg::Native => motet::RuntimeKind::Native,
             RuntimeArg::Cluster => motet::RuntimeKind::Cluster,
         }
     }
@@ -118,30 +128,11 @@ pub(crate) enum Command {
     /// Write data out
     #[command(subcommand)]
     Export(ExportCommand),
-    /// Ask a question in PomoLogic
-    Query {
-        /// The query; or a file with --file
-        #[arg(value_name = "TEXT", required_unless_present = "file")]
-        text: Option<String>,
-        /// Read the query from a file
-        #[arg(long, short, value_name = "FILE", conflicts_with = "text")]
-        file: Option<PathBuf>,
-        /// A parameter's value: NAME=LITERAL, for `$NAME` in the query (text in quotes)
-        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
-        param: Vec<String>,
-        /// Stay, and print changes as they happen: from `motet sync` or writes in other processes' feeds
-        #[arg(long)]
-        watch: bool,
-        /// Also connect to these peers while watching
-        #[arg(long, value_name = "HOST:PORT", requires = "watch")]
-        peer: Vec<String>,
-        /// Print strata, plan and meaning class instead of rows
-        #[arg(long)]
-        explain: bool,
-        /// The evaluator
-        #[arg(long, value_name = "NAME", default_value = "cluster")]
-        runtime: RuntimeArg,
-    },
+    /// Ask a question in PomoLogic; of several parties together with --party A,B or --party all
+    Query(QueryArgs),
+    /// Views that outlive the process, and carry on what `@next` says
+    #[command(subcommand)]
+    View(ViewCommand),
     /// Serve peers until stopped
     Serve {
         /// Where to listen
@@ -228,6 +219,12 @@ pub(crate) enum PartyCommand {
         #[arg(long, value_name = "ROLE", default_value = "writer")]
         role: String,
     },
+    /// Be a member no more: what you wrote up to now counts, and stays
+    Leave {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Close a feed whose key was used in two places
     ProveFork {
         /// The feed, or the beginning of its key
@@ -266,57 +263,6 @@ pub(crate) struct CutArgs {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
-}
-
-/// Items.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ItemCommand {
-    /// Make an item
-    New {
-        /// Its model
-        #[arg(long, value_name = "MODEL", default_value = "object")]
-        model: String,
-        /// Its type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-        /// The item it hangs under; the party's root if left out
-        #[arg(long, value_name = "ITEM")]
-        parent: Option<String>,
-        /// First properties: NAME=LITERAL (text in quotes, or plain words)
-        #[arg(value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Set properties of an item, together
-    Set {
-        /// The item, or the beginning of its id
-        item: String,
-        /// NAME=LITERAL (text in quotes, or plain words)
-        #[arg(required = true, value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Show an item: properties, with all candidates where writers disagree
-    Get {
-        /// The item, or the beginning of its id
-        item: String,
-    },
-    /// List items
-    List {
-        /// Only items of this type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-    },
-    /// Move an item under another
-    Move {
-        /// The item
-        item: String,
-        /// Its new parent
-        parent: String,
-    },
-    /// Say again what you wrote and what does not count any more (`motet status` tells of it)
-    Rescue {
-        /// Only what is about this item; all of it if left out
-        item: Option<String>,
-    },
 }
 
 /// Saved rules.
@@ -424,13 +370,16 @@ pub(crate) struct RunArgs {
     /// Fail if a program with `@next` or events has not come to rest after so many epochs without input
     #[arg(long, value_name = "N", default_value_t = Budget::default().ticks)]
     pub(crate) max_ticks: u64,
+    /// What an epoch may cost
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Print strata, plan and meaning class instead of running
     #[arg(long)]
     pub(crate) explain: bool,
-    /// The program is a plan: PomoRA, not PomoLogic
+    /// The program is a plan: PomoRA, not PomoLogic. It may say itself where its rows come from and go to
     #[arg(long, conflicts_with = "param")]
     pub(crate) ra: bool,
-    /// Print the program as a plan that `--ra` runs, instead of running it
+    /// Print the program, with its sources and sinks, as a plan that `--ra` runs, instead of running it
     #[arg(long)]
     pub(crate) print_ra: bool,
     /// Print one derivation of a row, such as 'Reach(x: 1, y: _)', instead of the outputs
@@ -480,12 +429,9 @@ pub(crate) struct IncArgs {
     /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
     #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
     pub(crate) param: Vec<String>,
-    /// Refuse a transaction that derives more rows
-    #[arg(long, value_name = "N", default_value_t = Budget::default().rows)]
-    pub(crate) max_rows: u64,
-    /// Refuse a transaction for which a loop goes round more often
-    #[arg(long, value_name = "N", default_value_t = Budget::default().iterations)]
-    pub(crate) max_rounds: u64,
+    /// What a transaction may cost
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 /// The demonstration.

@@ -1,11 +1,12 @@
 //! The handle to one party: reads, questions, status. Writing is in the module `write`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use motet_algebra::{Budget, RelationName, Row};
+use motet_algebra::Budget;
 use motet_fact::{Cid, Digest, PublicKey};
-use motet_item::{Item, ItemId};
+use motet_item::{Item, ItemId, TreeState};
 use motet_party::Role;
+use motet_store::Store;
 
 use crate::database::lock;
 use crate::losses::OwnLoss;
@@ -13,7 +14,7 @@ use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
 use crate::view::View;
 use crate::withdrawal::Progress;
-use crate::{Database, Error, Parameters};
+use crate::{Database, Error, Parameters, Query};
 
 /// A handle to one party of a database. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ pub struct ItemSummary {
     pub kind: Option<String>,
     /// The item it hangs under.
     pub parent: Option<ItemId>,
+    /// Whether it is deleted.
+    pub deleted: bool,
 }
 
 /// How a party stands on this replica.
@@ -140,9 +143,14 @@ impl Party {
                 withdrawing: state.withdrawing(),
                 own_uncounted: state.own_losses(&identity, rescued),
                 unreadable: state.unreadable.iter().map(|(cid, why)| (*cid, why.clone())).collect(),
-                items: state.tags.len(),
+                items: state.user_items().count(),
             }
         })
+    }
+
+    /// The ids of the items that have parts here, ascending. None is loaded.
+    pub fn item_ids(&self) -> Vec<ItemId> {
+        self.with(|state| state.user_items().collect())
     }
 
     /// The items that have parts here, by id.
@@ -151,10 +159,12 @@ impl Party {
     /// [`Error::Store`].
     pub fn items(&self) -> Result<Vec<ItemSummary>, Error> {
         let store = self.database.store();
-        self.with(|state| {
-            let ids = state.tags.clone();
-            ids.into_iter().map(|id| Ok(summary(id, state.load_item(store, id)?))).collect()
-        })
+        self.with(|state| state.summaries(store))
+    }
+
+    /// How many items are folded and in memory: those that somebody asked for, and with them the tree.
+    pub fn loaded(&self) -> usize {
+        self.with(|state| state.items.len())
     }
 
     /// Reads one item.
@@ -164,9 +174,7 @@ impl Party {
     pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
         let store = self.database.store();
         self.with(|state| {
-            if !state.tags.contains(&id) {
-                return Err(Error::NoSuchItem { party: self.key, item: id.to_string() });
-            }
+            state.check_item(id)?;
             Ok(read(state.load_item(store, id)?))
         })
     }
@@ -176,7 +184,20 @@ impl Party {
     /// # Errors
     /// As [`Party::item`].
     pub fn item_summary(&self, id: ItemId) -> Result<ItemSummary, Error> {
-        self.item(id, |item| summary(id, item))
+        let store = self.database.store();
+        self.with(|state| {
+            state.check_item(id)?;
+            state.summary(store, id)
+        })
+    }
+
+    /// Reads the party's tree: which item hangs under which, and in what order.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn tree<T>(&self, read: impl FnOnce(&TreeState) -> T) -> Result<T, Error> {
+        let store = self.database.store();
+        self.with(|state| Ok(read(state.tree(store)?)))
     }
 
     /// The entries in the past of which, or which themselves, state the facts of an item: for imports that go on where
@@ -223,23 +244,9 @@ impl Party {
         runtime: RuntimeKind,
         budget: Budget,
     ) -> Result<View, Error> {
-        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
-        let mut view = View::new(compiled, runtime, budget)?;
-        let store = self.database.store();
-        let rows = self.with(|state| {
-            let mut net = crate::relations::Net::default();
-            state.rows(store, view.wanted(), &mut |relation, row| net.add(relation, row, 1))?;
-            for relation in crate::relations::SMALL {
-                if view.wanted().contains(relation) {
-                    let now = crate::relations::system_rows(state, relation);
-                    state.system.remember(relation, now);
-                }
-            }
-            state.queues.push(std::sync::Arc::downgrade(view.queue()));
-            Ok::<_, Error>(net.into_changes())
-        })?;
-        view.step(rows)?;
-        Ok(view)
+        let parameters = parameters.clone();
+        let query = Query { name: name.to_owned(), text: text.to_owned(), parameters, runtime, budget };
+        self.database.watch(&[self.key], &query)
     }
 
     /// How a query is computed: its strata and its plan, and what the optimiser makes of that for the rows there are
@@ -254,20 +261,9 @@ impl Party {
         parameters: &Parameters,
         budget: Budget,
     ) -> Result<String, Error> {
-        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
-        let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
-        let mut rows: BTreeMap<RelationName, BTreeSet<Row>> = compiled.facts.clone();
-        let store = self.database.store();
-        self.with(|state| {
-            state.rows(store, &wanted, &mut |relation, row| {
-                rows.entry(relation.into()).or_default().insert(row);
-            })
-        })?;
-        let once = |rows: BTreeSet<Row>| rows.into_iter().map(|row| (row, 1)).collect();
-        let inputs = rows.into_iter().map(|(relation, rows)| (relation, once(rows))).collect();
-        let planned = motet_algebra::explain_over(&compiled.demanded, &inputs, budget);
-        let planned = planned.map_err(|error| Error::Plan(error.to_string()))?;
-        Ok(compiled.explain_planned(&planned))
+        let (name, parameters) = (name.to_owned(), parameters.clone());
+        let query = Query { name, parameters, budget, ..Query::new(text) };
+        self.database.explain(&[self.key], &query)
     }
 
     /// This device's role, if it is a member's.
@@ -277,11 +273,32 @@ impl Party {
     }
 }
 
-fn summary(id: ItemId, item: &Item) -> ItemSummary {
-    ItemSummary {
-        id,
-        model: item.model().map(str::to_owned),
-        kind: item.kind().map(|kind| kind.to_string()),
-        parent: item.parent(),
+impl PartyState {
+    /// The items that have parts here, but for the tree.
+    pub(crate) fn user_items(&self) -> impl Iterator<Item = ItemId> + '_ {
+        let tree = ItemId::tree(&self.party);
+        self.tags.iter().copied().filter(move |id| *id != tree)
+    }
+
+    pub(crate) fn check_item(&self, id: ItemId) -> Result<(), Error> {
+        let is_here = self.tags.contains(&id);
+        is_here.then_some(()).ok_or_else(|| Error::NoSuchItem { party: self.party, item: id.to_string() })
+    }
+
+    pub(crate) fn summaries(&mut self, store: &dyn Store) -> Result<Vec<ItemSummary>, Error> {
+        let ids: Vec<ItemId> = self.user_items().collect();
+        ids.into_iter().map(|id| self.summary(store, id)).collect()
+    }
+
+    fn summary(&mut self, store: &dyn Store, id: ItemId) -> Result<ItemSummary, Error> {
+        let parent = self.tree(store)?.parent(id);
+        let item = self.load_item(store, id)?;
+        Ok(ItemSummary {
+            id,
+            model: item.model().map(str::to_owned),
+            kind: item.kind().map(|kind| kind.to_string()),
+            parent,
+            deleted: item.is_deleted(),
+        })
     }
 }

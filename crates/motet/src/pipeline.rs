@@ -6,8 +6,8 @@
 //! 2. *link* (H7): an entry whose causes are missing waits on disk, and each wait names what it waits for; one that
 //!    lies about its causes is refused for ever; one from a later version of Motet is held.
 //! 3. *authorise* (H8): judged by the control entries in its own past.
-//! 4. *commit*: entries, parts, index rows, waits, and what is to be withdrawn: all in one atomic commit. That return
-//!    is the promise.
+//! 4. *commit*: entries, parts, index rows, waits, what is to be withdrawn, and the journal's row if a view is kept: all
+//!    in one atomic commit. That return is the promise.
 //! 5. *count* (H9) and *fold*: loaded items take the facts in, and take back those that no longer count; if those are
 //!    many, little by little afterwards ([`crate::withdrawal`], H13).
 //! 6. *publish*: the net changes of the base relations go to the queues of the views.
@@ -19,13 +19,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
-use motet_item::{Change, ItemId, PartBody};
+use motet_item::{Change, Item, ItemId, PartBody, Registry};
 use motet_store::{Batch, Store};
 use prost::Message as _;
 
 use crate::proto::WaitingEntry;
 use crate::state::{self, BodyFault, PartyState};
 use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
+use crate::withdrawal::Batched;
 use crate::{Error, relations};
 
 /// An entry with its body, before anything is known of it but that it is well formed.
@@ -109,20 +110,34 @@ impl PartyState {
         let stale = self.plan_withdrawal(store, &feeds, &new, &mut batch);
         // A writer who may not write leaves nothing behind: no used invitation, no key, no author.
         let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
+        let epoch = self.journal.put_epoch(&self.party, &linked, &mut batch);
         if !batch.is_empty() && !in_vain {
             store.commit(batch)?;
         }
         if !linked.is_empty() {
-            let mut changes = self.change_counted(&stale);
-            changes.extend(self.fold_in(&linked));
-            let new: Vec<Cid> = new.into_iter().collect();
-            self.publish(changes, &new, &stale.entries);
+            self.journal.advance(epoch);
+            self.take_effect(&linked, &stale, epoch);
         }
         walked.map(|()| report)
     }
 
-    /// Step 5: what the linked entries change, as net changes of the base relations.
-    fn fold_in(&mut self, linked: &[(Position, Arrival)]) -> Vec<Change> {
+    /// Steps 5 and 6: what the linked entries change, and others that begin or cease to count, goes to the views.
+    /// `epoch` is the number under which the batch is in the journal, if somebody keeps one.
+    pub(crate) fn take_effect(
+        &mut self,
+        linked: &[(Position, Arrival)],
+        stale: &Batched,
+        epoch: Option<u64>,
+    ) {
+        let mut changes = self.change_counted(stale);
+        changes.extend(self.fold_in(linked));
+        let changes = self.hang(changes);
+        let new: Vec<Cid> = linked.iter().map(|(position, _)| position.id).collect();
+        self.publish(changes, &new, &stale.entries, epoch);
+    }
+
+    /// What the linked entries change, but for where items hang.
+    fn fold_in(&mut self, linked: &[(Position, Arrival)]) -> Vec<(ItemId, Change)> {
         let mut changes = Vec::new();
         for (position, arrival) in linked {
             self.note_counted(&position.id);
@@ -133,17 +148,20 @@ impl PartyState {
         changes
     }
 
-    fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<Change> {
+    fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<(ItemId, Change)> {
         let mut changes = Vec::new();
         for (reference, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
             let id = ItemId(reference.tag.0);
             let mut item = match self.items.remove(&id) {
                 Some(item) => item,
-                None if self.all_loaded => motet_item::Item::new(self.party, id, &self.registry),
+                None if self.all_loaded => self.new_item(id),
                 None => continue,
             };
             match PartBody::decode(bytes) {
-                Ok(body) => changes.extend(self.assert(&mut item, position, &body)),
+                Ok(body) => {
+                    let of_item = self.assert(&mut item, position, &body).into_iter();
+                    changes.extend(of_item.map(|change| (id, change)));
+                }
                 Err(error) => {
                     let why = state::unreadable_part(&position, &self.graph, &error);
                     self.unreadable.insert(reference.cid, why);
@@ -154,30 +172,45 @@ impl PartyState {
         changes
     }
 
-    /// Step 6.
-    ///
-    /// `linked` are entries that were linked, `changed` others that were folded anew.
-    pub(crate) fn publish(&mut self, changes: Vec<Change>, linked: &[Cid], changed: &[Cid]) {
+    /// Other models are known: loaded items may come alive.
+    pub(crate) fn revive(&mut self, models: &Registry) {
+        self.registry = models.clone();
+        let revive = |(id, item): (&ItemId, &mut Item)| {
+            let id = *id;
+            item.revive(models).into_iter().map(move |change| (id, change))
+        };
+        let changes = self.items.iter_mut().flat_map(revive).collect();
+        let changes = self.hang(changes);
+        self.publish(changes, &[], &[], None);
+    }
+
+    /// Step 6. `linked` are entries that were linked, `changed` others that were folded anew.
+    pub(crate) fn publish(
+        &mut self,
+        changes: Vec<(ItemId, Change)>,
+        linked: &[Cid],
+        changed: &[Cid],
+        epoch: Option<u64>,
+    ) {
         self.queues.retain(|queue| queue.strong_count() > 0);
         if self.queues.is_empty() {
             return;
         }
-        let mut net = relations::Net::default();
-        for change in changes {
-            net.add(change.relation.name(), change.row, change.weight);
+        let mut all = relations::PartyChanges::new();
+        for (item, change) in changes {
+            all.entry(change.relation.name()).or_default().push((Some(item), change.row, change.weight));
         }
         let queues: Vec<_> = self.queues.iter().filter_map(std::sync::Weak::upgrade).collect();
         for relation in relations::SMALL {
             if queues.iter().any(|queue| queue.wants(relation)) {
-                relations::system_changes(self, relation, &mut net);
+                relations::system_changes(self, relation, &mut all);
             }
         }
         if queues.iter().any(|queue| queue.wants(relations::ENTRY)) {
-            relations::entry_changes(self, linked, changed, &mut net);
+            relations::entry_changes(self, linked, changed, &mut all);
         }
-        let changes = net.into_changes();
         for queue in queues {
-            queue.push(&changes);
+            queue.push(&self.party, &all, epoch);
         }
     }
 }

@@ -1,18 +1,23 @@
-//! The base relations that queries read (Q5), and their net changes.
+//! The base relations that queries read (Q5), their control columns (Q6), and their net changes.
 //!
-//! `fact`, `cause`, `height`, `attr`, `candidate` and `item` come from the folded items; `member`, `device`, `feed`
-//! and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
+//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items; `member`,
+//! `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
 //! themselves. The second is small but for `entry`, so it is made anew and compared where a view wants it; of `entry`
 //! it is known which rows changed.
 //!
 //! `member` has a row for each stint that counts, over or not: `until` is the entry that ended it, or `false`. `device`
 //! and `feed` have those that were admitted and count, over or not, so that what they wrote has an author.
+//!
+//! Inside the facade a row of a base relation is as wide as it can be: with its CID, with the entry that states it, and
+//! beside it the item. A view reads it by the columns that its query names ([`Wanted`]), and then several rows may be
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::ColumnType;
+use motet_algebra::{ColumnType, RelationName, Row};
 use motet_fact::{Cid, Kind, PublicKey, Value};
-use motet_logic::Catalog;
+use motet_item::ItemId;
+use motet_logic::{Catalog, Compiled, Interface};
 use motet_party::{Device, Feed, Stint};
 
 use crate::state::PartyState;
@@ -34,12 +39,14 @@ const LINK: ColumnType = ColumnType::Kind(Kind::Link);
 /// Name, columns, whether rows carry the CID of a fact.
 type Declaration = (&'static str, &'static [(&'static str, ColumnType)], bool);
 
-const DECLARATIONS: [Declaration; 10] = [
+const DECLARATIONS: [Declaration; 12] = [
     ("fact", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], true),
     ("cause", &[("cid", LINK), ("parent", LINK)], false),
     ("height", &[("cid", LINK), ("height", INT)], false),
     ("attr", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], false),
     ("candidate", &[("entity", BYTES), ("attribute", ANY), ("value", ANY), ("cid", LINK)], false),
+    ("element", &[("list", BYTES), ("item", BYTES), ("order_key", BYTES)], false),
+    ("refers", &[("from", BYTES), ("attribute", ANY), ("to", BYTES)], false),
     ("item", &[("id", BYTES), ("model", TEXT), ("type", TEXT), ("parent", BYTES), ("deleted", BOOL)], false),
     ("member", &[("id", BYTES), ("role", TEXT), ("name", TEXT), ("since", LINK), ("until", ANY)], false),
     ("device", &[("id", BYTES), ("member", BYTES)], false),
@@ -47,11 +54,44 @@ const DECLARATIONS: [Declaration; 10] = [
     ("entry", &[("cid", LINK), ("feed", BYTES), ("seq", INT), ("depth", INT), ("counted", BOOL)], false),
 ];
 
+/// A control column: where a row comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// The key of the party.
+    Party,
+    /// The id of the item that holds the fact.
+    Item,
+    /// The CID of an entry that counts and states the fact; of an entry, its own.
+    Source,
+}
+
+impl Control {
+    const ALL: [(Control, &'static str, ColumnType); 3] = [
+        (Control::Party, "$party", BYTES),
+        (Control::Item, "$item", BYTES),
+        (Control::Source, "$source", LINK),
+    ];
+
+    fn is_of(self, relation: &str) -> bool {
+        match self {
+            Control::Party => true,
+            Control::Item => ["fact", "cause"].contains(&relation),
+            Control::Source => ["fact", "cause", "entry"].contains(&relation),
+        }
+    }
+
+    fn named(column: &str) -> Option<Control> {
+        Self::ALL.into_iter().find(|(_, name, _)| *name == column).map(|(control, ..)| control)
+    }
+}
+
 /// What queries may read.
 pub fn catalog() -> Catalog {
     let mut catalog = Catalog::default();
     for (name, columns, has_cid) in DECLARATIONS {
-        catalog.add(name, columns, has_cid);
+        let controls = Control::ALL.iter().filter(|(control, ..)| control.is_of(name));
+        let controls: Vec<_> = controls.map(|(_, column, kind)| (*column, *kind)).collect();
+        catalog.add(name, columns, has_cid).add_controls(name, &controls);
         // Winners, heads and standing are what negation and aggregation over the facts would give.
         if !["fact", "cause", "height"].contains(&name) {
             catalog.mark_convergent(name);
@@ -126,45 +166,122 @@ fn entry_row(state: &PartyState, id: &Cid, counted: bool) -> Vec<Value> {
 }
 
 /// Adds the changes of `entry`: entries that were linked, and others that were folded anew.
-pub(crate) fn entry_changes(state: &PartyState, linked: &[Cid], changed: &[Cid], net: &mut Net) {
-    for id in linked {
-        net.add(ENTRY, entry_row(state, id, state.is_folded_as_counted(id)), 1);
-    }
+pub(crate) fn entry_changes(state: &PartyState, linked: &[Cid], changed: &[Cid], changes: &mut PartyChanges) {
+    let row = |id: &Cid, counted, weight| (None, entry_row(state, id, counted), weight);
+    let all = changes.entry(ENTRY).or_default();
+    all.extend(linked.iter().map(|id| row(id, state.is_folded_as_counted(id), 1)));
     for id in changed {
         let counted = state.is_folded_as_counted(id);
-        net.add(ENTRY, entry_row(state, id, !counted), -1);
-        net.add(ENTRY, entry_row(state, id, counted), 1);
+        all.extend([row(id, !counted, -1), row(id, counted, 1)]);
     }
 }
 
 /// Adds the changes of a system relation since views last saw it.
-pub(crate) fn system_changes(state: &mut PartyState, relation: &'static str, net: &mut Net) {
+pub(crate) fn system_changes(state: &mut PartyState, relation: &'static str, changes: &mut PartyChanges) {
     let now = system_rows(state, relation);
     let before = state.system.0.remove(relation).unwrap_or_default();
-    for gone in before.difference(&now) {
-        net.add(relation, gone.clone(), -1);
-    }
-    for new in now.difference(&before) {
-        net.add(relation, new.clone(), 1);
-    }
+    let all = changes.entry(relation).or_default();
+    all.extend(before.difference(&now).map(|gone| (None, gone.clone(), -1)));
+    all.extend(now.difference(&before).map(|new| (None, new.clone(), 1)));
     state.system.remember(relation, now);
 }
 
-/// Net changes of base relations: rows with weights that are not zero.
-#[derive(Debug, Default)]
-pub(crate) struct Net(BTreeMap<&'static str, BTreeMap<Vec<Value>, i64>>);
+/// Changes of the base relations of a party: rows as wide as they can be, with the item they are of.
+pub(crate) type PartyChanges = BTreeMap<&'static str, Vec<(Option<ItemId>, Row, i64)>>;
 
-impl Net {
-    pub(crate) fn add(&mut self, relation: &'static str, row: Vec<Value>, weight: i64) {
-        *self.0.entry(relation).or_default().entry(row).or_default() += weight;
+/// A base relation as a query reads it: with some control columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The relation of the query.
+    pub(crate) relation: RelationName,
+    /// The base relation.
+    pub(crate) base: &'static str,
+    /// How many columns are the tuple's.
+    width: usize,
+    has_cid: bool,
+    controls: Vec<Control>,
+    /// Of `attr`: the attributes that the program names, so that what models say on demand is said of them.
+    asked: BTreeSet<Value>,
+}
+
+/// What items say on demand; rows of `attr` for who asked.
+const ON_DEMAND: &str = "attr on demand";
+
+impl Wanted {
+    /// What a program reads.
+    pub(crate) fn all_of(compiled: &Compiled) -> Vec<Self> {
+        let mut texts = BTreeSet::new();
+        compiled.program.each_value(&mut |value| {
+            if value.as_text().is_some() {
+                texts.insert(value.clone());
+            }
+        });
+        let wanted = |base| {
+            let wanted = Wanted::of(base);
+            let asked = if wanted.base == "attr" { texts.clone() } else { BTreeSet::new() };
+            Wanted { asked, ..wanted }
+        };
+        compiled.bases.iter().map(wanted).collect()
     }
 
-    pub(crate) fn into_changes(self) -> BaseChanges {
-        let keep =
-            |rows: BTreeMap<Vec<Value>, i64>| rows.into_iter().filter(|(_, weight)| *weight != 0).collect();
-        self.0.into_iter().map(|(relation, rows)| (relation, keep(rows))).collect()
+    /// The attributes that it names.
+    pub(crate) fn asked(&self) -> &BTreeSet<Value> {
+        &self.asked
+    }
+
+    /// The relations that its rows come from.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &'static str> {
+        let on_demand = (!self.asked.is_empty()).then_some(ON_DEMAND);
+        std::iter::once(self.base).chain(on_demand)
+    }
+
+    /// Whether a row of one of those is among them.
+    pub(crate) fn takes(&self, source: &str, row: &[Value]) -> bool {
+        source == self.base || (source == ON_DEMAND && self.asked.contains(&row[1]))
+    }
+
+    fn of(interface: &Interface) -> Self {
+        let declared = DECLARATIONS.iter().find(|(name, ..)| *name == interface.base());
+        let (base, columns, _) = declared.expect("queries are compiled against these relations");
+        let controls = interface.columns[columns.len()..].iter().filter_map(|(name, _)| Control::named(name));
+        Wanted {
+            relation: interface.name.clone(),
+            base,
+            width: columns.len(),
+            has_cid: interface.has_cid,
+            controls: controls.collect(),
+            asked: BTreeSet::new(),
+        }
+    }
+
+    /// A row of a party as the query reads it: the tuple, the control columns, the CID.
+    pub(crate) fn row(&self, party: &PublicKey, item: Option<ItemId>, wide: &[Value]) -> Row {
+        let (tuple, rest) = wide.split_at(self.width);
+        let (cid, rest) = if self.has_cid { rest.split_at(1) } else { rest.split_at(0) };
+        let control = |control: &Control| match control {
+            Control::Party => Value::bytes(party.as_bytes().as_slice()),
+            Control::Item => item.expect("facts and causes are of items").into(),
+            Control::Source => rest.first().unwrap_or(&tuple[0]).clone(),
+        };
+        tuple.iter().cloned().chain(self.controls.iter().map(control)).chain(cid.iter().cloned()).collect()
     }
 }
 
-/// Net changes of base relations, in value order. A row may come from several items, so weights may be over one.
-pub(crate) type BaseChanges = BTreeMap<&'static str, Vec<(Vec<Value>, i64)>>;
+/// Net changes of base relations, as a query reads them: rows with weights that are not zero.
+#[derive(Debug, Default)]
+pub(crate) struct Net(BTreeMap<RelationName, BTreeMap<Row, i64>>);
+
+impl Net {
+    pub(crate) fn add(&mut self, relation: &RelationName, row: Row, weight: i64) {
+        *self.0.entry(relation.clone()).or_default().entry(row).or_default() += weight;
+    }
+
+    pub(crate) fn into_changes(self) -> BaseChanges {
+        let keep = |rows: BTreeMap<Row, i64>| rows.into_iter().filter(|(_, weight)| *weight != 0).collect();
+        let changes = self.0.into_iter().map(|(relation, rows)| (relation, keep(rows)));
+        changes.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect()
+    }
+}
+
+/// Net changes of base relations, in value order. A row may come from several places, so weights may be over one.
+pub(crate) type BaseChanges = BTreeMap<RelationName, Vec<(Row, i64)>>;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Cid, Fact, PublicKey, Value};
 use motet_feed::{Entry, EntryKind, Position};
-use motet_item::{ItemId, NONCE_BYTES, PartBody, label};
+use motet_item::{ItemId, NONCE_BYTES, PartBody, Reference, label};
 use motet_store::Batch;
 
 use crate::state::load_parts;
@@ -35,8 +35,8 @@ pub struct Rescue {
 }
 
 /// Which names stand for which from now on.
-#[derive(Default)]
 struct Renaming {
+    party: PublicKey,
     items: BTreeMap<ItemId, ItemId>,
     nonces: BTreeMap<ItemId, [u8; NONCE_BYTES]>,
     facts: BTreeMap<Cid, Cid>,
@@ -45,6 +45,23 @@ struct Renaming {
 impl Renaming {
     fn item(&self, item: ItemId) -> ItemId {
         self.items.get(&item).copied().unwrap_or(item)
+    }
+
+    /// A value that may point to an item: a reference, an id, or of a move the new parent, with a key after it.
+    fn value(&self, value: &Value, is_move: bool) -> Value {
+        let here = |reference: &Reference| reference.party.is_none_or(|party| party == self.party);
+        if let Some(reference) = Reference::of(value).filter(here) {
+            return Reference { item: self.item(reference.item), ..reference }.into();
+        }
+        let (id, key) = match value.as_bytes() {
+            Some(bytes) if is_move && bytes.len() > 32 => bytes.split_at(32),
+            Some(bytes) => (bytes, &[][..]),
+            None => return value.clone(),
+        };
+        match <[u8; 32]>::try_from(id).map(ItemId) {
+            Ok(item) if self.items.contains_key(&item) => Value::bytes([&self.item(item).0, key].concat()),
+            _ => value.clone(),
+        }
     }
 
     fn fact(&mut self, fact: &Fact) -> Result<Fact, Error> {
@@ -56,10 +73,7 @@ impl Renaming {
                 Value::bytes(nonce.as_slice())
             }
             (Value::Link(cid), _) => Value::Link(self.facts.get(cid).copied().unwrap_or(*cid)),
-            (value, _) => match ItemId::from_value(value) {
-                Some(item) if self.items.contains_key(&item) => self.item(item).into(),
-                _ => value.clone(),
-            },
+            (value, _) => self.value(value, fact.attribute().as_text() == Some(label::PARENT)),
         };
         let entity = about.map_or_else(|| fact.entity().clone(), |item| self.item(item).entity());
         let causes = fact.causes().iter().map(|cause| self.facts.get(cause).copied().unwrap_or(*cause));
@@ -93,7 +107,8 @@ impl Party {
         });
         withdrawn.sort_unstable();
         let (rescued, mut done) = (self.rescued(), Rescue::default());
-        let mut names = Renaming { items: self.rescued_items()?, ..Renaming::default() };
+        let (items, nonces, facts) = (self.rescued_items()?, BTreeMap::new(), BTreeMap::new());
+        let mut names = Renaming { party: self.key(), items, nonces, facts };
         let (mut transactions, mut batch) = (Vec::new(), Batch::new());
         for position in withdrawn {
             let withdrawn = self.load_withdrawn(position)?;

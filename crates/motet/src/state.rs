@@ -7,22 +7,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
-use motet_fact::{Cid, Digest, PublicKey};
+use motet_algebra::{RelationName, Row};
+use motet_fact::{Attribute, Cid, Digest, PublicKey, Value};
 use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position, Quotas, Waiter};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
 use motet_party::{Authority, ControlBody, decode_body};
 use motet_store::{ScanRange, Store, get_block};
 
+use crate::circuit::Contents;
 use crate::counted::CountedSet;
 use crate::held::Held;
+use crate::journal::Journal;
 use crate::proto::PartyRecord;
-use crate::relations::{self, SystemRows};
-use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
-use crate::view::Queue;
+use crate::queue::Queue;
+use crate::relations::{self, SystemRows, Wanted};
+use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED};
 use crate::withdrawal::Withdrawal;
-use crate::{Error, pipeline};
+use crate::{Error, outline, pipeline};
 
 /// How much may wait (H13).
 const QUOTAS: Quotas = Quotas { per_feed: 1_000_000, per_peer: 100_000, bytes_per_peer: 256 << 20 };
@@ -44,6 +47,8 @@ pub(crate) struct PartyState {
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
     pub(crate) registry: Registry,
+    /// The attributes that somebody named: models say on demand what there is of them.
+    asked: BTreeSet<Attribute>,
     /// The linked entries that are folded as counted.
     pub(crate) counted: CountedSet,
     /// Of feeds of which not all counts, what counts and nothing follows that does.
@@ -52,11 +57,34 @@ pub(crate) struct PartyState {
     pub(crate) withdrawals: BTreeMap<PublicKey, Withdrawal>,
     pub(crate) queues: Vec<Weak<Queue>>,
     pub(crate) system: SystemRows,
+    /// The epochs that kept views have yet to take in.
+    pub(crate) journal: Journal,
 }
 
 impl PartyState {
     /// Reads a party from the store.
     pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
+        let mut state = Self::with(store, record, registry, &|_| true)?;
+        state.rewait(store)?;
+        state.read_withdrawals(store)?;
+        state.read_held(store)?;
+        let party = state.party;
+        visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
+            let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
+            state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
+            Ok(())
+        })?;
+        state.journal = Journal::open(store, &party)?;
+        Ok(state)
+    }
+
+    /// A party as a replica has it that has some of the entries here and no others. With each it has its causes.
+    pub(crate) fn with(
+        store: &dyn Store,
+        record: PartyRecord,
+        registry: Registry,
+        has: &dyn Fn(&Cid) -> bool,
+    ) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
         let mut state = PartyState {
@@ -72,40 +100,30 @@ impl PartyState {
             items: BTreeMap::new(),
             all_loaded: false,
             registry,
+            asked: BTreeSet::new(),
             counted: CountedSet::default(),
             withdrawals: BTreeMap::new(),
             told_heads: BTreeMap::new(),
             queues: Vec::new(),
             system: SystemRows::default(),
+            journal: Journal::default(),
         };
-        state.relink(store)?;
-        state.rewait(store)?;
-        state.read_withdrawals(store)?;
-        state.read_held(store)?;
-        visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
-            let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
-            state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
-            Ok(())
-        })?;
+        state.relink(store, has)?;
         Ok(state)
     }
 
-    fn relink(&mut self, store: &dyn Store) -> Result<(), Error> {
+    fn relink(&mut self, store: &dyn Store, has: &dyn Fn(&Cid) -> bool) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
             let entry =
                 Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a stored entry", error))?;
+            if !has(&entry.id()) {
+                return Ok(());
+            }
             if self.graph.linkage(&entry) != Linkage::Ready {
                 return Err(Error::unreadable(format!("entry {}", entry.id()), "a cause of it is missing"));
             }
-            let body = match entry.header().kind {
-                EntryKind::Control => {
-                    let body = control_body(&entry, &load_parts(store, &entry)?);
-                    Some(body.map_err(|fault| Error::unreadable("a stored entry", fault.words()))?)
-                }
-                EntryKind::Data => None,
-            };
-            self.take_in(&entry, body.as_ref());
+            self.take_in_stored(&entry, || load_parts(store, &entry))?;
             Ok(())
         })?;
         for id in self.graph.ids().collect::<Vec<_>>() {
@@ -124,6 +142,22 @@ impl PartyState {
             }
             Ok(())
         })
+    }
+
+    /// Judges and links an entry that was linked before. Its parts are read if it is a control entry.
+    pub(crate) fn take_in_stored(
+        &mut self,
+        entry: &Entry,
+        parts: impl FnOnce() -> Result<Vec<Vec<u8>>, Error>,
+    ) -> Result<TakenIn, Error> {
+        let body = match entry.header().kind {
+            EntryKind::Control => {
+                let body = control_body(entry, &parts()?);
+                Some(body.map_err(|fault| Error::unreadable("a stored entry", fault.words()))?)
+            }
+            EntryKind::Data => None,
+        };
+        Ok(self.take_in(entry, body.as_ref()))
     }
 
     /// Judges and links an entry whose causes are linked. A control entry comes with its body.
@@ -176,15 +210,8 @@ impl PartyState {
 
     /// An item folded from scratch.
     pub(crate) fn fold(&mut self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
-        let mut item = Item::new(self.party, id, &self.registry);
-        let prefix = tables::under_party(&self.party, &id.tag().0);
-        let mut parts = Vec::new();
-        visit_rows(store, ITEM_PARTS, &prefix, |key, cid| {
-            let position = tables::position_in_item_part_key(key)
-                .ok_or_else(|| Error::unreadable("a row of `item_parts`", "its key has another length"))?;
-            parts.push((position, Cid::from_bytes(cid).map_err(|error| Error::unreadable("a CID", error))?));
-            Ok(())
-        })?;
+        let mut item = self.new_item(id);
+        let parts = self.parts_of(store, id)?;
         for (position, cid) in parts {
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
@@ -212,26 +239,34 @@ impl PartyState {
         let mut parts: Vec<[u8; 32]> = vec![self.authority.state_hash().0, self.counted.digest().0];
         for id in self.tags.clone() {
             let item = self.load_item(store, id)?;
-            parts.push(id.0);
-            parts.push(item.state_hash().0);
+            // What does not count is not everywhere, so an item of which nothing counts must not show.
+            if item.counts_anything() {
+                parts.push(id.0);
+                parts.push(item.state_hash().0);
+            }
         }
         let parts: Vec<&[u8]> = parts.iter().map(<[u8; 32]>::as_slice).collect();
         Ok(Digest::derive("motet party state v1", &parts))
     }
 
-    /// The rows that a base relation holds now.
+    /// The rows that some base relations hold now, as wide as they can be, with the item they are of.
     pub(crate) fn rows(
         &mut self,
         store: &dyn Store,
-        wanted: &BTreeSet<String>,
-        visit: &mut dyn FnMut(&'static str, Vec<motet_fact::Value>),
+        wanted: &BTreeSet<&'static str>,
+        visit: &mut dyn FnMut(&'static str, Option<ItemId>, Vec<motet_fact::Value>),
     ) -> Result<(), Error> {
         if wanted.iter().any(|name| relations::is_of_items(name)) {
             self.load_all(store)?;
-            for item in self.items.values() {
-                item.rows(&mut |relation: BaseRelation, row| {
+            self.tree(store)?;
+            let tree = self.loaded_tree().expect("it was just loaded");
+            for (id, item) in &self.items {
+                item.rows(&mut |relation: BaseRelation, mut row| {
+                    if relation == BaseRelation::Item {
+                        outline::put_parent(&mut row, tree.parent(*id));
+                    }
                     if wanted.contains(relation.name()) {
-                        visit(relation.name(), row);
+                        visit(relation.name(), Some(*id), row);
                     }
                 });
             }
@@ -239,11 +274,81 @@ impl PartyState {
         for relation in relations::SYSTEM {
             if wanted.contains(relation) {
                 for row in relations::system_rows(self, relation) {
-                    visit(relation, row);
+                    visit(relation, None, row);
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl PartyState {
+    /// Lets a queue have every change from now on, and gives the rows that are there, as it wants them.
+    pub(crate) fn attach(
+        &mut self,
+        store: &dyn Store,
+        queue: &Arc<Queue>,
+        net: &mut relations::Net,
+    ) -> Result<(), Error> {
+        self.wanted_rows(store, queue.wanted(), &mut |relation, row| net.add(relation, row, 1))?;
+        self.register(queue);
+        Ok(())
+    }
+
+    /// Adds the rows that there are now, as somebody wants them.
+    pub(crate) fn add_rows(
+        &mut self,
+        store: &dyn Store,
+        wanted: &[Wanted],
+        rows: &mut Contents,
+    ) -> Result<(), Error> {
+        self.wanted_rows(store, wanted, &mut |relation, row| {
+            rows.entry(relation.clone()).or_default().insert(row);
+        })
+    }
+
+    fn wanted_rows(
+        &mut self,
+        store: &dyn Store,
+        wanted: &[Wanted],
+        visit: &mut dyn FnMut(&RelationName, Row),
+    ) -> Result<(), Error> {
+        self.ask(wanted.iter().flat_map(Wanted::asked));
+        let (party, sources) = (self.party, wanted.iter().flat_map(Wanted::sources).collect());
+        self.rows(store, &sources, &mut |source, item, row| {
+            for one in wanted.iter().filter(|one| one.takes(source, &row)) {
+                visit(&one.relation, one.row(&party, item, &row));
+            }
+        })
+    }
+
+    /// From now on somebody wants what models say of these attributes on demand.
+    fn ask<'a>(&mut self, attributes: impl Iterator<Item = &'a Value>) {
+        for attribute in attributes.filter_map(|value| Attribute::new(value.clone()).ok()) {
+            if self.asked.insert(attribute.clone()) {
+                // Those who asked before don't hear of it: what is there is read, and not told.
+                self.items.values_mut().for_each(|item| drop(item.ask(&attribute)));
+            }
+        }
+    }
+
+    /// An item that nothing is known of yet.
+    pub(crate) fn new_item(&self, id: ItemId) -> Item {
+        let mut item = Item::new(self.party, id, &self.registry);
+        self.asked.iter().for_each(|attribute| drop(item.ask(attribute)));
+        item
+    }
+
+    /// Lets a queue have every change from now on.
+    pub(crate) fn register(&mut self, queue: &Arc<Queue>) {
+        self.ask(queue.wanted().iter().flat_map(Wanted::asked));
+        for relation in relations::SMALL {
+            if queue.wants(relation) {
+                let now = relations::system_rows(self, relation);
+                self.system.remember(relation, now);
+            }
+        }
+        self.queues.push(Arc::downgrade(queue));
     }
 }
 

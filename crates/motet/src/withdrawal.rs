@@ -9,6 +9,9 @@
 //! The order of things makes a crash harmless. Items in memory are folded anew when the database opens, by what counts
 //! then; what is derived and kept on disk is made anew in the steps that are left, which go by what is and not by what
 //! was meant.
+//!
+//! A party with kept views takes nothing in steps: such a view is to see each batch as the one epoch that it was, after
+//! a crash too, and the [`journal`](crate::journal) knows of no batch that is half done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +57,13 @@ pub(crate) struct Batched {
     parts: BTreeMap<ItemId, Vec<Cid>>,
 }
 
+impl Batched {
+    fn add(&mut self, id: Cid, items: BTreeSet<ItemId>) {
+        items.into_iter().for_each(|item| self.parts.entry(item).or_default().push(id));
+        self.entries.push(id);
+    }
+}
+
 impl PartyState {
     /// Reads the work list that a crash left.
     pub(crate) fn read_withdrawals(&mut self, store: &dyn Store) -> Result<(), Error> {
@@ -77,10 +87,12 @@ impl PartyState {
         without: &BTreeSet<Cid>,
         batch: &mut Batch,
     ) -> Batched {
+        if self.journal.is_kept() {
+            return self.plan_at_once(store, feeds, without);
+        }
         let (mut first, mut planned) = (Vec::new(), Vec::new());
         for feed in feeds {
-            let entries = (0..).map_while(|n| self.graph.nth_of_feed(feed, n));
-            let mut stale = entries.filter(|id| !without.contains(id) && self.is_stale(id)).peekable();
+            let mut stale = self.stale_of(feed, without).peekable();
             if stale.peek().is_some() {
                 let room = (STEP + 1).saturating_sub(first.len());
                 let before = first.len();
@@ -104,6 +116,31 @@ impl PartyState {
             put_row(batch, &self.party, &feed, withdrawal);
         }
         Batched::default()
+    }
+
+    /// All that is to be changed of some feeds, as one step. One that can't be read may be about anything that is loaded.
+    pub(crate) fn plan_at_once(
+        &self,
+        store: &dyn Store,
+        feeds: &BTreeSet<PublicKey>,
+        without: &BTreeSet<Cid>,
+    ) -> Batched {
+        let mut batched = Batched::default();
+        for id in feeds.iter().flat_map(|feed| self.stale_of(feed, without)) {
+            let items = self.said_of(store, &id).map(|(_, items)| items);
+            batched.add(id, items.unwrap_or_else(|_| self.items.keys().copied().collect()));
+        }
+        batched
+    }
+
+    /// The entries of a feed that are folded otherwise than they count, without some.
+    fn stale_of<'a>(
+        &'a self,
+        feed: &'a PublicKey,
+        without: &'a BTreeSet<Cid>,
+    ) -> impl Iterator<Item = Cid> + 'a {
+        let entries = (0..).map_while(|n| self.graph.nth_of_feed(feed, n));
+        entries.filter(|id| !without.contains(id) && self.is_stale(id))
     }
 
     /// Whether an entry is folded otherwise than it counts.
@@ -147,7 +184,8 @@ impl PartyState {
             false => self.withdrawals.insert(feed, left),
         };
         let changes = self.change_counted(&batched);
-        self.publish(changes, &[], &batched.entries);
+        let changes = self.hang(changes);
+        self.publish(changes, &[], &batched.entries, None);
         Ok(!self.withdrawals.is_empty())
     }
 
@@ -168,43 +206,43 @@ impl PartyState {
 
     /// The first of some entries, as many as one step takes.
     fn batched(&self, store: &dyn Store, entries: Vec<Cid>) -> Result<Batched, Error> {
-        if self.items.is_empty() {
-            return Ok(Batched { entries, parts: BTreeMap::new() });
-        }
         let (mut batched, mut bytes) = (Batched::default(), 0);
         for id in entries {
-            if self.graph.kind(&id) == Some(EntryKind::Data) {
-                let position = self.graph.position(&id).expect("it is linked");
-                let row = store.get(ENTRIES, &position_key(&self.party, &position))?;
-                let row = row.ok_or_else(|| Error::unreadable(format!("entry {id}"), "it is missing"))?;
-                let entry = Entry::decode_stored(&row);
-                let entry = entry.map_err(|error| Error::unreadable(format!("entry {id}"), error))?;
-                bytes += entry.header().parts.iter().map(|part| u64::from(part.length)).sum::<u64>();
-                if bytes > STEP_BYTES && !batched.entries.is_empty() {
-                    break;
-                }
-                for part in &entry.header().parts {
-                    let entries = batched.parts.entry(ItemId(part.tag.0)).or_default();
-                    if entries.last() != Some(&id) {
-                        entries.push(id);
-                    }
-                }
+            let (length, items) = self.said_of(store, &id)?;
+            bytes += length;
+            if bytes > STEP_BYTES && !batched.entries.is_empty() {
+                break;
             }
-            batched.entries.push(id);
+            batched.add(id, items);
         }
         Ok(batched)
     }
 
+    /// The length of an entry's body, and what it is about; nothing if no item is loaded that could be told.
+    fn said_of(&self, store: &dyn Store, id: &Cid) -> Result<(u64, BTreeSet<ItemId>), Error> {
+        if self.items.is_empty() || self.graph.kind(id) != Some(EntryKind::Data) {
+            return Ok((0, BTreeSet::new()));
+        }
+        let position = self.graph.position(id).expect("it is linked");
+        let row = store.get(ENTRIES, &position_key(&self.party, &position))?;
+        let row = row.ok_or_else(|| Error::unreadable(format!("entry {id}"), "it is missing"))?;
+        let entry = Entry::decode_stored(&row);
+        let entry = entry.map_err(|error| Error::unreadable(format!("entry {id}"), error))?;
+        let parts = &entry.header().parts;
+        let length = parts.iter().map(|part| u64::from(part.length)).sum();
+        Ok((length, parts.iter().map(|part| ItemId(part.tag.0)).collect()))
+    }
+
     /// Folds entries by what counts now. Gives what that changes in the base relations.
-    pub(crate) fn change_counted(&mut self, batched: &Batched) -> Vec<Change> {
+    pub(crate) fn change_counted(&mut self, batched: &Batched) -> Vec<(ItemId, Change)> {
         for id in &batched.entries {
             self.note_counted(id);
         }
         let mut changes = Vec::new();
-        for (item, entries) in &batched.parts {
+        for (id, entries) in &batched.parts {
             let counted = entries.iter().map(|id| (*id, self.counts(id))).collect();
-            if let Some(item) = self.items.get_mut(item) {
-                changes.extend(item.recount(&counted));
+            if let Some(item) = self.items.get_mut(id) {
+                changes.extend(item.recount(&counted).into_iter().map(|change| (*id, change)));
             }
         }
         changes

@@ -1,9 +1,9 @@
-//! `motet party members|remove|role|readmit|prove-fork` and `motet device list|remove`: who may write, and who no more.
+//! `motet party members|remove|role|readmit|leave|prove-fork` and `motet device remove`: who may write, and who no more.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use motet::authority::{Device, Role, Stint};
+use motet::authority::{Device, Member, Role, Stint};
 use motet::fact::{Cid, PublicKey};
 use motet::{Cut, Party};
 
@@ -42,17 +42,31 @@ pub(crate) fn remove_member(
     let member = find_member(party, member)?;
     let shown = describe(party, &member);
     let mut question = format!("Remove {shown} from party {}, with all devices?", party.name());
-    let members = party.members();
-    let is_admin = |key: &PublicKey| {
-        let member = &members[key];
-        member.counted && member.until.is_none() && member.role == Role::Admin
-    };
-    if is_admin(&member) && members.keys().filter(|key| is_admin(key)).count() == 1 {
-        question += " It is the last admin: only the recovery phrase of the founder brings one back.";
+    if is_last_admin(party, &member) {
+        question += " It is the last admin: only the recovery of the founder brings one back.";
     }
     context::confirm(&question, cut.yes)?;
     let entry = party.remove_member(&member, &read_cut(cut)?)?;
     print_entry(global, out, &entry)
+}
+
+/// Removes oneself.
+pub(crate) fn leave(global: &Global, party: &Party, yes: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let me = party.database().profile().identity;
+    let mut question = format!("Leave party {}, with all devices?", party.name());
+    if is_last_admin(party, &me) {
+        question += " You are the last admin: only the recovery of the founder brings one back.";
+    }
+    context::confirm(&question, yes)?;
+    let entry = party.remove_member(&me, &Cut::Here)?;
+    print_entry(global, out, &entry)
+}
+
+fn is_last_admin(party: &Party, member: &PublicKey) -> bool {
+    let members = party.members();
+    let is_admin = |member: &Member| member.counted && member.until.is_none() && member.role == Role::Admin;
+    let admins: Vec<_> = members.iter().filter(|(_, member)| is_admin(member)).map(|(key, _)| key).collect();
+    admins == [member]
 }
 
 /// Removes one device.

@@ -40,6 +40,7 @@ pub(crate) fn run(global: &Global, command: PartyCommand) -> Result<(), Failure>
         PartyCommand::Readmit { member, role } => {
             admin::readmit(global, &context::open_party(global)?, &member, &role, &mut out)
         }
+        PartyCommand::Leave { yes } => admin::leave(global, &context::open_party(global)?, yes, &mut out),
         PartyCommand::ProveFork { feed, yes } => {
             admin::prove_fork(global, &context::open_party(global)?, &feed, yes, &mut out)
         }
