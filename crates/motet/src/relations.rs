@@ -1,9 +1,9 @@
 //! The base relations that queries read (Q5), their control columns (Q6), and their net changes.
 //!
-//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items; `member`,
-//! `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
-//! themselves. The second is small but for `entry`, so it is made anew and compared where a view wants it; of `entry`
-//! it is known which rows changed.
+//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items;
+//! `member`, `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept
+//! incrementally by the items themselves. The second is small but for `entry`, so it is made anew and compared where a
+//! view wants it; of `entry` it is known which rows changed.
 //!
 //! `member` has a row for each stint that counts, over or not: `until` is the entry that ended it, or `false`. `device`
 //! and `feed` have those that were admitted and count, over or not, so that what they wrote has an author.
