@@ -68,7 +68,7 @@ impl Party {
         let now = self.with(|state| state.authority.role_of_member(member, &state.graph));
         match now {
             None => return Err(self.refuse(format!("{member} is no member now; `readmit` admits it again"))),
-            Some(now) if now == role => return Err(self.refuse(format!("{member} is a {role} already"))),
+            Some(now) if now == role => return Err(self.refuse(format!("{member} has role {role} already"))),
             Some(_) => {}
         }
         let name = self.members().remove(member).map(|member| member.name).unwrap_or_default();

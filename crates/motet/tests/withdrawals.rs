@@ -13,7 +13,7 @@ use motet::authority::Role;
 use motet::fact::{Fact, PublicKey};
 use motet::item::{Facts, ItemId};
 use motet::withdrawal::Progress;
-use motet::{Cut, Database, Error, Parameters, Party, RuntimeKind, View};
+use motet::{Cut, Database, Error, Parameters, Party, Query, RuntimeKind, View};
 use motet_algebra::Budget;
 use motet_store::testing::FaultyMedium;
 use motet_store::{DiskStore, MemoryMedium, Options, Store, Table};
@@ -113,6 +113,29 @@ fn much_is_withdrawn_in_steps_and_comes_back_in_steps() {
     assert_eq!(count(&mut view), 1_200, "what Cleo did is undone");
     assert_ne!(ada.party(&key).state_hash().unwrap(), before, "Cleo is gone");
     assert_sound(&ada.party(&key));
+}
+
+/// Whether a kept view is open or not when much is withdrawn: to it that is one epoch, and it sees it once.
+#[test]
+fn to_a_kept_view_a_withdrawal_is_one_epoch() {
+    for is_open in [true, false] {
+        let (ada, ben, key) = much(1_200, 1);
+        let party = ada.party(&key);
+        let mut view = party.keep_view("count", &Query::new(COUNT).on(RuntimeKind::Naive)).unwrap();
+        assert_eq!(count(&mut view), 1_200);
+        let before = view.epoch();
+        let view = Some(view).filter(|_| is_open);
+        party.remove_member(&ben.database.profile().identity, &Cut::Nothing).unwrap();
+        assert!(party.status().withdrawing.is_none());
+        assert_eq!(party.kept_views().unwrap()[0].behind, 1);
+        let mut view = view.unwrap_or_else(|| {
+            party.open_view("count", RuntimeKind::Native, Budget::default()).unwrap()
+        });
+        assert_eq!(view.rows("n").next().unwrap()[0].as_int(), Some(1_200), "it holds what it held");
+        assert_eq!(count(&mut view), 0);
+        assert_eq!(view.epoch(), before + 1);
+        assert_sound(&party);
+    }
 }
 
 const OPTIONS: Options = Options { cache_bytes: 1 << 20, quick_recovery: true };
