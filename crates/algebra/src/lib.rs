@@ -29,6 +29,7 @@
 pub mod aggregate;
 pub mod budget;
 pub mod clocked;
+mod constants;
 pub mod contract;
 mod derived;
 pub mod dictionary;

@@ -1,5 +1,6 @@
 //! The command line, as data: every command, flag and help text.
 
+mod item;
 mod query;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
+pub(crate) use self::item::{CascadeArg, DeletedArg, ItemCommand, StandArgs};
 pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
 use crate::limits::Limits;
 
@@ -189,52 +191,6 @@ pub(crate) enum PartyCommand {
     List,
     /// Members, devices and feeds of a party
     Show,
-}
-
-/// Items.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ItemCommand {
-    /// Make an item
-    New {
-        /// Its model
-        #[arg(long, value_name = "MODEL", default_value = "object")]
-        model: String,
-        /// Its type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-        /// The item it hangs under; the party's root if left out
-        #[arg(long, value_name = "ITEM")]
-        parent: Option<String>,
-        /// First properties: NAME=LITERAL (text in quotes, or plain words)
-        #[arg(value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Set properties of an item, together
-    Set {
-        /// The item, or the beginning of its id
-        item: String,
-        /// NAME=LITERAL (text in quotes, or plain words)
-        #[arg(required = true, value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Show an item: properties, with all candidates where writers disagree
-    Get {
-        /// The item, or the beginning of its id
-        item: String,
-    },
-    /// List items
-    List {
-        /// Only items of this type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-    },
-    /// Move an item under another
-    Move {
-        /// The item
-        item: String,
-        /// Its new parent
-        parent: String,
-    },
 }
 
 /// Saved rules.

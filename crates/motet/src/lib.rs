@@ -26,17 +26,22 @@
 //! |---|---|
 //! | [`database`] | the parties of one identity on one device |
 //! | [`party`] | the handle to one party: reads, status |
-//! | `write`, `registers` | transactions and credentials become entries |
+//! | `write`, `drafts` | transactions and credentials become entries |
 //! | [`transaction`] | what becomes true together |
+//! | [`deletion`], `remodel` | items go, come back, and go on under other models |
+//! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
+//! | [`links`] | references between items, and what is at their ends |
 //! | [`pipeline`] | the one way in |
 //! | [`query`] | what somebody asks |
 //! | [`view`] | a query kept right |
 //! | [`circuits`], `circuit`, `queue` | the runtimes that views share, one of them, what waits for it |
+//! | [`selection`] | items chosen, by a query |
 //! | [`materialise`] | answers that become part of the party |
 //! | `why` | why a row is there |
 //! | [`kept`], `journal` | views that outlive the process, the epochs they have yet to take in |
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
+//! | `outline` | where items hang, in their rows |
 //! | `rules` | the rules that a party saves |
 //! | [`membership`] | invitations, joining, enrolment |
 //! | [`replica`] | what a sync session asks of a database |
@@ -46,20 +51,27 @@
 mod circuit;
 pub mod circuits;
 pub mod database;
+pub mod deletion;
+mod drafts;
 pub mod error;
+pub mod history;
 mod journal;
 pub mod kept;
+pub mod links;
 pub mod materialise;
 pub mod membership;
+pub mod moment;
+mod outline;
 pub mod party;
 pub mod pipeline;
 pub mod query;
 mod queue;
-mod registers;
 pub mod relations;
+mod remodel;
 pub mod replica;
 mod rules;
 pub mod runtime_kind;
+pub mod selection;
 mod state;
 mod tables;
 pub mod transaction;
@@ -76,15 +88,20 @@ mod proto {
 
 pub use circuits::Circuits;
 pub use database::{Database, Profile, Protection};
+pub use deletion::Cascade;
 pub use error::Error;
+pub use history::{Revision, Undone};
 pub use kept::KeptView;
+pub use links::{Link, Standing};
 pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
+pub use moment::{AsOf, Moment};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
 pub use query::Query;
 pub use runtime_kind::RuntimeKind;
-pub use transaction::{Receipt, Transaction};
+pub use selection::{Completeness, Deleted, Selected, Selection, Update};
+pub use transaction::{Receipt, Stand, Transaction};
 pub use verify::Verification;
 pub use view::View;
 pub use world::World;

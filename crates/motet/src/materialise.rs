@@ -114,7 +114,7 @@ impl Party {
         if compiled.program.is_timed() {
             return Err(Error::Timed);
         }
-        let wanted: Vec<Wanted> = compiled.bases.iter().map(Wanted::of).collect();
+        let wanted = Wanted::all_of(&compiled);
         let (mut stored, store) = (compiled.facts.clone(), self.database().store());
         let heads = self.with(|state| {
             state.add_rows(store, &wanted, &mut stored)?;

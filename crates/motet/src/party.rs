@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use motet_algebra::Budget;
 use motet_fact::{Cid, Digest, PublicKey};
-use motet_item::{Item, ItemId};
+use motet_item::{Item, ItemId, TreeState};
 use motet_party::Role;
+use motet_store::Store;
 
 use crate::database::lock;
 use crate::runtime_kind::RuntimeKind;
@@ -31,6 +32,8 @@ pub struct ItemSummary {
     pub kind: Option<String>,
     /// The item it hangs under.
     pub parent: Option<ItemId>,
+    /// Whether it is deleted.
+    pub deleted: bool,
 }
 
 /// How a party stands on this replica.
@@ -137,9 +140,14 @@ impl Party {
                     })
                     .collect(),
                 unreadable: state.unreadable.iter().map(|(cid, why)| (*cid, why.clone())).collect(),
-                items: state.tags.len(),
+                items: state.user_items().count(),
             }
         })
+    }
+
+    /// The ids of the items that have parts here, ascending. None is loaded.
+    pub fn item_ids(&self) -> Vec<ItemId> {
+        self.with(|state| state.user_items().collect())
     }
 
     /// The items that have parts here, by id.
@@ -148,10 +156,12 @@ impl Party {
     /// [`Error::Store`].
     pub fn items(&self) -> Result<Vec<ItemSummary>, Error> {
         let store = self.database.store();
-        self.with(|state| {
-            let ids = state.tags.clone();
-            ids.into_iter().map(|id| Ok(summary(id, state.load_item(store, id)?))).collect()
-        })
+        self.with(|state| state.summaries(store))
+    }
+
+    /// How many items are folded and in memory: those that somebody asked for, and with them the tree.
+    pub fn loaded(&self) -> usize {
+        self.with(|state| state.items.len())
     }
 
     /// Reads one item.
@@ -161,9 +171,7 @@ impl Party {
     pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
         let store = self.database.store();
         self.with(|state| {
-            if !state.tags.contains(&id) {
-                return Err(Error::NoSuchItem { party: self.key, item: id.to_string() });
-            }
+            state.check_item(id)?;
             Ok(read(state.load_item(store, id)?))
         })
     }
@@ -173,7 +181,20 @@ impl Party {
     /// # Errors
     /// As [`Party::item`].
     pub fn item_summary(&self, id: ItemId) -> Result<ItemSummary, Error> {
-        self.item(id, |item| summary(id, item))
+        let store = self.database.store();
+        self.with(|state| {
+            state.check_item(id)?;
+            state.summary(store, id)
+        })
+    }
+
+    /// Reads the party's tree: which item hangs under which, and in what order.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn tree<T>(&self, read: impl FnOnce(&TreeState) -> T) -> Result<T, Error> {
+        let store = self.database.store();
+        self.with(|state| Ok(read(state.tree(store)?)))
     }
 
     /// The entries in the past of which, or which themselves, state the facts of an item: for imports that go on where
@@ -249,11 +270,32 @@ impl Party {
     }
 }
 
-fn summary(id: ItemId, item: &Item) -> ItemSummary {
-    ItemSummary {
-        id,
-        model: item.model().map(str::to_owned),
-        kind: item.kind().map(|kind| kind.to_string()),
-        parent: item.parent(),
+impl PartyState {
+    /// The items that have parts here, but for the tree.
+    pub(crate) fn user_items(&self) -> impl Iterator<Item = ItemId> + '_ {
+        let tree = ItemId::tree(&self.party);
+        self.tags.iter().copied().filter(move |id| *id != tree)
+    }
+
+    pub(crate) fn check_item(&self, id: ItemId) -> Result<(), Error> {
+        let is_here = self.tags.contains(&id);
+        is_here.then_some(()).ok_or_else(|| Error::NoSuchItem { party: self.party, item: id.to_string() })
+    }
+
+    pub(crate) fn summaries(&mut self, store: &dyn Store) -> Result<Vec<ItemSummary>, Error> {
+        let ids: Vec<ItemId> = self.user_items().collect();
+        ids.into_iter().map(|id| self.summary(store, id)).collect()
+    }
+
+    fn summary(&mut self, store: &dyn Store, id: ItemId) -> Result<ItemSummary, Error> {
+        let parent = self.tree(store)?.parent(id);
+        let item = self.load_item(store, id)?;
+        Ok(ItemSummary {
+            id,
+            model: item.model().map(str::to_owned),
+            kind: item.kind().map(|kind| kind.to_string()),
+            parent,
+            deleted: item.is_deleted(),
+        })
     }
 }

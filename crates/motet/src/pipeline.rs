@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
-use motet_item::{Change, Item, ItemId, PartBody};
+use motet_item::{Change, Item, ItemId, PartBody, Registry};
 use motet_store::{Batch, Store};
 
 use crate::Error;
@@ -127,7 +127,7 @@ impl PartyState {
                 changes.extend(self.fold_entry(*position, arrival));
             }
         }
-        changes
+        self.hang(changes)
     }
 
     fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<(ItemId, Change)> {
@@ -136,7 +136,7 @@ impl PartyState {
             let id = ItemId(reference.tag.0);
             let mut item = match self.items.remove(&id) {
                 Some(item) => item,
-                None if self.all_loaded => Item::new(self.party, id, &self.registry),
+                None if self.all_loaded => self.new_item(id),
                 None => continue,
             };
             match PartBody::decode(bytes) {
@@ -169,8 +169,9 @@ impl PartyState {
                 }
             }
         }
+        let mut folded = Folded::default();
         if counted.is_empty() {
-            return Vec::new();
+            return folded;
         }
         self.recount_all();
         for (position, _) in linked {
@@ -183,6 +184,18 @@ impl PartyState {
             item.recount(&counted).into_iter().map(move |change| (id, change))
         };
         self.items.iter_mut().flat_map(recount).collect()
+    }
+
+    /// Other models are known: loaded items may come alive.
+    pub(crate) fn revive(&mut self, models: &Registry) {
+        self.registry = models.clone();
+        let revive = |(id, item): (&ItemId, &mut Item)| {
+            let id = *id;
+            item.revive(models).into_iter().map(move |change| (id, change))
+        };
+        let changes = self.items.iter_mut().flat_map(revive).collect();
+        let changes = self.hang(changes);
+        self.publish(changes, None);
     }
 
     /// Step 6. `epoch` is the number under which the batch is in the journal, if somebody keeps one.

@@ -1,8 +1,9 @@
 //! The base relations that queries read (Q5), their control columns (Q6), and their net changes.
 //!
-//! `fact`, `cause`, `height`, `attr`, `candidate` and `item` come from the folded items; `member`, `device`, `feed`
-//! and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
-//! themselves. The second is small but for `entry`, so it is made anew and compared where a view wants it.
+//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items;
+//! `member`, `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept
+//! incrementally by the items themselves. The second is small but for `entry`, so it is made anew and compared where a
+//! view wants it.
 //!
 //! Inside the facade a row of a base relation is as wide as it can be: with its CID, with the entry that states it, and
 //! beside it the item. A view reads it by the columns that its query names ([`Wanted`]), and then several rows may be
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use motet_algebra::{ColumnType, RelationName, Row};
 use motet_fact::{Kind, PublicKey, Value};
 use motet_item::ItemId;
-use motet_logic::{Catalog, Interface};
+use motet_logic::{Catalog, Compiled, Interface};
 
 use crate::state::PartyState;
 
@@ -30,12 +31,14 @@ const LINK: ColumnType = ColumnType::Kind(Kind::Link);
 /// Name, columns, whether rows carry the CID of a fact.
 type Declaration = (&'static str, &'static [(&'static str, ColumnType)], bool);
 
-const DECLARATIONS: [Declaration; 10] = [
+const DECLARATIONS: [Declaration; 12] = [
     ("fact", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], true),
     ("cause", &[("cid", LINK), ("parent", LINK)], false),
     ("height", &[("cid", LINK), ("height", INT)], false),
     ("attr", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], false),
     ("candidate", &[("entity", BYTES), ("attribute", ANY), ("value", ANY), ("cid", LINK)], false),
+    ("element", &[("list", BYTES), ("item", BYTES), ("order_key", BYTES)], false),
+    ("refers", &[("from", BYTES), ("attribute", ANY), ("to", BYTES)], false),
     ("item", &[("id", BYTES), ("model", TEXT), ("type", TEXT), ("parent", BYTES), ("deleted", BOOL)], false),
     ("member", &[("id", BYTES), ("role", TEXT), ("name", TEXT), ("since", LINK), ("until", ANY)], false),
     ("device", &[("id", BYTES), ("member", BYTES)], false),
@@ -177,11 +180,47 @@ pub(crate) struct Wanted {
     width: usize,
     has_cid: bool,
     controls: Vec<Control>,
+    /// Of `attr`: the attributes that the program names, so that what models say on demand is said of them.
+    asked: BTreeSet<Value>,
 }
 
+/// What items say on demand; rows of `attr` for who asked.
+const ON_DEMAND: &str = "attr on demand";
+
 impl Wanted {
-    /// What a query's interface asks for.
-    pub(crate) fn of(interface: &Interface) -> Self {
+    /// What a program reads.
+    pub(crate) fn all_of(compiled: &Compiled) -> Vec<Self> {
+        let mut texts = BTreeSet::new();
+        compiled.program.each_value(&mut |value| {
+            if value.as_text().is_some() {
+                texts.insert(value.clone());
+            }
+        });
+        let wanted = |base| {
+            let wanted = Wanted::of(base);
+            let asked = if wanted.base == "attr" { texts.clone() } else { BTreeSet::new() };
+            Wanted { asked, ..wanted }
+        };
+        compiled.bases.iter().map(wanted).collect()
+    }
+
+    /// The attributes that it names.
+    pub(crate) fn asked(&self) -> &BTreeSet<Value> {
+        &self.asked
+    }
+
+    /// The relations that its rows come from.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &'static str> {
+        let on_demand = (!self.asked.is_empty()).then_some(ON_DEMAND);
+        std::iter::once(self.base).chain(on_demand)
+    }
+
+    /// Whether a row of one of those is among them.
+    pub(crate) fn takes(&self, source: &str, row: &[Value]) -> bool {
+        source == self.base || (source == ON_DEMAND && self.asked.contains(&row[1]))
+    }
+
+    fn of(interface: &Interface) -> Self {
         let declared = DECLARATIONS.iter().find(|(name, ..)| *name == interface.base());
         let (base, columns, _) = declared.expect("queries are compiled against these relations");
         let controls = interface.columns[columns.len()..].iter().filter_map(|(name, _)| Control::named(name));
@@ -191,6 +230,7 @@ impl Wanted {
             width: columns.len(),
             has_cid: interface.has_cid,
             controls: controls.collect(),
+            asked: BTreeSet::new(),
         }
     }
 

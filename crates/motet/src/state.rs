@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
 use motet_algebra::{RelationName, Row};
-use motet_fact::{Cid, Digest, PublicKey, SetHash};
+use motet_fact::{Attribute, Cid, Digest, PublicKey, SetHash, Value};
 use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
 use motet_party::{Authority, Credential};
@@ -19,10 +19,11 @@ use motet_store::{ScanRange, Store, get_block};
 use crate::Error;
 use crate::circuit::Contents;
 use crate::journal::Journal;
+use crate::outline;
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
-use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
+use crate::tables::{self, ENTRIES, PARTS, PENDING, REFUSED};
 
 /// How many entries of one feed may wait (H13).
 const PENDING_QUOTA: usize = 1_000_000;
@@ -42,6 +43,8 @@ pub(crate) struct PartyState {
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
     pub(crate) registry: Registry,
+    /// The attributes that somebody named: models say on demand what there is of them.
+    asked: BTreeSet<Attribute>,
     /// The linked entries that count.
     pub(crate) counted: SetHash,
     pub(crate) queues: Vec<Weak<Queue>>,
@@ -53,7 +56,7 @@ pub(crate) struct PartyState {
 impl PartyState {
     /// Reads a party from the store.
     pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
-        let mut state = Self::before(store, record, registry, &BTreeSet::new())?;
+        let mut state = Self::with(store, record, registry, &|_| true)?;
         state.rewait(store)?;
         let party = state.party;
         visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
@@ -65,12 +68,12 @@ impl PartyState {
         Ok(state)
     }
 
-    /// A party as it was before some entries were linked, and all that come after them.
-    pub(crate) fn before(
+    /// A party as a replica has it that has some of the entries here and no others. With each it has its causes.
+    pub(crate) fn with(
         store: &dyn Store,
         record: PartyRecord,
         registry: Registry,
-        without: &BTreeSet<Cid>,
+        has: &dyn Fn(&Cid) -> bool,
     ) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
@@ -86,21 +89,22 @@ impl PartyState {
             items: BTreeMap::new(),
             all_loaded: false,
             registry,
+            asked: BTreeSet::new(),
             counted: SetHash::default(),
             queues: Vec::new(),
             system: SystemRows::default(),
             journal: Journal::default(),
         };
-        state.relink(store, without)?;
+        state.relink(store, has)?;
         Ok(state)
     }
 
-    fn relink(&mut self, store: &dyn Store, without: &BTreeSet<Cid>) -> Result<(), Error> {
+    fn relink(&mut self, store: &dyn Store, has: &dyn Fn(&Cid) -> bool) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
             let entry =
                 Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a stored entry", error))?;
-            if without.contains(&entry.id()) {
+            if !has(&entry.id()) {
                 return Ok(());
             }
             if self.graph.linkage(&entry) != Linkage::Ready {
@@ -207,19 +211,9 @@ impl PartyState {
 
     /// An item folded from scratch.
     pub(crate) fn fold(&mut self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
-        let mut item = Item::new(self.party, id, &self.registry);
-        let prefix = tables::under_party(&self.party, &id.tag().0);
-        let mut parts = Vec::new();
-        visit_rows(store, ITEM_PARTS, &prefix, |key, cid| {
-            let position = tables::position_in_item_part_key(key)
-                .ok_or_else(|| Error::unreadable("a row of `item_parts`", "its key has another length"))?;
-            parts.push((position, Cid::from_bytes(cid).map_err(|error| Error::unreadable("a CID", error))?));
-            Ok(())
-        })?;
+        let mut item = self.new_item(id);
+        let parts = self.parts_of(store, id)?;
         for (position, cid) in parts {
-            if !self.graph.contains(&position.id) {
-                continue; // it is on disk, and this is a party as it was before
-            }
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
                     self.assert(&mut item, position, &body);
@@ -261,8 +255,13 @@ impl PartyState {
     ) -> Result<(), Error> {
         if wanted.iter().any(|name| relations::is_of_items(name)) {
             self.load_all(store)?;
+            self.tree(store)?;
+            let tree = self.loaded_tree().expect("it was just loaded");
             for (id, item) in &self.items {
-                item.rows(&mut |relation: BaseRelation, row| {
+                item.rows(&mut |relation: BaseRelation, mut row| {
+                    if relation == BaseRelation::Item {
+                        outline::put_parent(&mut row, tree.parent(*id));
+                    }
                     if wanted.contains(relation.name()) {
                         visit(relation.name(), Some(*id), row);
                     }
@@ -311,16 +310,35 @@ impl PartyState {
         wanted: &[Wanted],
         visit: &mut dyn FnMut(&RelationName, Row),
     ) -> Result<(), Error> {
-        let (party, bases) = (self.party, wanted.iter().map(|one| one.base).collect());
-        self.rows(store, &bases, &mut |base, item, row| {
-            for one in wanted.iter().filter(|one| one.base == base) {
+        self.ask(wanted.iter().flat_map(Wanted::asked));
+        let (party, sources) = (self.party, wanted.iter().flat_map(Wanted::sources).collect());
+        self.rows(store, &sources, &mut |source, item, row| {
+            for one in wanted.iter().filter(|one| one.takes(source, &row)) {
                 visit(&one.relation, one.row(&party, item, &row));
             }
         })
     }
 
+    /// From now on somebody wants what models say of these attributes on demand.
+    fn ask<'a>(&mut self, attributes: impl Iterator<Item = &'a Value>) {
+        for attribute in attributes.filter_map(|value| Attribute::new(value.clone()).ok()) {
+            if self.asked.insert(attribute.clone()) {
+                // Those who asked before don't hear of it: what is there is read, and not told.
+                self.items.values_mut().for_each(|item| drop(item.ask(&attribute)));
+            }
+        }
+    }
+
+    /// An item that nothing is known of yet.
+    pub(crate) fn new_item(&self, id: ItemId) -> Item {
+        let mut item = Item::new(self.party, id, &self.registry);
+        self.asked.iter().for_each(|attribute| drop(item.ask(attribute)));
+        item
+    }
+
     /// Lets a queue have every change from now on.
     pub(crate) fn register(&mut self, queue: &Arc<Queue>) {
+        self.ask(queue.wanted().iter().flat_map(Wanted::asked));
         for relation in relations::SYSTEM {
             if queue.wants(relation) {
                 let now = relations::system_rows(self, relation);

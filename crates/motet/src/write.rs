@@ -13,11 +13,11 @@ use motet_party::{Credential, Founding, Genesis, certify_feed, encode_body};
 use motet_store::Batch;
 
 use crate::database::put_record;
+use crate::drafts::{Bodies, Drafts};
 use crate::pipeline::{Arrival, Outcome, Report};
 use crate::proto::PartyRecord;
-use crate::registers::{Bodies, Registers};
 use crate::state::PartyState;
-use crate::transaction::{After, Transaction};
+use crate::transaction::{After, Stand, Transaction};
 use crate::{Database, Error, Party, Receipt};
 
 impl Database {
@@ -90,22 +90,22 @@ impl Party {
         transaction.commit()
     }
 
-    /// Moves an item under another, in a transaction of its own. Two moves made concurrently can still meet in a
-    /// cycle.
+    /// Moves an item under another, to the end of its children, in a transaction of its own.
     ///
     /// # Errors
     /// [`Error::WouldCycle`]; otherwise as [`Transaction::commit`].
     pub fn move_item(&self, item: ItemId, parent: ItemId) -> Result<Receipt, Error> {
-        let mut above = Some(parent);
-        let mut seen = BTreeSet::new();
-        while let Some(next) = above.filter(|next| seen.insert(*next)) {
-            if next == item {
-                return Err(Error::WouldCycle { item: item.to_string(), parent: parent.to_string() });
-            }
-            above = self.item_summary(next)?.parent;
-        }
+        self.place_item(item, parent, Stand::Last)
+    }
+
+    /// Moves an item under another, to a place among its children, in a transaction of its own. Of moves made
+    /// concurrently that would together make a cycle, the last in the one order (H6) is without effect.
+    ///
+    /// # Errors
+    /// [`Error::WouldCycle`]; [`Error::NoSuchSibling`]; otherwise as [`Transaction::commit`].
+    pub fn place_item(&self, item: ItemId, parent: ItemId, stand: Stand) -> Result<Receipt, Error> {
         let mut transaction = self.transaction();
-        transaction.move_to(item, parent);
+        transaction.place(item, parent, stand);
         transaction.commit()
     }
 
@@ -129,7 +129,8 @@ impl Party {
             }
         }
         let (store, now) = (self.database().store(), self.database().world().now());
-        let mut registers = Registers::of(prepared.iter().map(|(_, transaction)| transaction));
+        let transactions = prepared.iter().map(|(_, transaction)| transaction);
+        let mut drafts = Drafts::of(transactions, self.database().world());
         let mut receipts: Vec<Receipt> = Vec::with_capacity(prepared.len());
         let mut prepared = prepared.into_iter().peekable();
         self.with(|state| {
@@ -138,7 +139,7 @@ impl Party {
                     return prepared.peek().map(|(feed, _)| merge(state, &keys[feed])).transpose();
                 };
                 let written_at = transaction.written_at.unwrap_or(now);
-                let bodies = registers.facts(state, store, &transaction.steps)?;
+                let bodies = drafts.facts(state, store, &feed, &transaction.steps)?;
                 let parts = parts_of(written_at, &bodies)?;
                 let mut after = transaction.after;
                 if let After::These(entries) = &mut after {
@@ -238,12 +239,13 @@ impl Party {
         self.database().world().bytes()
     }
 
-    pub(crate) fn check_model(&self, model: &str) -> Result<(), Error> {
-        let registry = &self.database().inner.registry;
-        if registry.get(model).is_some() {
-            return Ok(());
+    /// The version of a model that new items get.
+    pub(crate) fn model_version(&self, model: &str) -> Result<u32, Error> {
+        let registry = self.database().models();
+        match registry.get(model) {
+            Some(model) => Ok(model.version()),
+            None => Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect())),
         }
-        Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect()))
     }
 
     /// Takes entries in that came from elsewhere. The same corridor that local writes walk.

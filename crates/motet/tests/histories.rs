@@ -1,11 +1,12 @@
 //! Random histories: whatever the order of arrival, everybody who has the same entries has the same party.
 //!
 //! Each case is a story from a seed: a few people who join one after another, write over one another, fork
-//! each other's feeds, meet in any order with entries lost, doubled and shuffled, close and open their
-//! databases, and have views open meanwhile on both runtimes. In the end all have everything, and then must
-//! hold: the state hash of each is that of all, and of a fold from scratch; each view holds what a fresh one
-//! on the evaluator that defines the semantics holds, and its changes add up to that; and the facts are the
-//! ones a stupid reader finds in the entries.
+//! each other's feeds, move items into each other, delete and purge them, take back what they said, meet in any order
+//! with entries lost, doubled and shuffled, close and open their databases, and have views open meanwhile on
+//! both runtimes. In the end all have everything, and then must hold: the state hash of each is that of all, and
+//! of a fold from scratch; each view holds what a fresh one on the evaluator that defines the semantics holds, and
+//! its changes add up to that; the facts are the ones a stupid reader finds in the entries, and the tree is the
+//! replay of its moves; and what somebody had on the way is there again as of then.
 //!
 //! `MOTET_CASES` says how many stories there are, `MOTET_CASE` replays one.
 
@@ -18,15 +19,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Peer, assert_sound, everything, linked, rows, scatter, send};
 use motet::authority::Role;
-use motet::fact::{Cid, Entity, Fact, PublicKey, Value};
-use motet::item::{BaseRelation, Facts, ItemId, Object, PartBody, label};
-use motet::{Database, Error, Parameters, RuntimeKind, Transaction, View};
+use motet::fact::{Cid, Digest, Entity, Fact, PublicKey, Value};
+use motet::item::{BaseRelation, Facts, ItemId, Log, Object, PartBody, Reference};
+use motet::{AsOf, Database, Error, Parameters, RuntimeKind, Stand, Transaction, View};
 use motet_algebra::{Budget, Changes};
 use motet_feed::{Entry, EntryKind};
 use motet_store::Table;
 use motet_store::testing::Chance;
+use motet_sync::Replica as _;
 
-const QUERIES: [&str; 6] = [
+const QUERIES: [&str; 8] = [
     r#"output all.
        all(e: E, a: A, v: V, c: C) :- C := fact(entity: E, attribute: A, value: V)."#,
     r#"output title. output conflict.
@@ -45,6 +47,12 @@ const QUERIES: [&str; 6] = [
     r#"output tallest. output gone.
        tallest(h: H) :- H := max X : height(height: X).
        gone(i: I, m: M) :- item(id: I, model: M, deleted: true)."#,
+    r#"output hangs.
+       hangs(i: I, p: P) :- item(id: I, parent: P)."#,
+    r#"output stands. output points. output counts.
+       stands(l: L, i: I, k: K) :- element(list: L, item: I, order_key: K).
+       points(f: F, a: A, t: T) :- refers(from: F, attribute: A, to: T).
+       counts(i: I, a: A, v: V) :- attr(entity: I, attribute: A, value: V)."#,
 ];
 
 type Sums = BTreeMap<String, BTreeMap<Vec<Value>, i64>>;
@@ -113,6 +121,8 @@ struct Story {
     wrote: Vec<Option<PublicKey>>,
     items: Vec<ItemId>,
     watched: Vec<Watched>,
+    /// What somebody had, and its hash.
+    moments: Vec<(AsOf, Digest)>,
     /// Whether views may run on the cluster.
     cluster: bool,
 }
@@ -126,7 +136,18 @@ impl Story {
         let (lent, wrote) = (vec![Vec::new(); peers.len()], vec![None; peers.len()]);
         let items = vec![ItemId::root(&party)];
         let cluster = chance.below(4) == 0;
-        Story { chance, party, peers, joined: 1, lent, wrote, items, watched: Vec::new(), cluster }
+        Story {
+            chance,
+            party,
+            peers,
+            joined: 1,
+            lent,
+            wrote,
+            items,
+            watched: Vec::new(),
+            moments: Vec::new(),
+            cluster,
+        }
     }
 
     fn pick(&mut self, bound: usize) -> usize {
@@ -138,8 +159,10 @@ impl Story {
     }
 
     fn step(&mut self) {
-        match self.pick(22) {
+        match self.pick(26) {
             0..=8 => self.write(),
+            22..=24 => self.take_back(),
+            25 => self.look_back(),
             9..=13 => self.meet(),
             14 => self.restart(),
             15 => self.lend(),
@@ -168,34 +191,70 @@ impl Story {
                 self.wrote[peer] = Some(receipt.feed);
             }
             // Readers, newcomers who have not heard of their admission, lent feeds that were forked.
-            Err(Error::NotAllowed { .. } | Error::OwnFeedWaits { .. }) => {}
+            Err(Error::NotAllowed { .. } | Error::OwnFeedWaits { .. } | Error::WouldCycle { .. }) => {}
             Err(error) => panic!("a write failed: {error}"),
         }
     }
 
     fn fill(&mut self, peer: usize, into: &mut Transaction, made: &mut Vec<ItemId>) -> Result<(), Error> {
         let item = self.some_item();
-        match self.pick(9) {
+        match self.pick(14) {
             0 | 1 => {
-                let model = [Object::NAME, Object::NAME, Facts::NAME][self.pick(3)];
+                let model = [Object::NAME, Object::NAME, Facts::NAME, Log::NAME][self.pick(4)];
                 let kind = [None, Some("note")][self.pick(2)];
                 made.push(into.create_item(model, kind, Some(item))?);
             }
-            2..=4 => {
-                let attribute = ["title", "done"][self.pick(2)];
+            2..=3 => {
+                let attribute = ["title", "done", "done.by"][self.pick(3)];
                 into.set(item, attribute, self.value());
             }
-            5 => {
+            4..=6 => {
                 let parent = self.some_item();
-                into.move_to(item, parent);
+                into.place(item, parent, [Stand::Last, Stand::First][self.pick(2)]);
             }
-            6 => into.set(item, label::DELETED, self.pick(2) == 0),
+            7 => match self.pick(8) {
+                0 => into.purge(item),
+                number if number % 2 == 0 => into.delete(item),
+                _ => into.restore(item),
+            },
+            8 => into.remove(item, ["title", "done"][self.pick(2)]),
+            9 => into.add(item, "tags", self.value()),
+            10 => into.take(item, "tags", self.value()),
+            11 => into.increment(item, "count", self.pick(5) as i64 - 2),
+            12 => {
+                into.append(item, [("line".into(), self.value())])?;
+            }
             _ => {
                 let fact = self.fact(peer, item);
                 into.state(item, fact);
             }
         }
         Ok(())
+    }
+
+    /// Somebody takes back what they said last of an item, or says it again.
+    fn take_back(&mut self) {
+        let (peer, item, redo) = (self.someone(), self.some_item(), self.pick(3) == 0);
+        let party = self.peers[peer].party(&self.party);
+        match if redo { party.redo(item) } else { party.undo(item) } {
+            Ok(_) => {}
+            Err(
+                Error::NotAllowed { .. }
+                | Error::OwnFeedWaits { .. }
+                | Error::NoSuchItem { .. }
+                | Error::CannotUndo { .. },
+            ) => {}
+            Err(error) => panic!("taking back failed: {error}"),
+        }
+    }
+
+    /// What a peer has now is remembered, and looked back at in the end.
+    fn look_back(&mut self) {
+        let peer = self.someone();
+        let heads = self.peers[peer].database.heads(&self.party);
+        let at = AsOf::Heads([heads.control, heads.data].concat());
+        let hash = self.peers[peer].party(&self.party).state_hash().unwrap();
+        self.moments.push((at, hash));
     }
 
     fn some_item(&mut self) -> ItemId {
@@ -205,7 +264,8 @@ impl Story {
 
     fn value(&mut self) -> Value {
         let number = self.pick(4) as i64;
-        match self.pick(4) {
+        match self.pick(5) {
+            4 => Reference::here(self.some_item()).into(),
             0 => Value::Int(number),
             1 => Value::float(number as f64).unwrap(),
             2 => (number == 0).into(),
@@ -336,6 +396,12 @@ impl Story {
         }
         self.check_views();
         self.check_facts();
+        self.check_tree();
+        let last = self.peers.len() - 1;
+        for (at, hash) in &self.moments {
+            let then = self.peers[last].party(&party).as_of(at).unwrap();
+            assert_eq!(then.state_hash().unwrap(), *hash, "as it was for who had that much");
+        }
         self.peers[0].reopen();
         assert_eq!(self.peers[0].party(&party).state_hash().unwrap(), hash, "opened again it is the same");
     }
@@ -361,6 +427,43 @@ impl Story {
         let view = view(&self.peers[last].database, &self.party, 0, RuntimeKind::Naive);
         let read: BTreeSet<Cid> = view.rows("all").filter_map(|row| row[3].as_link()).collect();
         assert_eq!(read, said);
+    }
+}
+
+impl Story {
+    /// The tree is what a replay of all moves from the beginning gives, and the rows of `item` show it.
+    fn check_tree(&self) {
+        let mut moves: BTreeMap<Cid, (motet_feed::Position, usize, ItemId, ItemId)> = BTreeMap::new();
+        let tree = ItemId::tree(&self.party);
+        for bundle in everything(&self.peers[0].database, &self.party) {
+            let entry = Entry::decode(&bundle.entry).unwrap();
+            let parts = entry.header().parts.iter().zip(&bundle.parts);
+            let facts = parts
+                .filter(|(part, _)| ItemId(part.tag.0) == tree && entry.header().kind == EntryKind::Data);
+            let facts = facts.flat_map(|(_, bytes)| PartBody::decode(bytes).unwrap().facts);
+            for (index, fact) in facts.enumerate() {
+                let parent = ItemId(*fact.value().as_bytes().unwrap().first_chunk().unwrap());
+                let child = ItemId::from_value(&fact.entity().clone().into()).unwrap();
+                let said = (entry.position(), index, child, parent);
+                moves.entry(fact.cid()).and_modify(|first| *first = said.min(*first)).or_insert(said);
+            }
+        }
+        let mut moves: Vec<_> = moves.into_values().collect();
+        moves.sort_unstable();
+        let root = ItemId::root(&self.party);
+        let pairs = moves.into_iter().filter(|(.., child, _)| *child != root);
+        let replayed = motet_algebra::moves::fold_moves(pairs.map(|(_, _, child, parent)| (child, parent)));
+        for peer in &self.peers {
+            let party = peer.party(&self.party);
+            for item in party.items().unwrap() {
+                assert_eq!(item.parent, replayed.get(&item.id).copied(), "where {} hangs", item.id);
+            }
+            let view = view(&peer.database, &self.party, 6, RuntimeKind::Naive);
+            for row in view.rows("hangs") {
+                let id = ItemId::from_value(&row[0]).unwrap();
+                assert_eq!(ItemId::from_value(&row[1]), replayed.get(&id).copied());
+            }
+        }
     }
 }
 
