@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
-pub(crate) use self::item::{CascadeArg, DeletedArg, ItemCommand, StandArgs};
+pub(crate) use self::item::{DeletedArg, ItemCommand, StandArgs};
 pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
 use crate::limits::Limits;
 

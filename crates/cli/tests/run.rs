@@ -346,7 +346,7 @@ fn a_query_has_limits_too_and_shows_the_rule_of_each_plan() {
             let told = stderr(&output);
             assert_eq!((code(&output), stdout(&output)), (1, ""), "{runtime}");
             let named =
-                "ran out while computing `up`, rule at query:1:63 (up(n: M) :- up(n: N), M == N + 1.)";
+                "ran out while computing `up`, rule at query:1:56 (up(n: M) :- up(n: N), M == N + 1.)";
             assert!(told.contains(named), "{runtime} {limit:?}: {told}");
         }
     }
@@ -354,5 +354,5 @@ fn a_query_has_limits_too_and_shows_the_rule_of_each_plan() {
     assert_eq!(code(&explained), 1);
     let bounded = query.replace("M == N + 1", "M == N + 1, N < 5");
     let explained = motet(&["query", &bounded, "--explain"]);
-    assert!(stdout(&explained).contains("up := (query:1:63)"), "{}", stdout(&explained));
+    assert!(stdout(&explained).contains("up := (query:1:56)"), "{}", stdout(&explained));
 }

@@ -449,7 +449,7 @@ fn mistakes_of_the_caller_have_names() {
     assert!(matches!(ada.set(parent, "long", "x".repeat(70_000)), Err(Error::Fact(_))));
     let mut wide = ada.transaction();
     (0..1025).for_each(|_| assert!(wide.create_item("facts", None, None).is_ok()));
-    assert!(matches!(wide.commit(), Err(Error::TooMany { count: 1025, limit: 1024, .. })));
+    assert!(matches!(wide.commit(), Err(Error::TooMany { count, limit: 1024, .. }) if count > 1024));
     let nowhere = (0u32..4097).map(|n| Cid::of(Codec::Raw, &n.to_le_bytes())).collect();
     assert!(matches!(ada.transaction().after(nowhere).commit(), Err(Error::TooMany { .. })));
     let elsewhere = Cid::of(Codec::Raw, b"elsewhere");
