@@ -179,12 +179,16 @@ impl PartyState {
             }
             said.get_mut(&position).expect("it was just put there").1.push(fact);
         }
-        Ok(said.into_iter().map(|(entry, (at, facts))| self.revision(item, entry, at, facts)).collect())
+        let members = self.authority.members(&self.graph);
+        let revise = |(entry, (at, facts))| {
+            let revision = self.revision(item, entry, at, facts);
+            let name = revision.author.and_then(|author| Some(members.get(&author)?.name.clone()));
+            Revision { name, ..revision }
+        };
+        Ok(said.into_iter().map(revise).collect())
     }
 
     fn revision(&self, item: ItemId, entry: Position, written_at: i64, facts: Vec<Fact>) -> Revision {
-        let author = self.author_of(&entry.feed);
-        let members = self.authority.members();
         let names = |name: &str| {
             let fact = facts
                 .iter()
@@ -193,21 +197,15 @@ impl PartyState {
         };
         Revision {
             seq: self.graph.seq(&entry.id).unwrap_or_default(),
-            name: author.and_then(|author| Some(members.get(&author)?.name.clone())),
-            author,
+            name: None,
+            author: self.authority.member_of_feed(&entry.feed),
             written_at,
-            counted: self.counts(&entry.id, &entry.feed),
+            counted: self.counts(&entry.id),
             undoes: names(label::UNDO),
             redoes: names(label::REDO),
             entry,
             facts,
         }
-    }
-
-    /// The member whose device a feed is of.
-    fn author_of(&self, feed: &PublicKey) -> Option<PublicKey> {
-        let device = self.authority.feeds().get(feed)?.device;
-        Some(self.authority.devices().get(&device)?.member)
     }
 
     /// The moves of an item that count, and where they stand.

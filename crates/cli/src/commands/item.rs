@@ -1,4 +1,4 @@
-//! `motet item`: make, change, move, delete, take back; what shows items is in [`show`].
+//! `motet item`: make, change, move, delete, take back, rescue; what shows items is in [`show`].
 
 use std::io::Write as _;
 
@@ -85,6 +85,10 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
         ItemCommand::Undo { item: of } => took_back(global, party.undo(item(&of)?)?, "taken back"),
         ItemCommand::Redo { item: of } => took_back(global, party.redo(item(&of)?)?, "said again"),
         ItemCommand::Remodel { item: of, model } => print_id(global, party.remodel_item(item(&of)?, &model)?),
+        ItemCommand::Rescue { item: of } => {
+            let of = of.map(|of| item(&of)).transpose()?;
+            rescue(global, &party.rescue(of)?)
+        }
     }
 }
 
@@ -209,4 +213,17 @@ fn took_back(global: &Global, undone: Option<Undone>, what: &str) -> Result<(), 
             output::print_fields(&mut out, format, &fields)
         }
     }
+}
+
+fn rescue(global: &Global, rescue: &motet::Rescue) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let fields =
+        [("entries", rescue.entries.to_string().into()), ("facts", rescue.facts.to_string().into())];
+    output::print_fields(&mut out, global.format, &fields)?;
+    if global.format == Format::Table {
+        for (old, new) in &rescue.items {
+            writeln!(out, "item {} is {} now", context::bare(old), context::bare(new))?;
+        }
+    }
+    Ok(())
 }
