@@ -32,8 +32,9 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 pub(crate) use hash::Letters;
+pub(crate) use spans::Span;
+pub use spans::Veil;
 use spans::{Gap, Spans};
-pub(crate) use spans::{Span, Veil};
 
 /// Why edits can't be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,15 +73,16 @@ pub enum Side {
 
 /// Where a run hangs: its first element's parent and side. The beginning has no element, and all hangs right of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Origin {
+pub struct Origin {
     /// The parent's number; nothing: the beginning of the document.
-    pub(crate) parent: Option<u32>,
-    pub(crate) side: Side,
+    pub parent: Option<u32>,
+    /// On which side of it.
+    pub side: Side,
 }
 
 impl Origin {
     /// Behind the beginning.
-    pub(crate) const BEGINNING: Origin = Origin { parent: None, side: Side::Right };
+    pub const BEGINNING: Origin = Origin { parent: None, side: Side::Right };
 }
 
 #[derive(Clone)]
@@ -93,7 +95,7 @@ struct Chain {
 
 /// The order.
 #[derive(Clone, Default)]
-pub(crate) struct Sequence {
+pub struct Sequence {
     /// How many elements there are.
     count: u32,
     spans: Spans,
@@ -107,22 +109,23 @@ impl Sequence {
     // Reading.
 
     /// How many elements there are, visible or not.
-    pub(crate) fn len(&self) -> u32 {
+    #[allow(clippy::len_without_is_empty, reason = "what is empty is what is visible")]
+    pub fn len(&self) -> u32 {
         self.count
     }
 
     /// How many elements are visible.
-    pub(crate) fn visible(&self) -> u32 {
+    pub fn visible(&self) -> u32 {
         self.spans.visible()
     }
 
     /// The number of the visible element at a position.
-    pub(crate) fn at(&self, position: u32) -> u32 {
+    pub fn at(&self, position: u32) -> u32 {
         self.spans.at(position).0
     }
 
     /// How many visible elements stand before an element, and whether it is visible itself.
-    pub(crate) fn position(&self, element: u32) -> (u32, bool) {
+    pub fn position(&self, element: u32) -> (u32, bool) {
         self.spans.position(element)
     }
 
@@ -132,7 +135,7 @@ impl Sequence {
     }
 
     /// The runs of visible elements at `position..position + count`, in document order: first and length.
-    pub(crate) fn runs(&self, position: u32, count: u32, visit: impl FnMut(u32, u32)) {
+    pub fn runs(&self, position: u32, count: u32, visit: impl FnMut(u32, u32)) {
         self.spans.runs(position, count, visit);
     }
 
@@ -142,7 +145,7 @@ impl Sequence {
     }
 
     /// Where a run hangs that a writer inserts at a position. The position is at most [`Sequence::visible`].
-    pub(crate) fn origin(&self, position: u32) -> Origin {
+    pub fn origin(&self, position: u32) -> Origin {
         if position == 0 {
             return match self.spans.first() {
                 None => Origin::BEGINNING,
@@ -273,7 +276,7 @@ impl Sequence {
 
     /// Takes in a run of new elements, and gives the number of the first; the others' follow. `order` says how two
     /// elements stand in the document that have the same origin.
-    pub(crate) fn insert(
+    pub fn insert(
         &mut self,
         origin: Origin,
         len: u32,
@@ -352,7 +355,7 @@ impl Sequence {
     }
 
     /// Lays a veil on the elements `start..end`, or lifts one.
-    pub(crate) fn veil(&mut self, start: u32, end: u32, veil: Veil) {
+    pub fn veil(&mut self, start: u32, end: u32, veil: Veil) {
         self.spans.veil(start, end, veil);
     }
 }

@@ -59,9 +59,9 @@ pub(crate) enum Gap {
     After(u32),
 }
 
-/// Which of an element's reasons to be hidden changes.
+/// How many reasons there are to hide an element: one more, or one less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Veil {
+pub enum Veil {
     /// One more.
     Lay,
     /// One less.
