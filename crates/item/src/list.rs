@@ -1,7 +1,7 @@
 //! The model List: elements that have places and values.
 //!
-//! An element is an entity of its own. It has a *value*, a register; and it may have further properties, all of them
-//! registers ([`crate::register`]). Where it stands is a register too, of *placements*: each makes a *slot* in a
+//! An element is an entity of its own. It has a *value*, a register ([`crate::register`]); an element whose every value is
+//! withdrawn is not shown. It may have further attributes, registers too. Where it stands is a register too, of *placements*: each makes a *slot* in a
 //! [`crate::sequence`], and the element is shown in the slot of the greatest (height, CID) among the placements that
 //! none replaces (H18). So two who move one element at once move it to one place. A removal replaces the placements
 //! that it cites and makes no slot; who moves an element that another removes keeps it.
@@ -22,16 +22,20 @@
 mod edit;
 mod key;
 
+use std::any::Any;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use motet_fact::{Attribute, Cid, Digest, Entity, Value};
+use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, Value};
 
 pub use edit::ListEdit;
 use key::Way;
 
+use crate::register::{Name, Statement};
 use crate::sequence::{Letters, Origin, Sequence, Side, Veil, hash};
-use crate::{BaseRelation, Change, ItemId, Model, Registers, SnapshotError, State, Told};
+use crate::{
+    BaseRelation, Change, ItemId, Kept, Model, ObjectState, Registers, SnapshotError, State, Told, kept,
+};
 
 /// The attribute of placements to the right.
 pub const AFTER: &str = "list/after";
@@ -42,7 +46,7 @@ pub const REMOVE: &str = "list/remove";
 /// The attribute of an element's value.
 pub const VALUE: &str = "value";
 
-/// The register of an element's place.
+/// The attribute of the register of an element's place.
 const PLACE: &str = "list/place";
 
 /// Elements in an order that many make at once.
@@ -67,8 +71,12 @@ impl Model for List {
         Some(Box::new(ListState::new(item)))
     }
 
-    fn restore(&self, _item: ItemId, _snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
-        Err(SnapshotError::Stateless(Self::NAME.to_owned()))
+    fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
+        Ok(Box::new(kept::restore(Self::NAME, ListState::new(item), snapshot)?))
+    }
+
+    fn has_properties(&self) -> bool {
+        true
     }
 
     fn keeps_withdrawn(&self, attribute: &Attribute) -> bool {
@@ -80,7 +88,8 @@ impl Model for List {
 #[derive(Clone)]
 pub struct ListState {
     item: ItemId,
-    values: Registers,
+    /// All registers of elements but their places.
+    values: ObjectState,
     /// By element: its placements and removals.
     places: Registers,
     /// A slot is an element of the sequence: by number.
@@ -106,8 +115,8 @@ struct Slot {
 pub struct Element {
     /// The entity that it is.
     pub entity: Entity,
-    /// Its value; nothing if none was ever given to it.
-    pub value: Option<Value>,
+    /// Its value: of several that were given to it at once, the winner.
+    pub value: Value,
 }
 
 impl State for ListState {
@@ -121,15 +130,15 @@ impl State for ListState {
                 places.push(told);
             }
         }
-        let attribute = Attribute::from(PLACE);
-        let mut placed = Vec::new();
-        for &told in &places {
-            placed.push(Told { attribute: &attribute, ..told.clone() });
-        }
-        self.places.step(&placed);
-        let touched: BTreeSet<&Entity> = places.iter().map(|told| told.entity).collect();
-        touched.into_iter().for_each(|element| self.settle(element, &mut changes));
+        self.places.step(places.iter().map(|told| Statement {
+            name: place_of(told.entity),
+            value: Some(told.value).filter(|_| told.attribute.as_text() != Some(REMOVE)),
+            ..Statement::of(told)
+        }));
         changes.extend(self.values.step(&values));
+        let valued = values.iter().filter(|told| told.attribute.as_text() == Some(VALUE));
+        let touched: BTreeSet<&Entity> = places.into_iter().chain(valued).map(|told| told.entity).collect();
+        touched.into_iter().for_each(|element| self.settle(element, &mut changes));
         changes
     }
 
@@ -145,7 +154,15 @@ impl State for ListState {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
+        kept::write(self.values.kept().chain(self.kept()).collect())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn undo(&self, said: &[Cid], fresh: &mut dyn FnMut() -> Entity) -> Option<Result<Vec<Fact>, FactError>> {
+        Some(self.take_back(said, fresh))
     }
 
     fn heads(&self, entity: &Entity, attribute: &Attribute) -> Vec<Cid> {
@@ -166,7 +183,7 @@ impl ListState {
     pub fn new(item: ItemId) -> Self {
         ListState {
             item,
-            values: Registers::default(),
+            values: ObjectState::new(item),
             places: Registers::default(),
             slots: Vec::new(),
             numbers: HashMap::new(),
@@ -214,8 +231,12 @@ impl ListState {
 
     fn element_in(&self, slot: u32) -> Element {
         let entity = self.slots[slot as usize].element.clone();
-        let value = self.values.winner(&entity, &VALUE.into());
+        let value = self.value(&entity).expect("an element that is shown has a value");
         Element { entity, value }
+    }
+
+    fn value(&self, element: &Entity) -> Option<Value> {
+        self.values.candidates(element, &VALUE.into()).pop().map(|(_, value)| value)
     }
 
     fn row(&self, slot: u32) -> Vec<Value> {
@@ -285,10 +306,45 @@ impl ListState {
         }
     }
 
+    /// The placements, and the removals that count.
+    fn kept(&self) -> impl Iterator<Item = Kept> + '_ {
+        let counted: HashMap<Cid, &[Cid]> =
+            self.places.facts().map(|fact| (fact.cid, fact.causes)).collect();
+        let placements = (0..self.sequence.len()).map(move |number| {
+            let Slot { placement, height, element, .. } = &self.slots[number as usize];
+            let Origin { parent, side } = self.sequence.origin_of(number);
+            let parent = parent.map(|parent| self.slots[parent as usize].placement);
+            let causes = counted.get(placement);
+            Kept {
+                cid: *placement,
+                entity: element.clone(),
+                attribute: if side == Side::Right { AFTER } else { BEFORE }.into(),
+                value: parent.map_or(self.item.into(), Value::Link),
+                causes: causes.map(|causes| causes.to_vec()).unwrap_or_default(),
+                written: parent.into_iter().collect(),
+                height: *height,
+                counted: causes.is_some(),
+                place: None,
+            }
+        });
+        let removals = self.places.facts().filter(|fact| fact.value.is_none()).map(|fact| Kept {
+            cid: fact.cid,
+            entity: fact.name.0.clone(),
+            attribute: REMOVE.into(),
+            value: true.into(),
+            causes: fact.causes.to_vec(),
+            written: Vec::new(),
+            height: fact.height,
+            counted: true,
+            place: None,
+        });
+        placements.chain(removals)
+    }
+
     /// Shows an element where it belongs now.
     fn settle(&mut self, element: &Entity, changes: &mut Vec<Change>) {
-        let placements = self.places.candidates(element, &PLACE.into());
-        let now = placements.iter().rev().find_map(|(cid, _)| self.numbers.get(cid)).copied();
+        let winner = self.places.winner(&place_of(element)).map(|(cid, _)| self.numbers[&cid]);
+        let now = winner.filter(|_| self.value(element).is_some());
         let before = self.shown.get(element).copied();
         if now == before {
             return;
@@ -304,6 +360,11 @@ impl ListState {
             changes.push(Change::new(BaseRelation::Element, self.row(slot), 1));
         }
     }
+}
+
+/// The register of an element's place.
+fn place_of(element: &Entity) -> Name {
+    (element.clone(), PLACE.into())
 }
 
 /// How two slots stand that have one origin: the newest nearest to the parent.

@@ -38,7 +38,7 @@ impl Running {
         }
         let mut changes = Vec::new();
         if let Some(properties) = &mut self.properties {
-            let is_own = |told: &Told<'_>| *told.entity == self.item || label::is_operation(told.attribute);
+            let is_own = |told: &Told<'_>| is_property(&*self.model, &self.item, told.entity, told.attribute);
             let (own, other): (Vec<Told<'_>>, Vec<Told<'_>>) = batch.iter().cloned().partition(is_own);
             changes.extend(properties.step(&own));
             changes.extend(self.state.as_mut().map(|state| state.step(&other)).unwrap_or_default());
@@ -91,7 +91,7 @@ impl Running {
 
     /// Whether a fact is one of the properties beside the state.
     fn is_property(&self, entity: &Entity, attribute: &Attribute) -> bool {
-        self.properties.is_some() && (*entity == self.item || label::is_operation(attribute))
+        self.properties.is_some() && is_property(&*self.model, &self.item, entity, attribute)
     }
 
     /// Takes back what some facts said, if the model can.
@@ -123,4 +123,8 @@ fn publishes(model: &dyn Model, asked: &BTreeSet<Attribute>, relation: BaseRelat
     let Some(attribute) = relation.attribute_in(row) else { return true };
     let Ok(attribute) = Attribute::new(attribute.clone()) else { return false };
     model.publishes(&attribute) || asked.contains(&attribute)
+}
+
+fn is_property(model: &dyn Model, item: &Entity, entity: &Entity, attribute: &Attribute) -> bool {
+    !model.keeps_withdrawn(attribute) && (entity == item || label::is_operation(attribute))
 }

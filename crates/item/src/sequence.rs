@@ -129,11 +129,6 @@ impl Sequence {
         self.spans.position(element)
     }
 
-    /// The spans of all elements, in document order.
-    pub(crate) fn spans(&self) -> impl Iterator<Item = Span> + '_ {
-        self.spans.iter()
-    }
-
     /// The runs of visible elements at `position..position + count`, in document order: first and length.
     pub fn runs(&self, position: u32, count: u32, visit: impl FnMut(u32, u32)) {
         self.spans.runs(position, count, visit);

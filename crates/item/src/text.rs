@@ -1,8 +1,8 @@
 //! The model Text: a text that many write at once (H16).
 //!
 //! The text is a [`crate::sequence`] of Unicode scalar values. Its facts are insertions of runs and deletions of runs
-//! ([`operation`] has their form): one fact for what was typed or pasted in one go, not one for each character. All
-//! other facts of the item are registers, as in an Object, so a text can have a title.
+//! ([`operation`] has their form): one fact for what was typed or pasted in one go, not one for each character. A text
+//! has properties (a title, say) like any Object.
 //!
 //! **Withdrawing.** An operation that is withdrawn stays as structure: what it inserted is hidden, what it deleted comes
 //! back, and what others hung at it stays where it is. So the state is a function of the operations and of which of them
@@ -12,8 +12,8 @@
 //! **Positions** count Unicode scalar values. [`TextState::utf16_of_position`] and its converse help those whose
 //! strings count otherwise. An [`Anchor`] stays where it is while the text around it changes.
 //!
-//! **The body** is the attribute `text` of the item. It is given to views that ask for it by that name, and to no
-//! others (H17), for it is made anew when the text changes.
+//! **The body** is the attribute `text` of the item, unless it is empty. It is given to views that ask for it by that
+//! name, and to no others (H17), for it is made anew when the text changes.
 
 mod anchor;
 mod buffer;
@@ -22,11 +22,13 @@ mod edit;
 pub mod operation;
 mod snapshot;
 
+use std::any::Any;
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use motet_fact::{Attribute, Cid, Digest, Entity, Value};
+use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, Value};
 
 pub use anchor::{Anchor, Bias};
 use buffer::Buffer;
@@ -34,7 +36,7 @@ pub use edit::TextEdit;
 use operation::{DELETE, INSERT, Insertion};
 
 use crate::sequence::{Origin, Sequence, Side, Veil};
-use crate::{BaseRelation, Change, EditError, ItemId, Model, Registers, SnapshotError, State, Told};
+use crate::{BaseRelation, Change, EditError, ItemId, Model, SnapshotError, State, Told};
 
 /// Text that many write at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,8 +70,16 @@ impl Model for Text {
         attribute.as_text() != Some(Self::BODY)
     }
 
+    fn on_demand(&self) -> Vec<Attribute> {
+        vec![Self::BODY.into()]
+    }
+
     fn keeps_withdrawn(&self, attribute: &Attribute) -> bool {
         matches!(attribute.as_text(), Some(INSERT | DELETE))
+    }
+
+    fn has_properties(&self) -> bool {
+        true
     }
 }
 
@@ -77,7 +87,6 @@ impl Model for Text {
 #[derive(Clone)]
 pub struct TextState {
     item: ItemId,
-    registers: Registers,
     operations: Vec<Operation>,
     numbers: HashMap<Cid, u32>,
     /// The first element and the number of each insertion, ascending.
@@ -86,6 +95,8 @@ pub struct TextState {
     deleted: Vec<Range<u32>>,
     sequence: Sequence,
     buffer: Buffer,
+    /// The text as it was last published, if somebody asked for it.
+    body: Option<Arc<str>>,
 }
 
 /// An insertion or deletion that is well formed.
@@ -106,48 +117,47 @@ enum Kind {
 
 impl State for TextState {
     fn step(&mut self, batch: &[Told<'_>]) -> Vec<Change> {
-        let mut changes = Vec::new();
         for (at, told) in batch.iter().enumerate() {
-            match told.attribute.as_text() {
-                Some(INSERT | DELETE) => {
-                    // What only stands otherwise among the others is untold and told again.
-                    let again = |other: Option<&Told<'_>>| other.is_some_and(|other| other.cid == told.cid);
-                    let before = at.checked_sub(1).and_then(|before| batch.get(before));
-                    if !again(batch.get(at + 1)) && !again(before) {
-                        self.tell(told);
-                    }
+            if matches!(told.attribute.as_text(), Some(INSERT | DELETE)) {
+                // What only stands otherwise among the others is untold and told again.
+                let again = |other: Option<&Told<'_>>| other.is_some_and(|other| other.cid == told.cid);
+                let before = at.checked_sub(1).and_then(|before| batch.get(before));
+                if !again(batch.get(at + 1)) && !again(before) {
+                    self.tell(told);
                 }
-                Some(Text::BODY) if told.entity.as_bytes() == self.item.0 => {} // that is what the operations say
-                _ => changes.extend(self.registers.step(std::slice::from_ref(told))),
             }
         }
-        changes
+        self.publish()
     }
 
     fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
-        self.registers.rows(visit);
+        let body = self.body.iter().filter(|body| !body.is_empty());
+        body.for_each(|body| visit(BaseRelation::Attr, self.row(body)));
     }
 
     fn digest(&self) -> Digest {
         let text = self.sequence.hash(&self.buffer).to_le_bytes();
         let len = self.sequence.visible().to_le_bytes();
-        Digest::derive("motet text state v1", &[&self.registers.digest().0, &text, &len])
+        Digest::derive("motet text state v1", &[&text, &len])
     }
 
     fn snapshot(&self) -> Vec<u8> {
         snapshot::write(self)
     }
 
-    fn heads(&self, entity: &Entity, attribute: &Attribute) -> Vec<Cid> {
-        self.registers.heads(entity, attribute)
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 
-    fn candidates(&self, entity: &Entity, attribute: &Attribute) -> Vec<(Cid, Value)> {
-        self.registers.candidates(entity, attribute)
+    fn ask(&mut self, attribute: &Attribute) -> Vec<Change> {
+        if attribute.as_text() == Some(Text::BODY) {
+            self.body.get_or_insert_default();
+        }
+        self.publish()
     }
 
-    fn attributes(&self, entity: &Entity) -> BTreeMap<Attribute, Value> {
-        self.registers.attributes(entity)
+    fn undo(&self, said: &[Cid], fresh: &mut dyn FnMut() -> Entity) -> Option<Result<Vec<Fact>, FactError>> {
+        Some(self.take_back(said, fresh))
     }
 }
 
@@ -156,13 +166,13 @@ impl TextState {
     pub fn new(item: ItemId) -> Self {
         TextState {
             item,
-            registers: Registers::default(),
             operations: Vec::new(),
             numbers: HashMap::new(),
             insertions: Vec::new(),
             deleted: Vec::new(),
             sequence: Sequence::default(),
             buffer: Buffer::default(),
+            body: None,
         }
     }
 
@@ -240,6 +250,25 @@ impl TextState {
             Kind::Insertion(elements) => elements.clone().nth(offset as usize),
             Kind::Deletion(_) => None,
         }
+    }
+
+    // Publishing.
+
+    /// What changes in `attr`, if anybody asked.
+    fn publish(&mut self) -> Vec<Change> {
+        let Some(before) = self.body.clone() else { return Vec::new() };
+        let after: Arc<str> = self.content().into();
+        if before == after {
+            return Vec::new();
+        }
+        self.body = Some(Arc::clone(&after));
+        let change = |body: &Arc<str>, weight| Change::new(BaseRelation::Attr, self.row(body), weight);
+        let changes = [(before, -1), (after, 1)].into_iter().filter(|(body, _)| !body.is_empty());
+        changes.map(|(body, weight)| change(&body, weight)).collect()
+    }
+
+    fn row(&self, body: &Arc<str>) -> Vec<Value> {
+        vec![self.item.into(), Text::BODY.into(), Value::Text(Arc::clone(body))]
     }
 
     // Telling.

@@ -4,18 +4,20 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-mod common;
+#[path = "common/writers.rs"]
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Fresh, Replica, World, cases};
+use writers::{Fresh, Replica, World, cases};
 use motet_fact::{Cid, Entity, Fact, Value};
-use motet_item::{BaseRelation, EditError, List, ListEdit, ListState};
+use motet_item::{BaseRelation, EditError, List, ListEdit, ListState, Model, State};
 use proptest::prelude::*;
 
 // The twin.
 
 struct Twin {
+    list: Entity,
     facts: BTreeMap<Cid, Fact>,
     counted: BTreeSet<Cid>,
     /// Where the slots hang that placements make: on what, and whether on the right.
@@ -24,7 +26,8 @@ struct Twin {
 
 impl Twin {
     fn read(world: &World, facts: &[(Fact, bool)]) -> Self {
-        let mut twin = Twin { facts: BTreeMap::new(), counted: BTreeSet::new(), slots: BTreeMap::new() };
+        let (facts_by_cid, counted, slots) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let mut twin = Twin { list: world.id.entity(), facts: facts_by_cid, counted, slots };
         for (fact, counted) in facts {
             let cid = fact.cid();
             twin.facts.insert(cid, fact.clone());
@@ -82,7 +85,11 @@ impl Twin {
         shown
     }
 
+    /// What the list's own value is, is a property of the list.
     fn value(&self, element: &Entity) -> Option<Value> {
+        if *element == self.list {
+            return None;
+        }
         let of = |cid: &&Cid| {
             self.facts[cid].entity() == element && self.facts[cid].attribute().as_text() == Some("value")
         };
@@ -115,11 +122,15 @@ impl Twin {
         }
     }
 
-    fn elements(&self) -> Vec<(Entity, Option<Value>)> {
+    fn elements(&self) -> Vec<(Entity, Value)> {
         let shown = self.shown();
         let walk = self.walk();
         let at = walk.iter().filter(|cid| shown.get(self.facts[cid].entity()) == Some(cid));
-        at.map(|cid| (self.facts[cid].entity().clone(), self.value(self.facts[cid].entity()))).collect()
+        at.filter_map(|cid| {
+            let element = self.facts[cid].entity();
+            Some((element.clone(), self.value(element)?))
+        })
+        .collect()
     }
 }
 
@@ -128,6 +139,8 @@ impl Twin {
 #[derive(Clone, Debug)]
 enum Action {
     Edit(Vec<(u8, u8, u8)>),
+    /// Makes edits, and takes them back.
+    TryOut(Vec<(u8, u8, u8)>),
     Learn { from: u8, some: u8 },
     Repeat { entry: u8 },
     Wild { shape: u8, element: u8, cause: u8, other: u8 },
@@ -142,6 +155,7 @@ fn edit((shape, one, other): (u8, u8, u8), len: usize) -> ListEdit {
     }
     let (one, other) = (one as usize % len, other as usize % len);
     match shape % 8 {
+        3 if one == 0 => ListEdit::Push(vec![value(shape)]),
         3 | 4 => ListEdit::Move { from: one, to: other },
         5 => ListEdit::Set { at: one, value: value(shape) },
         _ => ListEdit::Remove(one..(one + shape as usize % 3).min(len)),
@@ -149,16 +163,17 @@ fn edit((shape, one, other): (u8, u8, u8), len: usize) -> ListEdit {
 }
 
 /// What an edit makes of a plain list.
-fn apply(now: &mut Vec<(Option<Entity>, Option<Value>)>, edit: &ListEdit) {
+fn apply(now: &mut Vec<(Option<Entity>, Value)>, edit: &ListEdit) {
     match edit.clone() {
+        ListEdit::Push(values) => now.extend(values.into_iter().map(|value| (None, value))),
         ListEdit::Insert { at, values } => {
-            now.splice(at..at, values.into_iter().map(|value| (None, Some(value))));
+            now.splice(at..at, values.into_iter().map(|value| (None, value)));
         }
         ListEdit::Move { from, to } => {
             let moved = now.remove(from);
             now.insert(to, moved);
         }
-        ListEdit::Set { at, value } => now[at].1 = Some(value),
+        ListEdit::Set { at, value } => now[at].1 = value,
         ListEdit::Remove(range) => drop(now.drain(range)),
     }
 }
@@ -177,7 +192,7 @@ impl Run {
     }
 
     fn state(&self, writer: usize) -> &ListState {
-        self.writers[writer].item.state_as().unwrap()
+        self.writers[writer].item.state().unwrap()
     }
 
     fn act(&mut self, writer: usize, action: &Action) {
@@ -198,6 +213,16 @@ impl Run {
                     assert_eq!(element.value, *value, "what was meant is said");
                     assert!(entity.as_ref().is_none_or(|entity| *entity == element.entity), "who moves stays itself");
                 }
+            }
+            Action::TryOut(edits) => {
+                let before = self.state(writer).elements();
+                self.act(writer, &Action::Edit(edits.clone()));
+                let said: Vec<Cid> = self.world.entries.last().unwrap().facts.iter().map(Fact::cid).collect();
+                let fresh = &mut self.fresh[writer];
+                let state: &ListState = self.writers[writer].item.state().unwrap();
+                let facts = state.undo(&said, &mut || fresh.next()).unwrap().unwrap();
+                self.state_facts(writer, facts);
+                assert_eq!(self.state(writer).elements(), before, "what is taken back is as it was");
             }
             Action::Learn { from, some } => {
                 let from = *from as usize % self.writers.len();
@@ -244,7 +269,7 @@ impl Run {
 
     fn edit(&mut self, writer: usize, edits: &[ListEdit]) {
         let fresh = &mut self.fresh[writer];
-        let state: &ListState = self.writers[writer].item.state_as().unwrap();
+        let state: &ListState = self.writers[writer].item.state().unwrap();
         let facts = state.facts(edits, &mut || fresh.next()).unwrap();
         self.state_facts(writer, facts);
     }
@@ -266,13 +291,13 @@ impl Run {
     }
 
     fn values(&self, writer: usize) -> Vec<i64> {
-        self.state(writer).elements().into_iter().map(|element| element.value.unwrap().as_int().unwrap()).collect()
+        self.state(writer).elements().into_iter().map(|element| element.value.as_int().unwrap()).collect()
     }
 }
 
 fn check(world: &World, replica: &Replica) {
     let twin = Twin::read(world, &world.facts(&replica.known, &replica.cut));
-    let state: &ListState = replica.item.state_as().unwrap();
+    let state: &ListState = replica.item.state().unwrap();
     let elements = state.elements();
     let expected = twin.elements();
     assert_eq!(elements.iter().map(|it| (it.entity.clone(), it.value.clone())).collect::<Vec<_>>(), expected);
@@ -310,16 +335,35 @@ fn hear(world: &World, choices: &[u8]) -> Replica {
             replica.recount(world, &cut);
         }
         check(world, &replica);
+        reads_back(&replica);
     }
     replica.recount(world, &world.cut);
     check(world, &replica);
     replica
 }
 
+fn reads_back(replica: &Replica) {
+    let snapshot = replica.item.snapshot().unwrap();
+    let restored = List.restore(replica.item.id(), &snapshot).unwrap();
+    assert_eq!(restored.snapshot(), snapshot);
+    let state: &ListState = replica.item.state().unwrap();
+    assert_eq!(restored.digest(), state.digest());
+    let restored: &ListState = restored.as_any().downcast_ref().unwrap();
+    assert_eq!(restored.elements(), state.elements());
+    for at in (0..snapshot.len()).step_by(41) {
+        let mut damaged = snapshot.clone();
+        damaged[at] ^= 1 << (at % 8);
+        if let Ok(other) = List.restore(replica.item.id(), &damaged) {
+            assert_eq!(other.snapshot(), damaged, "what is read is what would be written");
+        }
+    }
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let byte = any::<u8>;
     prop_oneof![
         7 => prop::collection::vec((byte(), byte(), byte()), 1..4).prop_map(Action::Edit),
+        1 => prop::collection::vec((byte(), byte(), byte()), 1..4).prop_map(Action::TryOut),
         4 => (byte(), byte()).prop_map(|(from, some)| Action::Learn { from, some }),
         1 => byte().prop_map(|entry| Action::Repeat { entry }),
         2 => (byte(), byte(), byte(), byte())
@@ -344,6 +388,7 @@ proptest! {
         let (one, other) = (hear(&run.world, &choices), hear(&run.world, &others));
         prop_assert_eq!(one.rows(), other.rows());
         prop_assert_eq!(one.item.state_hash(), other.item.state_hash());
+        prop_assert_eq!(one.item.snapshot(), other.item.snapshot());
     }
 }
 
@@ -461,6 +506,5 @@ fn what_hangs_at_a_cut_element_stays() {
     let cut = run.world.cut.clone();
     run.writers[0].recount(&run.world, &cut);
     check(&run.world, &run.writers[0]);
-    let left: Vec<Option<Value>> = run.state(0).elements().into_iter().map(|element| element.value).collect();
-    assert_eq!(left, [Some(Value::Int(15)), None], "the moved one has a place, and no value any more");
+    assert_eq!(run.values(0), [15], "the moved one has a place, but no value any more");
 }

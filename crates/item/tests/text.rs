@@ -4,13 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-mod common;
+#[path = "common/writers.rs"]
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Fresh, Replica, World, cases};
+use writers::{Fresh, Replica, World, cases};
 use motet_fact::{Cid, Entity, Fact, Value};
-use motet_item::{Anchor, Bias, EditError, Model, State, Text, TextEdit, TextState, Told};
+use motet_item::{Anchor, Bias, EditError, Model, Place, State, Text, TextEdit, TextState, Told};
 use proptest::prelude::*;
 
 // The twin.
@@ -134,6 +135,8 @@ enum Action {
     Type { at: u16, over: u8, text: u8 },
     /// Makes several edits in one transaction.
     Edit(Vec<(u16, u8, u8)>),
+    /// Makes edits, and takes them back.
+    TryOut(Vec<(u16, u8, u8)>),
     /// Learns what another knows.
     Learn { from: u8, some: u8 },
     /// Takes back what an entry did.
@@ -195,7 +198,7 @@ impl Run {
     }
 
     fn state(&self, writer: usize) -> &TextState {
-        self.writers[writer].item.state_as().unwrap()
+        self.writers[writer].item.state().unwrap()
     }
 
     fn act(&mut self, writer: usize, action: &Action) {
@@ -215,6 +218,13 @@ impl Run {
                 self.edit(writer, &made);
                 assert_eq!(self.state(writer).content(), now.iter().collect::<String>(), "what was meant is said");
             }
+            Action::TryOut(edits) => {
+                let before = self.state(writer).content();
+                self.act(writer, &Action::Edit(edits.clone()));
+                let entry = self.world.entries.len() - 1;
+                self.undo(writer, entry);
+                assert_eq!(self.state(writer).content(), before, "what is taken back is as it was");
+            }
             Action::Learn { from, some } => {
                 let from = *from as usize % self.writers.len();
                 let news: BTreeSet<usize> =
@@ -223,14 +233,7 @@ impl Run {
                 let count = news.len().min(1 + *some as usize);
                 self.writers[writer].take(&self.world, &news[..count]);
             }
-            Action::Undo { entry } => {
-                let entry = *entry as usize % self.world.entries.len();
-                let said: Vec<Cid> = self.world.entries[entry].facts.iter().map(Fact::cid).collect();
-                let fresh = &mut self.fresh[writer];
-                let state: &TextState = self.writers[writer].item.state_as().unwrap();
-                let facts = state.undo(&said, &mut || fresh.next()).unwrap();
-                self.state_facts(writer, facts);
-            }
+            Action::Undo { entry } => self.undo(writer, *entry as usize % self.world.entries.len()),
             Action::Repeat { entry } => {
                 let known: Vec<usize> = self.writers[writer].known.iter().copied().collect();
                 let facts = self.world.entries[known[*entry as usize % known.len()]].facts.clone();
@@ -251,6 +254,14 @@ impl Run {
         self.check(writer);
     }
 
+    fn undo(&mut self, writer: usize, entry: usize) {
+        let said: Vec<Cid> = self.world.entries[entry].facts.iter().map(Fact::cid).collect();
+        let fresh = &mut self.fresh[writer];
+        let state: &TextState = self.writers[writer].item.state().unwrap();
+        let facts = state.undo(&said, &mut || fresh.next()).unwrap().unwrap();
+        self.state_facts(writer, facts);
+    }
+
     /// News in an order in which a writer can take them.
     fn order_after(&self, writer: usize, news: &BTreeSet<usize>, choice: u8) -> Vec<usize> {
         let known = &self.writers[writer].known;
@@ -261,7 +272,7 @@ impl Run {
 
     fn edit(&mut self, writer: usize, edits: &[TextEdit]) {
         let fresh = &mut self.fresh[writer];
-        let state: &TextState = self.writers[writer].item.state_as().unwrap();
+        let state: &TextState = self.writers[writer].item.state().unwrap();
         let facts = state.facts(edits, &mut || fresh.next()).unwrap();
         self.state_facts(writer, facts);
     }
@@ -281,7 +292,7 @@ impl Run {
 fn check(world: &World, replica: &Replica) {
     let twin = Twin::read(&world.facts(&replica.known, &replica.cut));
     let walk = twin.walk();
-    let state: &TextState = replica.item.state_as().unwrap();
+    let state: &TextState = replica.item.state().unwrap();
     assert_eq!(state.content(), text_of(&walk), "the text is the twin's");
     assert_eq!(state.operations(), (twin.insertions.len() + twin.deletions.len(), twin.counted.len()));
     let shown: Vec<char> = state.content().chars().collect();
@@ -326,7 +337,7 @@ fn reads_back(replica: &Replica) {
     let snapshot = replica.item.snapshot().unwrap();
     let restored = Text.restore(replica.item.id(), &snapshot).unwrap();
     assert_eq!(restored.snapshot(), snapshot);
-    let state: &TextState = replica.item.state_as().unwrap();
+    let state: &TextState = replica.item.state().unwrap();
     assert_eq!(restored.digest(), state.digest());
 }
 
@@ -337,6 +348,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         6 => place().prop_map(|(at, over, text)| Action::Type { at, over, text }),
         2 => prop::collection::vec(place(), 1..5).prop_map(Action::Edit),
+        1 => prop::collection::vec(place(), 1..5).prop_map(Action::TryOut),
         4 => (byte(), byte()).prop_map(|(from, some)| Action::Learn { from, some }),
         1 => byte().prop_map(|entry| Action::Undo { entry }),
         1 => byte().prop_map(|entry| Action::Repeat { entry }),
@@ -452,7 +464,8 @@ fn restored_from(state: &mut TextState, id: motet_item::ItemId) {
 }
 
 fn told(fact: &Fact, weight: i64) -> Told<'_> {
-    let place = motet_feed::Position { depth: 0, feed: common::key(1), id: fact.cid() };
+    let entry = motet_feed::Position { depth: 0, feed: writers::key(1), id: fact.cid() };
+    let place = Place { entry, index: 0 };
     Told {
         cid: fact.cid(),
         entity: fact.entity(),
@@ -586,7 +599,7 @@ fn an_entry_that_never_counted_is_structure_too() {
     // Somebody new hears of the cut first, and never sees the entry count.
     story.run.world.cut.insert(2);
     let replica = hear(&story.run.world, &[1, 2, 3], true);
-    let state: &TextState = replica.item.state_as().unwrap();
+    let state: &TextState = replica.item.state().unwrap();
     assert_eq!(state.content(), "a+bc");
 }
 

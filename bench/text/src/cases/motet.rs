@@ -4,7 +4,7 @@ use motet_fact::{Cid, Codec, Entity, Fact, PublicKey};
 use motet_feed::Position;
 use motet_item::sequence::{Sequence, Veil};
 use motet_item::{
-    Assertion, Genesis, Item, ItemId, Model, Past, Registry, State, Text, TextEdit, TextState, Told,
+    Assertion, Genesis, Item, ItemId, Model, Past, Place, Registry, State, Text, TextEdit, TextState, Told,
 };
 
 use super::{Figures, measure};
@@ -89,7 +89,7 @@ fn told(fact: &Fact) -> Told<'_> {
         causes: Vec::new(),
         written: fact.causes().to_vec(),
         height: 1,
-        place: Position { depth: 0, feed, id: cid },
+        place: Place { entry: Position { depth: 0, feed, id: cid }, index: 0 },
         weight: 1,
     }
 }
@@ -108,7 +108,7 @@ pub fn item_case(trace: &Trace) -> Figures {
     let party = PublicKey::from_bytes(&[9; 32]).expect("32 bytes");
     let feed = PublicKey::from_bytes(&[1; 32]).expect("32 bytes");
     let entry = |depth: u64| Position { depth, feed, id: Cid::of(Codec::Raw, &depth.to_le_bytes()) };
-    let genesis = Genesis { nonce: [3; 16], model: Text::NAME.to_owned(), kind: None, parent: None };
+    let genesis = Genesis { nonce: [3; 16], model: Text::NAME.to_owned(), version: 1, kind: None };
     let id = genesis.id(&party, &feed);
     let apply = |trace: &Trace| {
         let mut item = Item::new(party, id, &Registry::builtin());
@@ -119,13 +119,13 @@ pub fn item_case(trace: &Trace) -> Figures {
         write(&mut item, 1, &genesis.facts(id).expect("it is short"));
         let mut fresh = fresh();
         for (depth, edit) in trace.edits.iter().enumerate() {
-            let state: &TextState = item.state_as().expect("it is a text");
+            let state: &TextState = item.state().expect("it is a text");
             let facts = state.facts(&edits(std::slice::from_ref(edit)), &mut fresh).expect("the trace stays inside");
             write(&mut item, depth as u64 + 2, &facts);
         }
         item
     };
-    let content = |item: &Item| item.state_as::<TextState>().expect("it is a text").content();
+    let content = |item: &Item| item.state::<TextState>().expect("it is a text").content();
     let load = |bytes: &[u8]| Text.restore(id, bytes).expect("it was saved");
     measure(trace, apply, content, |item| item.snapshot().expect("it has a state"), load, |_| None)
 }

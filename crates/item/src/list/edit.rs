@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use motet_fact::{Cid, Entity, Fact, MAX_CAUSES, Value};
+use motet_fact::{Cid, Entity, Fact, FactError, MAX_CAUSES, Value};
 
-use super::{AFTER, BEFORE, ListState, PLACE, REMOVE, VALUE};
-use crate::EditError;
+use super::{AFTER, BEFORE, ListState, REMOVE, VALUE, place_of};
+use crate::{EditError, State as _};
 use crate::sequence::Side;
 use crate::sequence::draft::{Draft, Taken};
 
 /// A change of a list. Indexes are those that the edits before it leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListEdit {
+    /// New elements with these values come to the end.
+    Push(Vec<Value>),
     /// New elements with these values come before what is at an index, or at the end.
     Insert {
         /// Where the first comes to stand.
@@ -92,8 +94,8 @@ impl ListState {
         }
         for (at, value) in plan.set.into_iter().filter(|(at, _)| moved.contains(at) || !removed.contains(at)) {
             let element = self.entity_at(at);
-            let candidates = self.values.candidates(&element, &VALUE.into()).into_iter().rev();
-            let causes = candidates.take(MAX_CAUSES).map(|(cid, _)| cid).collect();
+            let mut causes = self.values.heads(&element, &VALUE.into()); // the winner first
+            causes.truncate(MAX_CAUSES);
             facts.push(Fact::new(element, VALUE.into(), value, causes)?);
         }
         Ok(facts)
@@ -105,20 +107,48 @@ impl ListState {
 
     /// The placements and removals of an element that none replaces, the winner first.
     fn placed(&self, element: &Entity) -> impl Iterator<Item = Cid> {
-        self.places.candidates(element, &PLACE.into()).into_iter().rev().map(|(cid, _)| cid)
+        self.places.heads(&place_of(element)).into_iter()
     }
 
-    fn placement(&self, element: &Entity, parent: Option<Cid>, side: Side) -> Result<Fact, EditError> {
+    fn placement(&self, element: &Entity, parent: Option<Cid>, side: Side) -> Result<Fact, FactError> {
         let attribute = if side == Side::Right { AFTER } else { BEFORE };
         let value = parent.map_or(self.item.into(), Value::Link);
         let causes = self.placed(element).take(MAX_CAUSES - 1).chain(parent).collect();
-        Ok(Fact::new(element.clone(), attribute.into(), value, causes)?)
+        Fact::new(element.clone(), attribute.into(), value, causes)
     }
 
-    fn removals(&self, element: &Entity) -> Result<Vec<Fact>, EditError> {
+    fn removals(&self, element: &Entity) -> Result<Vec<Fact>, FactError> {
         let placed: Vec<Cid> = self.placed(element).collect();
         let removal = |placed: &[Cid]| Fact::new(element.clone(), REMOVE.into(), true, placed.to_vec());
-        Ok(placed.chunks(MAX_CAUSES).map(removal).collect::<Result<_, _>>()?)
+        placed.chunks(MAX_CAUSES).map(removal).collect()
+    }
+
+    /// The facts that take back what some facts said, as far as it still stands: an element goes back to where it was
+    /// before, or goes if it was nowhere, or comes again; and values are what they were.
+    pub(super) fn take_back(
+        &self,
+        said: &[Cid],
+        fresh: &mut dyn FnMut() -> Entity,
+    ) -> Result<Vec<Fact>, FactError> {
+        let mut facts = Vec::new();
+        for taken in self.places.undo(said) {
+            let element = taken.name.0;
+            let Some((before, _)) = taken.before else {
+                if !taken.removes {
+                    facts.extend(self.removals(&element)?);
+                }
+                continue;
+            };
+            let origin = self.sequence.origin_behind(self.numbers[&before]);
+            let parent = origin.parent.map(|slot| self.slots[slot as usize].placement);
+            facts.push(self.placement(&element, parent, origin.side)?);
+        }
+        // An element that goes keeps its value, for whoever takes that back again.
+        let removed: BTreeSet<Entity> =
+            facts.iter().filter(|fact| fact.attribute().as_text() == Some(REMOVE)).map(|fact| fact.entity().clone()).collect();
+        let values = self.values.take_back(said, fresh)?;
+        facts.extend(values.into_iter().filter(|fact| !removed.contains(fact.entity())));
+        Ok(facts)
     }
 }
 
@@ -130,6 +160,9 @@ impl Plan {
     fn take(&mut self, edit: &ListEdit) -> Result<(), EditError> {
         let check = |range: Range<usize>| EditError::check(&range, self.draft.len());
         match edit {
+            ListEdit::Push(values) => {
+                self.draft.insert(self.draft.len(), values.iter().cloned().map(Unit::New));
+            }
             ListEdit::Insert { at, values } => {
                 check(*at..*at)?;
                 self.draft.insert(*at, values.iter().cloned().map(Unit::New));

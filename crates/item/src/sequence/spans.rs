@@ -185,18 +185,6 @@ impl Spans {
         (before, span.is_visible())
     }
 
-    /// The spans in document order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Span> + '_ {
-        let mut next = 0;
-        std::iter::from_fn(move || {
-            let leaf = self.leaves.get(next as usize)?;
-            next = leaf.next;
-            Some(leaf.spans())
-        })
-        .flatten()
-        .copied()
-    }
-
     /// The runs of visible elements at `position..position + count`, in document order: first and length.
     pub(crate) fn runs(&self, position: u32, count: u32, mut visit: impl FnMut(u32, u32)) {
         if count == 0 {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use motet_fact::{Cid, Entity, Fact};
+use motet_fact::{Cid, Entity, Fact, FactError};
 
 use super::operation::{Insertion, MAX_RUN_BYTES, Run, deletions};
 use super::{Kind, TextState};
@@ -38,32 +38,55 @@ impl TextState {
         edits: &[TextEdit],
         fresh: &mut dyn FnMut() -> Entity,
     ) -> Result<Vec<Fact>, EditError> {
-        let mut draft = Draft::new(self.len());
-        for edit in edits {
-            EditError::check(&edit.range, draft.len())?;
-            draft.remove(edit.range.clone());
-            draft.insert(edit.range.start, edit.insert.chars());
-        }
         let (mut facts, mut deleted) = (Vec::new(), Deleted::new());
-        for change in draft.changes() {
-            let removed = self.check(&(change.at..change.at + change.removed))?;
-            if !change.inserted.is_empty() {
-                let text: String = change.inserted.into_iter().collect();
-                self.insert(self.sequence.origin(removed.start), &text, fresh, &mut facts)?;
+        if let [edit] = edits {
+            self.change(self.check(&edit.range)?, &edit.insert, fresh, &mut facts, &mut deleted)?;
+        } else {
+            let mut draft = Draft::new(self.len());
+            for edit in edits {
+                EditError::check(&edit.range, draft.len())?;
+                draft.remove(edit.range.clone());
+                draft.insert(edit.range.start, edit.insert.chars());
             }
-            let len = removed.end - removed.start;
-            self.sequence.runs(removed.start, len, |start, len| self.delete(start..start + len, &mut deleted));
+            for change in draft.changes() {
+                let range = self.check(&(change.at..change.at + change.removed))?;
+                let text: String = change.inserted.into_iter().collect();
+                self.change(range, &text, fresh, &mut facts, &mut deleted)?;
+            }
         }
-        facts.extend(deletions(&self.item.entity(), &deleted.into_iter().collect::<Vec<_>>())?);
+        facts.extend(self.deletions(deleted)?);
         Ok(facts)
     }
 
-    /// The facts that undo operations of this text, as far as they count: what they inserted and is still there is
-    /// deleted, what they alone deleted is inserted anew. CIDs of other facts are passed over.
-    ///
-    /// # Errors
-    /// None but those of facts that are too long, which these are not.
-    pub fn undo(&self, operations: &[Cid], fresh: &mut dyn FnMut() -> Entity) -> Result<Vec<Fact>, EditError> {
+    /// Text in place of the visible elements at some positions.
+    fn change(
+        &self,
+        range: Range<u32>,
+        text: &str,
+        fresh: &mut dyn FnMut() -> Entity,
+        facts: &mut Vec<Fact>,
+        deleted: &mut Deleted,
+    ) -> Result<(), FactError> {
+        if !text.is_empty() {
+            self.insert(self.sequence.origin(range.start), text, fresh, facts)?;
+        }
+        let len = range.end - range.start;
+        self.sequence.runs(range.start, len, |start, len| self.delete(start..start + len, deleted));
+        Ok(())
+    }
+
+    fn deletions(&self, deleted: Deleted) -> Result<Vec<Fact>, FactError> {
+        let deleted: Vec<(Cid, Vec<Run>)> = deleted.into_iter().collect();
+        deletions(&self.item.entity(), &deleted)
+    }
+
+    /// The facts that take back operations of this text, as far as they count: what they inserted and is still there is
+    /// deleted, what they alone deleted is inserted anew.
+    pub(super) fn take_back(
+        &self,
+        operations: &[Cid],
+        fresh: &mut dyn FnMut() -> Entity,
+    ) -> Result<Vec<Fact>, FactError> {
         let (mut facts, mut deleted) = (Vec::new(), Deleted::new());
         let known = operations.iter().filter_map(|cid| self.numbers.get(cid));
         let operations = known.map(|&number| &self.operations[number as usize]);
@@ -81,7 +104,7 @@ impl TextState {
                 }
             }
         }
-        facts.extend(deletions(&self.item.entity(), &deleted.into_iter().collect::<Vec<_>>())?);
+        facts.extend(self.deletions(deleted)?);
         Ok(facts)
     }
 
@@ -91,7 +114,7 @@ impl TextState {
         elements: Range<u32>,
         fresh: &mut dyn FnMut() -> Entity,
         facts: &mut Vec<Fact>,
-    ) -> Result<(), EditError> {
+    ) -> Result<(), FactError> {
         let mut pieces = Vec::new();
         self.sequence.pieces(elements, |piece| pieces.push(piece));
         for piece in pieces.into_iter().filter(|piece| piece.veils == 1) {
@@ -107,7 +130,7 @@ impl TextState {
         text: &str,
         fresh: &mut dyn FnMut() -> Entity,
         facts: &mut Vec<Fact>,
-    ) -> Result<(), EditError> {
+    ) -> Result<(), FactError> {
         let (mut parent, mut offset, mut side) = match origin.parent.map(|parent| self.name(parent)) {
             Some((insertion, offset)) => (Some(insertion), offset, origin.side),
             None => (None, 0, Side::Right),
@@ -116,8 +139,10 @@ impl TextState {
         while !rest.is_empty() {
             let (run, later) = rest.split_at(rest.floor_char_boundary(MAX_RUN_BYTES));
             let fact = Insertion { offset, side, text: run }.fact(fresh(), parent)?;
-            let characters = u32::try_from(run.chars().count()).expect("a run is short");
-            (parent, offset, side) = (Some(fact.cid()), characters - 1, Side::Right);
+            if !later.is_empty() {
+                let characters = u32::try_from(run.chars().count()).expect("a run is short");
+                (parent, offset, side) = (Some(fact.cid()), characters - 1, Side::Right);
+            }
             facts.push(fact);
             rest = later;
         }

@@ -28,29 +28,38 @@ const HASH_BYTES: usize = 32;
 
 // Writing.
 
-/// The insertion that another hangs at, at which element of it, on which side, and which one hangs there.
-type Child = (Option<u32>, u32, Side, u32);
+/// An insertion and where it hangs. Insertions are named by their places in [`TextState::insertions`].
+#[derive(Clone, Copy)]
+struct Child {
+    insertion: u32,
+    /// What it hangs at, at which of its elements, and on which side.
+    parent: Option<u32>,
+    offset: u32,
+    side: Side,
+    /// Whether it hangs behind the last one.
+    at_end: bool,
+}
 
 pub(super) fn write(state: &TextState) -> Vec<u8> {
-    let order = canonical_order(state);
+    let ordered = canonical_order(state);
     let mut snapshot = proto::TextSnapshot { version: VERSION, ..Default::default() };
     let mut counted = Vec::with_capacity(state.operations.len());
     let mut starts = vec![0; state.insertions.len()];
     let mut start = 0;
-    for &(insertion, _) in &order {
-        let (operation, elements) = insertion_at(state, insertion);
-        snapshot.insertions.extend(&operation.cid.hash());
+    for child in &ordered {
+        let (operation, elements) = insertion_at(state, child.insertion);
+        snapshot.insertions.extend(operation.cid.hash());
         snapshot.text.push_str(state.buffer.slice(elements.start, elements.end - elements.start));
         counted.push(operation.counted);
-        starts[insertion as usize] = start;
+        starts[child.insertion as usize] = start;
         start += elements.end - elements.start;
     }
-    snapshot.chains = chains(state, &order);
+    snapshot.chains = chains(state, &ordered);
     let mut deletions: Vec<&Operation> =
         state.operations.iter().filter(|operation| matches!(operation.kind, Kind::Deletion(_))).collect();
     deletions.sort_unstable_by_key(|operation| operation.cid);
     for operation in deletions {
-        snapshot.deletions.extend(&operation.cid.hash());
+        snapshot.deletions.extend(operation.cid.hash());
         counted.push(operation.counted);
         write_runs(&canonical_runs(state, operation, &starts), &mut snapshot.runs);
     }
@@ -66,52 +75,61 @@ fn insertion_at(state: &TextState, insertion: u32) -> (&Operation, Range<u32>) {
     }
 }
 
-/// The insertions, by their places in [`TextState::insertions`], each with where it hangs.
-fn canonical_order(state: &TextState) -> Vec<(u32, Child)> {
-    let at = |element: u32| state.insertions.partition_point(|(start, _)| *start <= element) as u32 - 1;
-    let mut children: Vec<Child> = Vec::with_capacity(state.insertions.len());
-    for (insertion, &(start, _)) in state.insertions.iter().enumerate() {
-        let origin = state.sequence.origin_of(start);
-        let parent = origin.parent.map(|element| (at(element), element));
-        let offset = parent.map_or(0, |(parent, element)| element - state.insertions[parent as usize].0);
-        children.push((parent.map(|(parent, _)| parent), offset, origin.side, insertion as u32));
-    }
-    // By parent, and where several have one origin, as they stand there; what goes on at the end comes first.
+/// The insertions in canonical order.
+fn canonical_order(state: &TextState) -> Vec<Child> {
     let start = |insertion: u32| state.insertions[insertion as usize].0;
-    let is_end = |&(parent, offset, side, _): &Child| {
-        side == Side::Right && parent.is_some_and(|parent| offset + 1 == insertion_at(state, parent).1.len() as u32)
-    };
+    let count = state.insertions.len() as u32;
+    let mut children: Vec<Child> = (0..count).map(|insertion| child(state, insertion)).collect();
+    // By parent; what may go on at its end first, and where several have one origin, as they stand there.
     children.sort_unstable_by(|one, other| {
-        let key = |child: &Child| (child.0, !is_end(child), child.1, child.2);
-        let same = || order(&state.insertions, &state.operations, one.2, start(one.3), start(other.3));
-        key(one).cmp(&key(other)).then_with(same)
+        let key = |child: &Child| (child.parent, !child.at_end, child.offset, child.side);
+        let stand = || order(&state.insertions, &state.operations, one.side, start(one.insertion), start(other.insertion));
+        key(one).cmp(&key(other)).then_with(stand)
     });
+    let mut firsts = vec![children.len(); state.insertions.len()];
+    for (at, child) in children.iter().enumerate().rev() {
+        child.parent.into_iter().for_each(|parent| firsts[parent as usize] = at);
+    }
     let of = |parent: Option<u32>| {
-        let from = children.partition_point(|child| child.0 < parent);
-        let len = children[from..].partition_point(|child| child.0 == parent);
+        let from = parent.map_or(0, |parent| firsts[parent as usize]);
+        let len = children[from..].iter().take_while(|child| child.parent == parent).count();
         &children[from..from + len]
     };
     let mut ordered = Vec::with_capacity(children.len());
     let mut waiting: Vec<Child> = of(None).iter().rev().copied().collect();
     while let Some(child) = waiting.pop() {
-        ordered.push((child.3, child));
-        waiting.extend(of(Some(child.3)).iter().rev());
+        ordered.push(child);
+        waiting.extend(of(Some(child.insertion)).iter().rev());
     }
     ordered
 }
 
-fn chains(state: &TextState, ordered: &[(u32, Child)]) -> Vec<u8> {
-    let mut places = vec![0; ordered.len()];
-    for (place, &(insertion, _)) in ordered.iter().enumerate() {
-        places[insertion as usize] = place;
-    }
-    let len = |insertion: u32| insertion_at(state, insertion).1.len() as u32;
-    let goes_on = |before: &(u32, Child), &(_, (parent, offset, side, _)): &(u32, Child)| {
-        parent == Some(before.0) && side == Side::Right && offset + 1 == len(before.0)
+fn child(state: &TextState, insertion: u32) -> Child {
+    let origin = state.sequence.origin_of(state.insertions[insertion as usize].0);
+    let Some(element) = origin.parent else {
+        return Child { insertion, parent: None, offset: 0, side: origin.side, at_end: false };
     };
+    // Who types on hangs at the insertion before; a search finds the others.
+    let before = insertion.checked_sub(1).filter(|&before| state.insertions[before as usize].0 <= element);
+    let near = before.filter(|_| element < state.insertions[insertion as usize].0);
+    let parent = near.unwrap_or_else(|| {
+        state.insertions.partition_point(|(start, _)| *start <= element) as u32 - 1
+    });
+    let (_, elements) = insertion_at(state, parent);
+    let (offset, side) = (element - elements.start, origin.side);
+    Child { insertion, parent: Some(parent), offset, side, at_end: side == Side::Right && element + 1 == elements.end }
+}
+
+fn chains(state: &TextState, ordered: &[Child]) -> Vec<u8> {
+    let mut places = vec![0; ordered.len()];
+    for (place, child) in ordered.iter().enumerate() {
+        places[child.insertion as usize] = place;
+    }
+    let len = |child: &Child| insertion_at(state, child.insertion).1.len() as u32;
+    let goes_on = |before: &Child, next: &Child| next.parent == Some(before.insertion) && next.at_end;
     let (mut bytes, mut place) = (Vec::new(), 0);
     for chain in ordered.chunk_by(goes_on) {
-        let (parent, offset, side, _) = chain[0].1;
+        let Child { parent, offset, side, .. } = chain[0];
         match parent {
             None => bytes.push(0),
             Some(parent) => {
@@ -120,8 +138,8 @@ fn chains(state: &TextState, ordered: &[(u32, Child)]) -> Vec<u8> {
             }
         }
         varint::write(chain.len() as u32, &mut bytes);
-        for equal in chain.chunk_by(|one, next| len(one.0) == len(next.0)) {
-            varint::write(len(equal[0].0), &mut bytes);
+        for equal in chain.chunk_by(|one, next| len(one) == len(next)) {
+            varint::write(len(&equal[0]), &mut bytes);
             varint::write(equal.len() as u32, &mut bytes);
         }
         place += chain.len();

@@ -1,6 +1,11 @@
 //! Writers who know different entries, and what they write: the ground on which sequences are tested.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "helpers of tests are tests; each test uses some of them")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests are tests, and each uses some"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +40,7 @@ pub fn key(byte: u8) -> PublicKey {
 impl World {
     pub fn new(model: &str) -> Self {
         let party = key(200);
-        let genesis = Genesis { nonce: [7; 16], model: model.to_owned(), kind: None, parent: None };
+        let genesis = Genesis { nonce: [7; 16], model: model.to_owned(), version: 1, kind: None };
         let id = genesis.id(&party, &key(0));
         let mut world = World { party, id, entries: Vec::new(), cut: BTreeSet::new() };
         world.write(&BTreeSet::new(), 0, genesis.facts(id).unwrap());
