@@ -20,8 +20,8 @@
 //! | a new run among children of the same parent and side | the depth of the subtree beside it, in chains |
 //! | veiling a run | log n for each span that holds a part of it |
 
-pub(crate) mod draft;
 pub(crate) mod hash;
+pub(crate) mod pieces;
 mod spans;
 
 use std::cmp::Ordering;

@@ -12,7 +12,7 @@ use crate::demand;
 use crate::diagnostic::{Diagnostics, Report, Source, Span};
 use crate::lower::{Helper, lower};
 use crate::relations::Relations;
-use crate::rule::{Resolver, Rule};
+use crate::rule::{Goal, Resolver, Rule};
 use crate::stratify::{self, Component, Edge, Reading};
 use crate::{Catalog, check, item_types, modules, time, types, window};
 
@@ -45,6 +45,16 @@ pub struct Compiled {
     /// What it was made from, for explanations.
     pub(crate) rules: Vec<Rule>,
     pub(crate) components: Vec<Component>,
+}
+
+impl Compiled {
+    /// The values that rules name in a column of a relation: those that they ask for by name.
+    pub fn named(&self, relation: &str, column: &str) -> BTreeSet<Value> {
+        let goals = self.rules.iter().flat_map(|rule| &rule.goals);
+        let scans = goals.filter_map(Goal::scan).filter(|scan| &*scan.relation == relation);
+        let constants = scans.flat_map(|scan| &scan.constants).filter(|(of, ..)| &**of == column);
+        constants.map(|(_, value, _)| value.clone()).collect()
+    }
 }
 
 /// A relation as seen from outside: its name and its columns in declared order.

@@ -8,7 +8,7 @@ use motet_fact::{Cid, Entity, Fact, FactError, MAX_CAUSES, Value};
 use super::{AFTER, BEFORE, ListState, REMOVE, VALUE, place_of};
 use crate::{EditError, State as _};
 use crate::sequence::Side;
-use crate::sequence::draft::{Draft, Taken};
+use crate::sequence::pieces::{Pieces, Taken};
 
 /// A change of a list. Indexes are those that the edits before it leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum ListEdit {
     Remove(Range<usize>),
 }
 
-/// What a draft puts at a place.
+/// What a plan puts at a place.
 enum Unit {
     New(Value),
     /// The element that was at this index before all edits.
@@ -49,7 +49,7 @@ enum Unit {
 
 /// What a transaction does with a list.
 struct Plan {
-    draft: Draft<Unit>,
+    pieces: Pieces<Unit>,
     /// New values of the elements that were there before, by their index then.
     set: BTreeMap<usize, Value>,
 }
@@ -65,10 +65,10 @@ impl ListState {
         edits: &[ListEdit],
         fresh: &mut dyn FnMut() -> Entity,
     ) -> Result<Vec<Fact>, EditError> {
-        let mut plan = Plan { draft: Draft::new(self.len()), set: BTreeMap::new() };
+        let mut plan = Plan { pieces: Pieces::new(self.len()), set: BTreeMap::new() };
         edits.iter().try_for_each(|edit| plan.take(edit))?;
         let (mut facts, mut moved, mut removed) = (Vec::new(), BTreeSet::new(), Vec::new());
-        for change in plan.draft.changes() {
+        for change in plan.pieces.changes() {
             let origin = self.sequence.origin(index(change.at));
             let mut parent = origin.parent.map(|slot| self.slots[slot as usize].placement);
             let mut side = origin.side;
@@ -158,34 +158,34 @@ fn index(at: usize) -> u32 {
 
 impl Plan {
     fn take(&mut self, edit: &ListEdit) -> Result<(), EditError> {
-        let check = |range: Range<usize>| EditError::check(&range, self.draft.len());
+        let check = |range: Range<usize>| EditError::check(&range, self.pieces.len());
         match edit {
             ListEdit::Push(values) => {
-                self.draft.insert(self.draft.len(), values.iter().cloned().map(Unit::New));
+                self.pieces.insert(self.pieces.len(), values.iter().cloned().map(Unit::New));
             }
             ListEdit::Insert { at, values } => {
                 check(*at..*at)?;
-                self.draft.insert(*at, values.iter().cloned().map(Unit::New));
+                self.pieces.insert(*at, values.iter().cloned().map(Unit::New));
             }
             ListEdit::Remove(range) => {
                 check(range.clone())?;
-                self.draft.remove(range.clone());
+                self.pieces.remove(range.clone());
             }
             ListEdit::Move { from, to } => {
                 check(*from..*from + 1)?;
                 check(*to..*to + 1)?;
                 if from != to {
-                    let moved = self.draft.remove(*from..*from + 1).into_iter().map(|taken| match taken {
+                    let moved = self.pieces.remove(*from..*from + 1).into_iter().map(|taken| match taken {
                         Taken::Old(at) => Unit::Moved(at),
                         Taken::New(unit) => unit,
                     });
                     let moved: Vec<Unit> = moved.collect();
-                    self.draft.insert(*to, moved);
+                    self.pieces.insert(*to, moved);
                 }
             }
             ListEdit::Set { at, value } => {
                 check(*at..*at + 1)?;
-                match self.draft.at(*at) {
+                match self.pieces.at(*at) {
                     Taken::Old(at) | Taken::New(&mut Unit::Moved(at)) => {
                         self.set.insert(at, value.clone());
                     }

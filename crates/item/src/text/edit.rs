@@ -1,7 +1,7 @@
 //! From what a writer does to the facts that say it, and back.
 //!
 //! Edits are made one after the other, each as of the text that the ones before it leave. What they come to in the text
-//! that is there ([`crate::sequence::draft`]) becomes an insertion for each place where something comes, and one deletion
+//! that is there ([`crate::sequence::pieces`]) becomes an insertion for each place where something comes, and one deletion
 //! for all that goes.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use motet_fact::{Cid, Entity, Fact, FactError};
 use super::operation::{Insertion, MAX_RUN_BYTES, Run, deletions};
 use super::{Kind, TextState};
 use crate::EditError;
-use crate::sequence::draft::Draft;
+use crate::sequence::pieces::Pieces;
 use crate::sequence::{Origin, Side};
 
 /// Text in place of some characters.
@@ -42,13 +42,13 @@ impl TextState {
         if let [edit] = edits {
             self.change(self.check(&edit.range)?, &edit.insert, fresh, &mut facts, &mut deleted)?;
         } else {
-            let mut draft = Draft::new(self.len());
+            let mut pieces = Pieces::new(self.len());
             for edit in edits {
-                EditError::check(&edit.range, draft.len())?;
-                draft.remove(edit.range.clone());
-                draft.insert(edit.range.start, edit.insert.chars());
+                EditError::check(&edit.range, pieces.len())?;
+                pieces.remove(edit.range.clone());
+                pieces.insert(edit.range.start, edit.insert.chars());
             }
-            for change in draft.changes() {
+            for change in pieces.changes() {
                 let range = self.check(&(change.at..change.at + change.removed))?;
                 let text: String = change.inserted.into_iter().collect();
                 self.change(range, &text, fresh, &mut facts, &mut deleted)?;

@@ -1,13 +1,13 @@
 //! Several changes of a sequence, made one after the other, as one change of what was there before.
 //!
 //! A writer says where things go as of the changes already made; what is written hangs at elements that were there
-//! before. The draft keeps the sequence as pieces: runs of what was there, and what is new. What was new and is removed
+//! before. The sequence is kept as pieces: runs of what was there, and what is new. What was new and is removed
 //! again leaves no trace.
 
 use std::mem;
 use std::ops::Range;
 
-/// A piece of a draft.
+/// A piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece<T> {
     Old(Range<usize>),
@@ -23,7 +23,7 @@ impl<T> Piece<T> {
     }
 }
 
-/// Something that was taken out of a draft.
+/// Something that was taken out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Taken<T> {
     /// What was at this position before the first change.
@@ -41,17 +41,17 @@ pub(crate) struct Change<T> {
 
 /// A sequence that is being changed.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft<T> {
+pub(crate) struct Pieces<T> {
     pieces: Vec<Piece<T>>,
     len: usize,
     old_len: usize,
 }
 
-impl<T> Draft<T> {
-    /// A draft of a sequence of this length.
+impl<T> Pieces<T> {
+    /// A sequence of this length, unchanged.
     pub(crate) fn new(len: usize) -> Self {
         let pieces = if len == 0 { Vec::new() } else { vec![Piece::Old(0..len)] };
-        Draft { pieces, len, old_len: len }
+        Pieces { pieces, len, old_len: len }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -94,7 +94,7 @@ impl<T> Draft<T> {
                 Piece::New(new) => Taken::New(&mut new[position]),
             };
         }
-        panic!("a position in a draft is before its end")
+        panic!("a position is before its end")
     }
 
     /// What it comes to, by position.
@@ -136,7 +136,7 @@ impl<T> Draft<T> {
             }
             position -= len;
         }
-        assert_eq!(position, 0, "a position in a draft is at most its length");
+        assert_eq!(position, 0, "a position is at most its length");
         self.pieces.len()
     }
 }
@@ -154,23 +154,23 @@ mod tests {
             edits in prop::collection::vec((0..40_usize, 0..5_usize, 0..4_u16), 0..12),
         ) {
             let old: Vec<u16> = (0..len as u16).collect();
-            let (mut now, mut draft, mut next) = (old.clone(), Draft::new(len), 100);
+            let (mut now, mut pieces, mut next) = (old.clone(), Pieces::new(len), 100);
             for (position, removed, inserted) in edits {
                 let position = position % (now.len() + 1);
                 let range = position..(position + removed).min(now.len());
                 let new: Vec<u16> = (next..next + inserted).collect();
                 next += inserted;
-                let taken = draft.remove(range.clone());
+                let taken = pieces.remove(range.clone());
                 let number = |taken: Taken<u16>| match taken {
                     Taken::Old(at) => old[at],
                     Taken::New(new) => new,
                 };
                 let gone: Vec<u16> = now.splice(range, new.iter().copied()).collect();
                 prop_assert_eq!(taken.into_iter().map(number).collect::<Vec<_>>(), gone);
-                draft.insert(position, new);
-                prop_assert_eq!(draft.len(), now.len());
+                pieces.insert(position, new);
+                prop_assert_eq!(pieces.len(), now.len());
                 for (at, &expected) in now.iter().enumerate() {
-                    let found = match draft.at(at) {
+                    let found = match pieces.at(at) {
                         Taken::Old(at) => old[at],
                         Taken::New(new) => *new,
                     };
@@ -178,7 +178,7 @@ mod tests {
                 }
             }
             let mut rebuilt = old;
-            let changes = draft.changes();
+            let changes = pieces.changes();
             prop_assert!(changes.is_sorted_by(|one, next| one.at + one.removed < next.at));
             for Change { at, removed, inserted } in changes.into_iter().rev() {
                 rebuilt.splice(at..at + removed, inserted);
