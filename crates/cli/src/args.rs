@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
 mod item;
+mod sequences;
 
 pub(crate) use item::{CascadeArg, DeletedArg, ItemCommand, StandArgs};
+pub(crate) use sequences::{ListCommand, TextCommand};
 
 /// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
 #[derive(Debug, Parser)]
@@ -110,6 +112,12 @@ pub(crate) enum Command {
     /// Items of a party
     #[command(subcommand)]
     Item(ItemCommand),
+    /// Texts: items of the model `text`
+    #[command(subcommand)]
+    Text(TextCommand),
+    /// Lists: items of the model `list`
+    #[command(subcommand)]
+    List(ListCommand),
     /// Saved rules of a party, for `use NAME.` in queries
     #[command(subcommand)]
     Rules(RulesCommand),

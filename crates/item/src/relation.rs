@@ -18,6 +18,8 @@ pub enum BaseRelation {
     Height,
     /// The winner of each register.
     Attr,
+    /// Rows of `attr` for those alone who ask for their attribute (H17).
+    OnDemand,
     /// Every candidate of each register.
     Candidate,
     /// The items that exist.
@@ -30,24 +32,26 @@ pub enum BaseRelation {
 
 impl BaseRelation {
     /// All of them.
-    pub const ALL: [BaseRelation; 8] = [
+    pub const ALL: [BaseRelation; 9] = [
         BaseRelation::Fact,
         BaseRelation::Cause,
         BaseRelation::Height,
         BaseRelation::Attr,
+        BaseRelation::OnDemand,
         BaseRelation::Candidate,
         BaseRelation::Item,
         BaseRelation::Element,
         BaseRelation::Refers,
     ];
 
-    /// Its name in programs.
+    /// Its name: in programs, but for what is on demand.
     pub fn name(self) -> &'static str {
         match self {
             BaseRelation::Fact => "fact",
             BaseRelation::Cause => "cause",
             BaseRelation::Height => "height",
             BaseRelation::Attr => "attr",
+            BaseRelation::OnDemand => "attr on demand",
             BaseRelation::Candidate => "candidate",
             BaseRelation::Item => "item",
             BaseRelation::Element => "element",
@@ -65,7 +69,7 @@ impl BaseRelation {
             BaseRelation::Fact => &["entity", "attribute", "value", "$cid"],
             BaseRelation::Cause => &["cid", "parent"],
             BaseRelation::Height => &["cid", "height"],
-            BaseRelation::Attr => &["entity", "attribute", "value"],
+            BaseRelation::Attr | BaseRelation::OnDemand => &["entity", "attribute", "value"],
             BaseRelation::Candidate => &["entity", "attribute", "value", "cid"],
             BaseRelation::Item => &["id", "model", "type", "parent", "deleted"],
             BaseRelation::Element => &["list", "item", "order_key"],
@@ -75,7 +79,7 @@ impl BaseRelation {
 
     /// The attribute that one of its rows is about.
     pub(crate) fn attribute_in(self, row: &[Value]) -> Option<&Value> {
-        matches!(self, BaseRelation::Attr | BaseRelation::Candidate | BaseRelation::Refers).then(|| &row[1])
+        matches!(self, BaseRelation::Attr | BaseRelation::OnDemand | BaseRelation::Candidate | BaseRelation::Refers).then(|| &row[1])
     }
 }
 

@@ -31,6 +31,7 @@
 //! | [`deletion`], `remodel` | items go, come back, and go on under other models |
 //! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
 //! | [`links`] | references between items, and what is at their ends |
+//! | [`text`](mod@text), [`list`] | texts and lists: reading and changing them |
 //! | [`pipeline`] | the one way in |
 //! | [`view`] | a query kept right |
 //! | [`selection`] | items chosen, by a query |
@@ -49,6 +50,7 @@ mod drafts;
 pub mod error;
 pub mod history;
 pub mod links;
+pub mod list;
 pub mod membership;
 pub mod moment;
 mod outline;
@@ -62,6 +64,7 @@ pub mod runtime_kind;
 pub mod selection;
 mod state;
 mod tables;
+pub mod text;
 pub mod transaction;
 pub mod verify;
 pub mod view;
@@ -78,12 +81,14 @@ pub use deletion::Cascade;
 pub use error::Error;
 pub use history::{Revision, Undone};
 pub use links::{Link, Standing};
+pub use list::List;
 pub use membership::{Author, Joining};
 pub use moment::{AsOf, Moment};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
 pub use runtime_kind::RuntimeKind;
 pub use selection::{Completeness, Deleted, Selected, Selection, Update};
+pub use text::Text;
 pub use transaction::{Receipt, Stand, Transaction};
 pub use verify::Verification;
 pub use view::View;

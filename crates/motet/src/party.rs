@@ -262,7 +262,7 @@ impl Party {
         budget: Budget,
     ) -> Result<String, Error> {
         let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
-        let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
+        let wanted = crate::relations::Wanted::of(&compiled);
         let mut rows: BTreeMap<RelationName, BTreeSet<Row>> = compiled.facts.clone();
         let store = self.database.store();
         self.with(|state| {

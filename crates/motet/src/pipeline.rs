@@ -130,7 +130,7 @@ impl PartyState {
             let id = ItemId(reference.tag.0);
             let mut item = match self.items.remove(&id) {
                 Some(item) => item,
-                None if self.all_loaded => motet_item::Item::new(self.party, id, &self.registry),
+                None if self.all_loaded => self.new_item(id),
                 None => continue,
             };
             match PartBody::decode(bytes) {

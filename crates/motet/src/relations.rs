@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::ColumnType;
 use motet_fact::{Kind, Value};
-use motet_logic::Catalog;
+use motet_logic::{Catalog, Compiled};
 
 use crate::state::PartyState;
 
@@ -52,6 +52,47 @@ pub fn catalog() -> Catalog {
     }
     catalog
 }
+
+/// What a query wants of the base relations.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    relations: BTreeSet<String>,
+    /// The attributes that it names: those that are published on demand (H17) come to it.
+    named: BTreeSet<Value>,
+}
+
+impl Wanted {
+    pub(crate) fn of(compiled: &Compiled) -> Self {
+        let relations = compiled.bases.iter().map(|base| base.name.to_string()).collect();
+        Wanted { relations, named: compiled.named("attr", "attribute") }
+    }
+
+    /// Whether it reads a relation.
+    pub(crate) fn contains(&self, relation: &str) -> bool {
+        self.relations.contains(relation)
+    }
+
+    /// Whether it reads a relation that the items keep.
+    pub(crate) fn reads_items(&self) -> bool {
+        self.relations.iter().any(|name| is_of_items(name))
+    }
+
+    /// Whether it names an attribute.
+    pub(crate) fn names(&self, attribute: &Value) -> bool {
+        self.contains("attr") && self.named.contains(attribute)
+    }
+
+    /// The relation in which it reads a row, if it does.
+    pub(crate) fn takes(&self, relation: &'static str, row: &[Value]) -> Option<&'static str> {
+        if relation == ON_DEMAND {
+            return self.names(&row[1]).then_some("attr");
+        }
+        self.contains(relation).then_some(relation)
+    }
+}
+
+/// Rows of `attr` for those who name their attribute.
+const ON_DEMAND: &str = "attr on demand";
 
 /// Whether a base relation is kept by the items.
 pub(crate) fn is_of_items(name: &str) -> bool {

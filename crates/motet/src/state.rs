@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Weak;
 
-use motet_fact::{Cid, Digest, PublicKey, SetHash};
+use motet_fact::{Attribute, Cid, Digest, PublicKey, SetHash};
 use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
 use motet_party::{Authority, Credential};
@@ -18,7 +18,7 @@ use motet_store::{ScanRange, Store, get_block};
 use crate::Error;
 use crate::outline;
 use crate::proto::PartyRecord;
-use crate::relations::{self, SystemRows};
+use crate::relations::{self, SystemRows, Wanted};
 use crate::tables::{self, ENTRIES, PARTS, PENDING, REFUSED};
 use crate::view::Queue;
 
@@ -40,6 +40,8 @@ pub(crate) struct PartyState {
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
     pub(crate) registry: Registry,
+    /// The attributes on demand that some view has asked for.
+    asked: BTreeSet<Attribute>,
     /// The linked entries that count.
     pub(crate) counted: SetHash,
     pub(crate) queues: Vec<Weak<Queue>>,
@@ -88,6 +90,7 @@ impl PartyState {
             items: BTreeMap::new(),
             all_loaded: false,
             registry,
+            asked: BTreeSet::new(),
             counted: SetHash::default(),
             queues: Vec::new(),
             system: SystemRows::default(),
@@ -206,7 +209,7 @@ impl PartyState {
 
     /// An item folded from scratch.
     pub(crate) fn fold(&mut self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
-        let mut item = Item::new(self.party, id, &self.registry);
+        let mut item = self.new_item(id);
         let parts = self.parts_of(store, id)?;
         for (position, cid) in parts {
             match PartBody::decode(&load_part(store, &cid)?) {
@@ -219,6 +222,24 @@ impl PartyState {
             }
         }
         Ok(item)
+    }
+
+    /// An item that nothing is known of.
+    pub(crate) fn new_item(&self, id: ItemId) -> Item {
+        let mut item = Item::new(self.party, id, &self.registry);
+        self.asked.iter().for_each(|attribute| drop(item.ask(attribute)));
+        item
+    }
+
+    /// From now on items give the rows of the attributes on demand that are wanted. To views that were there before,
+    /// these rows are nothing.
+    fn ask(&mut self, wanted: &Wanted) {
+        let on_demand = self.registry.models().flat_map(|model| model.on_demand());
+        for attribute in on_demand.collect::<BTreeSet<_>>() {
+            if wanted.names(attribute.value()) && self.asked.insert(attribute.clone()) {
+                self.items.values_mut().for_each(|item| drop(item.ask(&attribute)));
+            }
+        }
     }
 
     /// Gives an item the facts of one part.
@@ -245,7 +266,7 @@ impl PartyState {
     pub(crate) fn changes_so_far(
         &mut self,
         store: &dyn Store,
-        wanted: &BTreeSet<String>,
+        wanted: &Wanted,
     ) -> Result<relations::BaseChanges, Error> {
         let mut net = relations::Net::default();
         self.rows(store, wanted, &mut |relation, row| net.add(relation, row, 1))?;
@@ -256,11 +277,12 @@ impl PartyState {
     pub(crate) fn rows(
         &mut self,
         store: &dyn Store,
-        wanted: &BTreeSet<String>,
+        wanted: &Wanted,
         visit: &mut dyn FnMut(&'static str, Vec<motet_fact::Value>),
     ) -> Result<(), Error> {
-        if wanted.iter().any(|name| relations::is_of_items(name)) {
+        if wanted.reads_items() {
             self.load_all(store)?;
+            self.ask(wanted);
             self.tree(store)?;
             let tree = self.loaded_tree().expect("it was just loaded");
             for item in self.items.values() {
@@ -268,8 +290,8 @@ impl PartyState {
                     if relation == BaseRelation::Item {
                         outline::put_parent(&mut row, tree.parent(item.id()));
                     }
-                    if wanted.contains(relation.name()) {
-                        visit(relation.name(), row);
+                    if let Some(relation) = wanted.takes(relation.name(), &row) {
+                        visit(relation, row);
                     }
                 });
             }

@@ -25,7 +25,7 @@ use motet_algebra::{Budget, Changes, RelationName, Row, Runtime, RuntimeError, U
 use motet_fact::Value;
 use motet_logic::{Catalog, Compiled, Source, Window};
 
-use crate::relations::{BaseChanges, Net};
+use crate::relations::{BaseChanges, Net, Wanted};
 use crate::{Error, Parameters, RuntimeKind};
 
 /// Past this many waiting batches a queue is merged into one.
@@ -34,7 +34,7 @@ const QUEUE_BATCHES: usize = 64;
 /// The changes that wait for one view.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    wanted: BTreeSet<String>,
+    wanted: Wanted,
     batches: Mutex<VecDeque<BaseChanges>>,
     arrived: Condvar,
 }
@@ -45,11 +45,14 @@ impl Queue {
     }
 
     pub(crate) fn push(&self, changes: &BaseChanges) {
-        let mine: BaseChanges = changes
-            .iter()
-            .filter(|(relation, rows)| self.wants(relation) && !rows.is_empty())
-            .map(|(relation, rows)| (*relation, rows.clone()))
-            .collect();
+        let mut mine = BaseChanges::new();
+        for (&relation, rows) in changes {
+            for (row, weight) in rows {
+                if let Some(relation) = self.wanted.takes(relation, row) {
+                    mine.entry(relation).or_default().push((row.clone(), *weight));
+                }
+            }
+        }
         if mine.is_empty() {
             return;
         }
@@ -130,7 +133,7 @@ impl View {
 
     pub(crate) fn new(compiled: Compiled, kind: RuntimeKind, budget: Budget) -> Result<Self, Error> {
         let runtime = kind.start(&compiled).map_err(|error| Error::Plan(error.to_string()))?;
-        let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
+        let wanted = Wanted::of(&compiled);
         let queue = Queue { wanted, batches: Mutex::default(), arrived: Condvar::new() };
         let contents = compiled
             .program
@@ -150,7 +153,7 @@ impl View {
         &self.queue
     }
 
-    pub(crate) fn wanted(&self) -> &BTreeSet<String> {
+    pub(crate) fn wanted(&self) -> &Wanted {
         &self.queue.wanted
     }
 

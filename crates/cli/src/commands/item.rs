@@ -164,7 +164,7 @@ fn with_children(failure: Failure) -> Failure {
 fn say(global: &Global, party: &Party, log: ItemId, words: &[String]) -> Result<(), Failure> {
     let line: Vec<(Attribute, Value)> = match words {
         [only] if !only.contains('=') => {
-            let value = motet_logic::parse_value(only).unwrap_or_else(|_| only.as_str().into());
+            let value = context::literal(only);
             vec![(Log::LINE.into(), value)]
         }
         _ => context::assignments(words)?.into_iter().map(|(name, value)| (name.into(), value)).collect(),
