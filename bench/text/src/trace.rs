@@ -25,7 +25,8 @@ struct Transaction {
 
 pub fn read(path: &str) -> Trace {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let file: File = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path} is no trace: {error}"));
+    let file: File =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path} is no trace: {error}"));
     let edits = file.txns.into_iter().flat_map(|transaction| transaction.patches).collect();
     Trace { edits, end: file.end_content }
 }

@@ -270,7 +270,9 @@ impl ListState {
             Value::Link(parent) if told.written.contains(parent) => {
                 Some(Origin { parent: Some(*self.numbers.get(parent)?), side })
             }
-            Value::Bytes(list) if list.as_ref() == self.item.0 && side == Side::Right => Some(Origin::BEGINNING),
+            Value::Bytes(list) if list.as_ref() == self.item.0 && side == Side::Right => {
+                Some(Origin::BEGINNING)
+            }
             _ => None,
         }
     }
@@ -308,8 +310,7 @@ impl ListState {
 
     /// The placements, and the removals that count.
     fn kept(&self) -> impl Iterator<Item = Kept> + '_ {
-        let counted: HashMap<Cid, &[Cid]> =
-            self.places.facts().map(|fact| (fact.cid, fact.causes)).collect();
+        let counted: HashMap<Cid, &[Cid]> = self.places.facts().map(|fact| (fact.cid, fact.causes)).collect();
         let placements = (0..self.sequence.len()).map(move |number| {
             let Slot { placement, height, element, .. } = &self.slots[number as usize];
             let Origin { parent, side } = self.sequence.origin_of(number);

@@ -223,7 +223,10 @@ impl Sequence {
         sequence.count = count;
         for at in 0..sequence.chains.len() {
             let origin = sequence.chains[at].origin;
-            sequence.heads.entry(origin).and_modify(|heads| heads.sort_by(|&one, &other| order(origin.side, one, other)));
+            sequence
+                .heads
+                .entry(origin)
+                .and_modify(|heads| heads.sort_by(|&one, &other| order(origin.side, one, other)));
             if let (Some(_), Some(parent)) = (sequence.next_in_chain(origin), origin.parent) {
                 let chain = sequence.chain(parent);
                 sequence.chains[chain].forked = true;
@@ -255,9 +258,8 @@ impl Sequence {
                 visit(from, parent);
             }
             let right = heads(Some(parent), Side::Right);
-            let nearer = right.partition_point(|&head| {
-                parent + 1 < to && order(Side::Right, head, parent + 1).is_lt()
-            });
+            let nearer = right
+                .partition_point(|&head| parent + 1 < to && order(Side::Right, head, parent + 1).is_lt());
             let nearer = if parent + 1 < to { nearer } else { right.len() };
             waiting.extend(right[nearer..].iter().rev().map(whole));
             if parent + 1 < to {

@@ -224,12 +224,14 @@ impl TextState {
     }
 
     fn visit(&self, range: Range<u32>, mut visit: impl FnMut(&str)) {
-        self.sequence.runs(range.start, range.end - range.start, |start, len| visit(self.buffer.slice(start, len)));
+        self.sequence
+            .runs(range.start, range.end - range.start, |start, len| visit(self.buffer.slice(start, len)));
     }
 
     fn check(&self, range: &Range<usize>) -> Result<Range<u32>, EditError> {
         EditError::check(range, self.len())?;
-        let number = |position: usize| u32::try_from(position).expect("a text has fewer than 2^32 characters");
+        let number =
+            |position: usize| u32::try_from(position).expect("a text has fewer than 2^32 characters");
         Ok(number(range.start)..number(range.end))
     }
 
@@ -330,7 +332,8 @@ impl TextState {
     }
 
     fn enlist(&mut self, cid: Cid, counted: bool, kind: Kind) -> u32 {
-        let number = u32::try_from(self.operations.len()).expect("fewer than 2^32 facts fit an item's memory");
+        let number =
+            u32::try_from(self.operations.len()).expect("fewer than 2^32 facts fit an item's memory");
         self.operations.push(Operation { cid, counted, kind });
         self.numbers.insert(cid, number);
         number

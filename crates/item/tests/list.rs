@@ -9,10 +9,10 @@ mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use writers::{Fresh, Replica, World, cases};
 use motet_fact::{Cid, Entity, Fact, Value};
 use motet_item::{BaseRelation, EditError, List, ListEdit, ListState, Model, State};
 use proptest::prelude::*;
+use writers::{Fresh, Replica, World, cases};
 
 // The twin.
 
@@ -58,7 +58,9 @@ impl Twin {
     fn spliced(&self, cid: &Cid) -> BTreeSet<Cid> {
         let causes = self.facts[cid].causes().iter();
         causes
-            .flat_map(|cause| if self.counted.contains(cause) { BTreeSet::from([*cause]) } else { self.spliced(cause) })
+            .flat_map(|cause| {
+                if self.counted.contains(cause) { BTreeSet::from([*cause]) } else { self.spliced(cause) }
+            })
             .collect()
     }
 
@@ -72,8 +74,9 @@ impl Twin {
         let said: Vec<&Cid> = self.counted.iter().filter(|cid| self.of_place(cid)).collect();
         for &cid in &said {
             let element = self.facts[cid].entity();
-            let replaced =
-                said.iter().any(|other| self.facts[other].entity() == element && self.spliced(other).contains(cid));
+            let replaced = said
+                .iter()
+                .any(|other| self.facts[other].entity() == element && self.spliced(other).contains(cid));
             if self.slots.contains_key(cid) && !replaced {
                 let rank = |cid: &Cid| (self.height(cid), *cid);
                 let winner = shown.entry(element.clone()).or_insert(*cid);
@@ -141,10 +144,22 @@ enum Action {
     Edit(Vec<(u8, u8, u8)>),
     /// Makes edits, and takes them back.
     TryOut(Vec<(u8, u8, u8)>),
-    Learn { from: u8, some: u8 },
-    Repeat { entry: u8 },
-    Wild { shape: u8, element: u8, cause: u8, other: u8 },
-    Cut { mask: u16 },
+    Learn {
+        from: u8,
+        some: u8,
+    },
+    Repeat {
+        entry: u8,
+    },
+    Wild {
+        shape: u8,
+        element: u8,
+        cause: u8,
+        other: u8,
+    },
+    Cut {
+        mask: u16,
+    },
 }
 
 fn edit((shape, one, other): (u8, u8, u8), len: usize) -> ListEdit {
@@ -199,7 +214,8 @@ impl Run {
         match action {
             Action::Edit(edits) => {
                 let now = self.state(writer).elements();
-                let mut now: Vec<_> = now.into_iter().map(|element| (Some(element.entity), element.value)).collect();
+                let mut now: Vec<_> =
+                    now.into_iter().map(|element| (Some(element.entity), element.value)).collect();
                 let mut made = Vec::new();
                 for &numbers in edits {
                     let edit = edit(numbers, now.len());
@@ -211,7 +227,10 @@ impl Run {
                 assert_eq!(after.len(), now.len());
                 for (element, (entity, value)) in after.iter().zip(&now) {
                     assert_eq!(element.value, *value, "what was meant is said");
-                    assert!(entity.as_ref().is_none_or(|entity| *entity == element.entity), "who moves stays itself");
+                    assert!(
+                        entity.as_ref().is_none_or(|entity| *entity == element.entity),
+                        "who moves stays itself"
+                    );
                 }
             }
             Action::TryOut(edits) => {
@@ -254,7 +273,12 @@ impl Run {
     }
 
     fn wild(&mut self, writer: usize, shape: u8, element: u8, cause: u8, other: u8) -> Fact {
-        let known: Vec<Fact> = self.world.facts(&self.writers[writer].known, &BTreeSet::new()).into_iter().map(|(fact, _)| fact).collect();
+        let known: Vec<Fact> = self
+            .world
+            .facts(&self.writers[writer].known, &BTreeSet::new())
+            .into_iter()
+            .map(|(fact, _)| fact)
+            .collect();
         let pick = |at: u8| &known[at as usize % known.len()];
         let entity = if shape & 1 == 0 { pick(element).entity().clone() } else { self.fresh[writer].next() };
         let attribute = ["list/after", "list/before", "list/remove", "value"][(shape >> 1) as usize % 4];
@@ -263,7 +287,11 @@ impl Run {
             1 => Value::Int(7),
             _ => Value::Link(pick(cause).cid()),
         };
-        let causes = if shape & 32 == 0 { vec![pick(cause).cid(), pick(other).cid()] } else { vec![pick(other).cid()] };
+        let causes = if shape & 32 == 0 {
+            vec![pick(cause).cid(), pick(other).cid()]
+        } else {
+            vec![pick(other).cid()]
+        };
         Fact::new(entity, attribute.into(), value, causes).unwrap()
     }
 
@@ -283,8 +311,9 @@ impl Run {
 
     fn meet(&mut self) {
         for writer in 0..3 {
-            let news: Vec<usize> =
-                (0..self.world.entries.len()).filter(|entry| !self.writers[writer].known.contains(entry)).collect();
+            let news: Vec<usize> = (0..self.world.entries.len())
+                .filter(|entry| !self.writers[writer].known.contains(entry))
+                .collect();
             self.writers[writer].take(&self.world, &news);
             check(&self.world, &self.writers[writer]);
         }
@@ -439,10 +468,8 @@ fn elements_put_in_at_one_place_do_not_interleave() {
     }
     run.meet();
     let values = run.values(2);
-    let expected = [
-        vec![0, 10, 11, 12, 13, 20, 21, 22, 23, 100],
-        vec![0, 20, 21, 22, 23, 10, 11, 12, 13, 100],
-    ];
+    let expected =
+        [vec![0, 10, 11, 12, 13, 20, 21, 22, 23, 100], vec![0, 20, 21, 22, 23, 10, 11, 12, 13, 100]];
     assert!(expected.contains(&values), "{values:?}");
 }
 
@@ -450,13 +477,17 @@ fn elements_put_in_at_one_place_do_not_interleave() {
 fn an_insertion_changes_no_other_key_and_keys_stay_short() {
     let mut run = Run::new();
     run.edit(0, &[ListEdit::Insert { at: 0, values: numbers(0..300) }]);
-    let facts = run.state(0).facts(&[ListEdit::Insert { at: 150, values: numbers([7]) }], &mut || Entity::from([9; 16]));
+    let facts = run
+        .state(0)
+        .facts(&[ListEdit::Insert { at: 150, values: numbers([7]) }], &mut || Entity::from([9; 16]));
     let past = run.writers[0].known.clone();
     let entry = run.world.write(&past, 0, facts.unwrap());
     let before = run.writers[0].rows();
     run.writers[0].take(&run.world, &[entry]);
     let after = run.writers[0].rows();
-    let elements = |rows: &BTreeSet<(BaseRelation, Vec<Value>)>| rows.iter().filter(|row| row.0 == BaseRelation::Element).count();
+    let elements = |rows: &BTreeSet<(BaseRelation, Vec<Value>)>| {
+        rows.iter().filter(|row| row.0 == BaseRelation::Element).count()
+    };
     assert_eq!(elements(&after), elements(&before) + 1);
     assert!(before.is_subset(&after));
     for round in 0..50 {
@@ -465,7 +496,8 @@ fn an_insertion_changes_no_other_key_and_keys_stay_short() {
         run.edit(0, &[ListEdit::Insert { at: len, values: numbers([round]) }]);
     }
     let state = run.state(0);
-    let longest = state.elements().iter().map(|element| state.order_key(&element.entity).unwrap().len()).max();
+    let longest =
+        state.elements().iter().map(|element| state.order_key(&element.entity).unwrap().len()).max();
     assert!(longest.unwrap() <= 8, "{longest:?} bytes");
 }
 

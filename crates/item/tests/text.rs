@@ -9,10 +9,10 @@ mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use writers::{Fresh, Replica, World, cases};
 use motet_fact::{Cid, Entity, Fact, Value};
 use motet_item::{Anchor, Bias, EditError, Model, Place, State, Text, TextEdit, TextState, Told};
 use proptest::prelude::*;
+use writers::{Fresh, Replica, World, cases};
 
 // The twin.
 
@@ -59,7 +59,9 @@ impl Twin {
         let text = String::from_utf8(bytes).ok().filter(|text| !text.is_empty())?;
         let origin = match fact.causes() {
             [] if head == 1 => None,
-            [parent] if head / 2 < self.insertions.get(parent)?.2.len() as u64 => Some((*parent, head as u32 / 2)),
+            [parent] if head / 2 < self.insertions.get(parent)?.2.len() as u64 => {
+                Some((*parent, head as u32 / 2))
+            }
             _ => return None,
         };
         Some((origin, head % 2 == 1, text.chars().collect()))
@@ -90,7 +92,11 @@ impl Twin {
         for (cid, (origin, right, text)) in &self.insertions {
             children.entry((*origin, *right)).or_default().push((true, *cid, (*cid, 0)));
             for offset in 1..text.len() as u32 {
-                children.entry((Some((*cid, offset - 1)), true)).or_default().push((false, *cid, (*cid, offset)));
+                children.entry((Some((*cid, offset - 1)), true)).or_default().push((
+                    false,
+                    *cid,
+                    (*cid, offset),
+                ));
             }
         }
         for (&(_, right), children) in &mut children {
@@ -99,8 +105,12 @@ impl Twin {
                 children.reverse();
             }
         }
-        let hidden: BTreeSet<Name> =
-            self.deletions.iter().filter(|(cid, _)| self.counted.contains(cid)).flat_map(|(_, names)| names.clone()).collect();
+        let hidden: BTreeSet<Name> = self
+            .deletions
+            .iter()
+            .filter(|(cid, _)| self.counted.contains(cid))
+            .flat_map(|(_, names)| names.clone())
+            .collect();
         let mut order = Vec::new();
         // Elements to expand, and elements to put out.
         let mut stack: Vec<(Name, bool)> = Vec::new();
@@ -216,7 +226,11 @@ impl Run {
                     made.push(edit);
                 }
                 self.edit(writer, &made);
-                assert_eq!(self.state(writer).content(), now.iter().collect::<String>(), "what was meant is said");
+                assert_eq!(
+                    self.state(writer).content(),
+                    now.iter().collect::<String>(),
+                    "what was meant is said"
+                );
             }
             Action::TryOut(edits) => {
                 let before = self.state(writer).content();
@@ -501,7 +515,8 @@ impl Story {
 
     fn meet(&mut self) {
         for writer in 0..3 {
-            let news = (0..self.run.world.entries.len()).filter(|it| !self.run.writers[writer].known.contains(it));
+            let news =
+                (0..self.run.world.entries.len()).filter(|it| !self.run.writers[writer].known.contains(it));
             let news = self.run.order_after(writer, &news.collect(), writer as u8);
             self.run.writers[writer].take(&self.run.world, &news);
             self.run.check(writer);
@@ -644,7 +659,11 @@ fn what_is_undone_is_as_it_was_beside_what_others_did() {
     assert_eq!(story.text(0), "one twXo three");
     story.run.act(1, &Action::Undo { entry: 1 });
     story.meet();
-    assert_eq!(story.text(0), "twXo ", "what the deletion's undoing brought is not what the first entry wrote");
+    assert_eq!(
+        story.text(0),
+        "twXo ",
+        "what the deletion's undoing brought is not what the first entry wrote"
+    );
 }
 
 #[test]

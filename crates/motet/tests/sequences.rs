@@ -6,9 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::{BINDING, Peer, Remembering, assert_sound, copy_of, everything, scatter, send};
+use motet::authority::Role;
 use motet::fact::{PublicKey, Value};
 use motet::item::{Bias, EditError, ItemId, Model as _, State as _, TextEdit, TextState};
-use motet::authority::Role;
 use motet::{Error, Parameters};
 use motet_store::testing::Chance;
 
@@ -89,7 +89,8 @@ fn what_is_pushed_is_in_the_list_once_from_either_side() {
         // Everything comes to each several times and in any order.
         let mut chance = Chance::new(seed);
         for _ in 0..2 {
-            let (of_ada, of_ben) = (everything(&two.ada.database, &two.party), everything(&two.ben.database, &two.party));
+            let (of_ada, of_ben) =
+                (everything(&two.ada.database, &two.party), everything(&two.ben.database, &two.party));
             scatter(of_ada, &two.ben.database, &two.party, &mut chance);
             scatter(of_ben, &two.ada.database, &two.party, &mut chance);
         }
@@ -97,7 +98,11 @@ fn what_is_pushed_is_in_the_list_once_from_either_side() {
         let values = two.values(&two.ada, item);
         assert_eq!(values, two.values(&two.ben, item));
         let once: Vec<Value> = (0..6).map(Value::Int).collect();
-        assert_eq!(values, [once.clone(), once].concat(), "each twice, for each said it, and nobody in between");
+        assert_eq!(
+            values,
+            [once.clone(), once].concat(),
+            "each twice, for each said it, and nobody in between"
+        );
     }
 }
 
@@ -170,8 +175,15 @@ fn cut(seed: u64) {
         }
     }
     let content = ada.party(&party).text(text).unwrap().content().unwrap();
-    let values: Vec<Value> =
-        ada.party(&party).list(list).unwrap().elements().unwrap().into_iter().map(|element| element.value).collect();
+    let values: Vec<Value> = ada
+        .party(&party)
+        .list(list)
+        .unwrap()
+        .elements()
+        .unwrap()
+        .into_iter()
+        .map(|element| element.value)
+        .collect();
     for peer in everybody {
         let party = peer.party(&party);
         assert_eq!(party.text(text).unwrap().content().unwrap(), content);
@@ -251,7 +263,8 @@ fn mistakes_with_texts_and_lists_have_names() {
 fn queries_see_elements_in_order_and_a_text_if_they_ask_for_it() {
     let two = Two::new(100);
     let handle = two.ada.party(&two.party);
-    let (note, list) = (handle.create_item("text", None, None).unwrap(), handle.create_item("list", None, None).unwrap());
+    let (note, list) =
+        (handle.create_item("text", None, None).unwrap(), handle.create_item("list", None, None).unwrap());
     let query = "output shown order by k. shown(k: K, v: V) :- element(list: $list, item: E, order_key: K),
                    attr(entity: E, attribute: \"value\", value: V).
                  output body. body(v: V) :- attr(entity: $note, attribute: \"text\", value: V).";
@@ -268,7 +281,8 @@ fn queries_see_elements_in_order_and_a_text_if_they_ask_for_it() {
     two.meet();
     view.catch_up().unwrap();
     other.catch_up().unwrap();
-    let mut shown: Vec<(Value, Value)> = view.rows("shown").map(|row| (row[0].clone(), row[1].clone())).collect();
+    let mut shown: Vec<(Value, Value)> =
+        view.rows("shown").map(|row| (row[0].clone(), row[1].clone())).collect();
     shown.sort();
     assert_eq!(shown.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), ["b", "a"].map(Value::text));
     assert_eq!(view.rows("body").map(|row| row[0].clone()).collect::<Vec<_>>(), [Value::text("one two")]);

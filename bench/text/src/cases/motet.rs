@@ -52,7 +52,10 @@ fn item() -> ItemId {
 }
 
 fn edits(edits: &[Edit]) -> Vec<TextEdit> {
-    let edit = |Edit(at, removed, inserted): &Edit| TextEdit { range: *at..*at + *removed, insert: inserted.clone() };
+    let edit = |Edit(at, removed, inserted): &Edit| TextEdit {
+        range: *at..*at + *removed,
+        insert: inserted.clone(),
+    };
     edits.iter().map(edit).collect()
 }
 
@@ -120,7 +123,8 @@ pub fn item_case(trace: &Trace) -> Figures {
         let mut fresh = fresh();
         for (depth, edit) in trace.edits.iter().enumerate() {
             let state: &TextState = item.state().expect("it is a text");
-            let facts = state.facts(&edits(std::slice::from_ref(edit)), &mut fresh).expect("the trace stays inside");
+            let facts =
+                state.facts(&edits(std::slice::from_ref(edit)), &mut fresh).expect("the trace stays inside");
             write(&mut item, depth as u64 + 2, &facts);
         }
         item

@@ -47,6 +47,9 @@ fn read(file: &Path) -> Result<String, Failure> {
     read.map_err(|error| Failure::reading(file, &error))?;
     String::from_utf8(content).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Failure::Failed(format!("{} is not UTF-8 text: byte {at} (counting from 0) begins no character", file.display()))
+        Failure::Failed(format!(
+            "{} is not UTF-8 text: byte {at} (counting from 0) begins no character",
+            file.display()
+        ))
     })
 }

@@ -6,9 +6,9 @@ use std::ops::Range;
 use motet_fact::{Cid, Entity, Fact, FactError, MAX_CAUSES, Value};
 
 use super::{AFTER, BEFORE, ListState, REMOVE, VALUE, place_of};
-use crate::{EditError, State as _};
 use crate::sequence::Side;
 use crate::sequence::pieces::{Pieces, Taken};
+use crate::{EditError, State as _};
 
 /// A change of a list. Indexes are those that the edits before it leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,8 @@ impl ListState {
         for at in removed.iter().filter(|at| !moved.contains(at)) {
             facts.extend(self.removals(&self.entity_at(*at))?);
         }
-        for (at, value) in plan.set.into_iter().filter(|(at, _)| moved.contains(at) || !removed.contains(at)) {
+        for (at, value) in plan.set.into_iter().filter(|(at, _)| moved.contains(at) || !removed.contains(at))
+        {
             let element = self.entity_at(at);
             let mut causes = self.values.heads(&element, &VALUE.into()); // the winner first
             causes.truncate(MAX_CAUSES);
@@ -144,8 +145,11 @@ impl ListState {
             facts.push(self.placement(&element, parent, origin.side)?);
         }
         // An element that goes keeps its value, for whoever takes that back again.
-        let removed: BTreeSet<Entity> =
-            facts.iter().filter(|fact| fact.attribute().as_text() == Some(REMOVE)).map(|fact| fact.entity().clone()).collect();
+        let removed: BTreeSet<Entity> = facts
+            .iter()
+            .filter(|fact| fact.attribute().as_text() == Some(REMOVE))
+            .map(|fact| fact.entity().clone())
+            .collect();
         let values = self.values.take_back(said, fresh)?;
         facts.extend(values.into_iter().filter(|fact| !removed.contains(fact.entity())));
         Ok(facts)

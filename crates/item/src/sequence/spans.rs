@@ -211,7 +211,11 @@ impl Spans {
     }
 
     fn hash_of(&self, node: u32, level: u32, letters: &dyn Letters) -> u64 {
-        let kept = if level == 0 { self.leaves[node as usize].hash.get() } else { self.branches[node as usize].hash.get() };
+        let kept = if level == 0 {
+            self.leaves[node as usize].hash.get()
+        } else {
+            self.branches[node as usize].hash.get()
+        };
         if let Some(hash) = kept {
             return hash;
         }

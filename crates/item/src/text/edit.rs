@@ -153,7 +153,8 @@ impl TextState {
     fn delete(&self, mut elements: Range<u32>, deleted: &mut Deleted) {
         while !elements.is_empty() {
             let at = self.insertions.partition_point(|(start, _)| *start <= elements.start);
-            let end = self.insertions.get(at).map_or(self.sequence.len(), |(start, _)| *start).min(elements.end);
+            let end =
+                self.insertions.get(at).map_or(self.sequence.len(), |(start, _)| *start).min(elements.end);
             let (insertion, offset) = self.name(elements.start);
             let len = end - elements.start;
             let runs = deleted.entry(insertion).or_default();

@@ -89,7 +89,9 @@ pub(crate) fn deletions(item: &Entity, deleted: &[(Cid, Vec<Run>)]) -> Result<Ve
         // Of an insertion with very many runs one fact takes only some.
         for runs in runs.chunks(MAX_RUNS) {
             let bytes = runs_as_bytes(runs);
-            if causes.len() == MAX_CAUSES || value.len() + bytes.len() > MAX_TEXT_BYTES || causes.last() == Some(cid)
+            if causes.len() == MAX_CAUSES
+                || value.len() + bytes.len() > MAX_TEXT_BYTES
+                || causes.last() == Some(cid)
             {
                 facts.push(fact(std::mem::take(&mut value), std::mem::take(&mut causes))?);
             }

@@ -83,7 +83,15 @@ fn canonical_order(state: &TextState) -> Vec<Child> {
     // By parent; what may go on at its end first, and where several have one origin, as they stand there.
     children.sort_unstable_by(|one, other| {
         let key = |child: &Child| (child.parent, !child.at_end, child.offset, child.side);
-        let stand = || order(&state.insertions, &state.operations, one.side, start(one.insertion), start(other.insertion));
+        let stand = || {
+            order(
+                &state.insertions,
+                &state.operations,
+                one.side,
+                start(one.insertion),
+                start(other.insertion),
+            )
+        };
         key(one).cmp(&key(other)).then_with(stand)
     });
     let mut firsts = vec![children.len(); state.insertions.len()];
@@ -112,12 +120,17 @@ fn child(state: &TextState, insertion: u32) -> Child {
     // Who types on hangs at the insertion before; a search finds the others.
     let before = insertion.checked_sub(1).filter(|&before| state.insertions[before as usize].0 <= element);
     let near = before.filter(|_| element < state.insertions[insertion as usize].0);
-    let parent = near.unwrap_or_else(|| {
-        state.insertions.partition_point(|(start, _)| *start <= element) as u32 - 1
-    });
+    let parent =
+        near.unwrap_or_else(|| state.insertions.partition_point(|(start, _)| *start <= element) as u32 - 1);
     let (_, elements) = insertion_at(state, parent);
     let (offset, side) = (element - elements.start, origin.side);
-    Child { insertion, parent: Some(parent), offset, side, at_end: side == Side::Right && element + 1 == elements.end }
+    Child {
+        insertion,
+        parent: Some(parent),
+        offset,
+        side,
+        at_end: side == Side::Right && element + 1 == elements.end,
+    }
 }
 
 fn chains(state: &TextState, ordered: &[Child]) -> Vec<u8> {
@@ -200,7 +213,8 @@ fn write_flags(flags: &[bool]) -> Vec<u8> {
 impl TextState {
     /// The state that [`write`] wrote.
     pub(super) fn restore(item: ItemId, bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let malformed = |what: &str| SnapshotError::Malformed { model: Text::NAME.to_owned(), what: what.to_owned() };
+        let malformed =
+            |what: &str| SnapshotError::Malformed { model: Text::NAME.to_owned(), what: what.to_owned() };
         let snapshot = proto::TextSnapshot::decode(bytes).map_err(|error| malformed(&error.to_string()))?;
         if snapshot.version != VERSION {
             return Err(malformed("its format version is another one"));
@@ -257,7 +271,12 @@ fn read(item: ItemId, snapshot: &proto::TextSnapshot) -> Option<TextState> {
 
 impl TextState {
     /// Enlists insertions, and gives the chains that they make.
-    fn read_insertions(&mut self, mut bytes: &[u8], cids: &[Cid], flags: &[bool]) -> Option<Vec<(u32, Origin)>> {
+    fn read_insertions(
+        &mut self,
+        mut bytes: &[u8],
+        cids: &[Cid],
+        flags: &[bool],
+    ) -> Option<Vec<(u32, Origin)>> {
         let (mut chains, mut start) = (Vec::new(), 0_u32);
         while self.insertions.len() < cids.len() {
             chains.push((start, self.read_origin(&mut bytes)?));
