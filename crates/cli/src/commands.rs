@@ -17,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod text;
+pub(crate) mod view;
 
 use crate::args::{Global, ImportCommand, RowsArgs};
 use crate::commands::import_rows::Shape;

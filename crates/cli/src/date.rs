@@ -14,8 +14,8 @@ pub(crate) fn show(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
-/// Reads seconds, `2024-03-01`, `2024-03-01T12:30:00` with or without a `Z`, or with a space for the `T`. A day alone is
-/// its end.
+/// Reads seconds, `2024-03-01`, `2024-03-01T12:30:00` with or without a `Z`, or with a space for the `T`. A day alone
+/// is its end.
 pub(crate) fn read(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse() {
         return Some(seconds);
@@ -93,7 +93,8 @@ mod tests {
         }
         assert_eq!(read("2024-03-01"), Some(1_709_337_599), "a day is its end");
         assert_eq!(read("1709296205"), Some(1_709_296_205));
-        for wrong in ["2023-02-29", "2024-13-01", "2024-03", "noon", "2024-03-01T25:00:00", "2024-03-01T1:2"] {
+        for wrong in ["2023-02-29", "2024-13-01", "2024-03", "noon", "2024-03-01T25:00:00", "2024-03-01T1:2"]
+        {
             assert_eq!(read(wrong), None, "{wrong}");
         }
         assert!((-1_000_000..1_000_000).step_by(97).all(|day| {

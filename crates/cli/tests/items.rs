@@ -12,7 +12,8 @@ fn new(home: &Home, arguments: &[&str]) -> String {
 /// What `item get` shows: `property,value`.
 fn get(home: &Home, item: &str) -> Vec<String> {
     let csv = home.ok(&["item", "get", item, "--format", "csv"]);
-    let cell = |row: &String| row.split(',').take(2).map(|cell| cell.replace('"', "")).collect::<Vec<_>>().join(",");
+    let cell =
+        |row: &String| row.split(',').take(2).map(|cell| cell.replace('"', "")).collect::<Vec<_>>().join(",");
     rows(&csv).iter().map(cell).collect()
 }
 

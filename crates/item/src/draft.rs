@@ -175,9 +175,10 @@ impl Draft {
     /// The facts that put elements into a set: of one value, or of all.
     fn adds(&self, item: &Item, property: &Attribute, value: Option<&Value>) -> Vec<Cid> {
         let folded = item.properties().map(|properties| properties.adds(property, value)).unwrap_or_default();
-        let drafted = self.added.iter().filter(|((of, what), _)| {
-            of == property && value.is_none_or(|value| what == value)
-        });
+        let drafted = self
+            .added
+            .iter()
+            .filter(|((of, what), _)| of == property && value.is_none_or(|value| what == value));
         let drafted = drafted.flat_map(|(_, adds)| adds.iter().copied());
         folded.into_iter().filter(|add| !self.taken.contains(add)).chain(drafted).collect()
     }

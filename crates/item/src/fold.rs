@@ -108,7 +108,9 @@ impl<F: Fold> Folded<F> {
 impl<F: Fold> State for Folded<F> {
     fn step(&mut self, batch: &[Told<'_>]) -> Vec<Change> {
         let last = self.facts.last_key_value().map(|(key, _)| *key);
-        let rebuilds = batch.iter().any(|told| told.weight < 0 || last.is_some_and(|last| (told.place, told.cid) < last));
+        let rebuilds = batch
+            .iter()
+            .any(|told| told.weight < 0 || last.is_some_and(|last| (told.place, told.cid) < last));
         let mut new = BTreeSet::new();
         for told in batch {
             let key = (told.place, told.cid);

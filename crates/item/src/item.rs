@@ -24,7 +24,7 @@ use std::sync::Arc;
 use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, PublicKey, Value};
 use motet_feed::Position;
 
-use crate::ledger::{Ledger, Standing, Touched, Turn};
+use crate::ledger::{Ledger, Settled, Standing, Touched, Turn};
 use crate::register::Statement;
 use crate::running::Running;
 use crate::{
@@ -108,7 +108,7 @@ impl Item {
             asked: BTreeSet::new(),
             row: None,
         };
-        item.advance(Touched::new(), 0);
+        item.advance(Touched::default(), 0);
         item
     }
 
@@ -121,7 +121,7 @@ impl Item {
     /// an entry's own come in the order of its parts. An assertion also says whether its entry counts now. Giving an
     /// assertion again changes nothing. Returns the net changes.
     pub fn assert(&mut self, batch: &[Assertion<'_>], past: &dyn Past) -> Vec<Change> {
-        let (mut touched, known) = (Touched::new(), self.ledger.len());
+        let (mut touched, known) = (Touched::default(), self.ledger.len());
         for assertion in batch {
             if let Some((node, entry)) = self.ledger.assert(assertion, past, &mut touched) {
                 self.note_genesis(assertion, node, entry);
@@ -133,7 +133,7 @@ impl Item {
     /// Entries begin (`true`) or cease (`false`) to count. Entries that say nothing about the item are passed over.
     /// Returns the net changes.
     pub fn recount(&mut self, entries: &BTreeMap<Cid, bool>) -> Vec<Change> {
-        let mut touched = Touched::new();
+        let mut touched = Touched::default();
         for (entry, &counted) in entries {
             self.ledger.recount(entry, counted, &mut touched);
         }
@@ -144,7 +144,7 @@ impl Item {
     /// Returns the net changes.
     pub fn revive(&mut self, registry: &Registry) -> Vec<Change> {
         self.registry = registry.clone();
-        self.advance(Touched::new(), self.ledger.len())
+        self.advance(Touched::default(), self.ledger.len())
     }
 
     // The steps.
@@ -172,12 +172,13 @@ impl Item {
 
     /// Facts whose nodes are numbered from `known` on are new.
     fn advance(&mut self, touched: Touched, known: u32) -> Vec<Change> {
-        let mut turns = self.ledger.settle(touched);
-        let mut changes = Vec::new();
-        turns.iter().for_each(|turn| base_changes(&self.ledger, turn, &mut changes));
+        let settled = self.ledger.settle(touched);
+        let mut changes = base_changes(&self.ledger, &settled);
+        let mut turns = settled.turns;
         turns.extend((known..self.ledger.len()).filter(|&node| !self.ledger.counts(node)).map(Turn::none));
         turns.sort_by_key(|turn| turn.node); // a cause before what cites it
-        let listener = self.running.as_ref().filter(|running| running.listens()).map(|running| &*running.model);
+        let listener =
+            self.running.as_ref().filter(|running| running.listens()).map(|running| &*running.model);
         let (system, other) = tell(&self.ledger, &turns, listener, self.is_tree());
         // Its rows are nobody's: `item` says what they come to.
         self.system.step(system.iter().map(Statement::of));
@@ -223,7 +224,11 @@ impl Item {
 
     fn find_model(&self, model: Option<&(Arc<str>, u32)>) -> Option<Arc<dyn Model>> {
         let (name, version) = model?;
-        if self.is_tree() { Some(Arc::new(Tree::of(self.party))) } else { self.registry.find(name, *version).cloned() }
+        if self.is_tree() {
+            Some(Arc::new(Tree::of(self.party)))
+        } else {
+            self.registry.find(name, *version).cloned()
+        }
     }
 
     /// Whether what runs is what should run.
@@ -237,7 +242,7 @@ impl Item {
     fn change_model(&mut self, model: Option<&(Arc<str>, u32)>) -> Vec<Change> {
         let mut changes = Vec::new();
         if let Some(old) = self.running.take() {
-            old.rows(&self.asked, &mut |relation, row| changes.push(Change::new(relation, row, -1)));
+            old.rows(&mut |relation, row| changes.push(Change::new(relation, row, -1)));
         }
         if let Some(model) = self.find_model(model) {
             let mut new = Running::begin(model, self.id, &self.asked);
@@ -263,7 +268,13 @@ impl Item {
     fn make_row(&self) -> Option<Vec<Value>> {
         let (model, _) = self.model.as_ref().filter(|_| !self.is_tree())?;
         let (kind, parent) = (self.kind().unwrap_or_default(), Value::bytes([].as_slice()));
-        Some(vec![self.id.into(), model.as_ref().into(), kind.as_ref().into(), parent, self.is_deleted().into()])
+        Some(vec![
+            self.id.into(),
+            model.as_ref().into(),
+            kind.as_ref().into(),
+            parent,
+            self.is_deleted().into(),
+        ])
     }
 
     // Asking.
@@ -281,14 +292,16 @@ impl Item {
     /// Every row it contributes now: the sum of all changes so far.
     pub fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
         for node in self.ledger.counted() {
-            if let Some(standing) = self.ledger.standing(node) {
-                visit(BaseRelation::Fact, fact_row(&self.ledger, node));
-                visit(BaseRelation::Height, height_row(&self.ledger, node));
-                let mut cause = |cause| visit(BaseRelation::Cause, cause_row(&self.ledger, node, cause));
+            let Some(standing) = self.ledger.standing(node) else { continue };
+            visit(BaseRelation::Height, height_row(&self.ledger, node));
+            for entry in self.ledger.stating(node) {
+                visit(BaseRelation::Fact, fact_row(&self.ledger, node, entry));
+                let mut cause =
+                    |cause| visit(BaseRelation::Cause, cause_row(&self.ledger, node, cause, entry));
                 standing.causes.iter().for_each(|&parent| cause(parent));
             }
         }
-        self.running.iter().for_each(|running| running.rows(&self.asked, visit));
+        self.running.iter().for_each(|running| running.rows(visit));
         self.row.iter().for_each(|row| visit(BaseRelation::Item, row.clone()));
     }
 
@@ -463,6 +476,11 @@ impl Item {
         !stays && (self.is_purged() || self.running.as_ref().is_some_and(drops))
     }
 
+    /// The entries that count and state a fact.
+    pub fn sources(&self, fact: &Cid) -> Vec<Cid> {
+        self.ledger.sources(fact)
+    }
+
     /// The assertions that are void and so count for nothing, by entry, with the cause that is missing (H16).
     pub fn voids(&self) -> impl Iterator<Item = Void> + '_ {
         self.ledger.voids()
@@ -518,36 +536,72 @@ impl fmt::Debug for Item {
     }
 }
 
-/// What a fact's turn changes in `fact`, `height` and `cause`.
-fn base_changes(ledger: &Ledger, turn: &Turn, changes: &mut Vec<Change>) {
-    let causes = |standing: &Option<Standing>| -> BTreeSet<u32> {
-        standing.iter().flat_map(|standing| standing.causes.iter().copied()).collect()
-    };
-    let weight = i64::from(turn.after.is_some()) - i64::from(turn.before.is_some());
-    if weight != 0 {
-        changes.push(Change::new(BaseRelation::Fact, fact_row(ledger, turn.node), weight));
-        changes.push(Change::new(BaseRelation::Height, height_row(ledger, turn.node), weight));
+/// What changes in `fact`, `height` and `cause`: for a fact that stands otherwise, or is stated by other entries.
+fn base_changes(ledger: &Ledger, settled: &Settled) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for turn in &settled.turns {
+        let weight = i64::from(turn.after.is_some()) - i64::from(turn.before.is_some());
+        if weight != 0 {
+            changes.push(Change::new(BaseRelation::Height, height_row(ledger, turn.node), weight));
+        }
     }
-    let (before, after) = (causes(&turn.before), causes(&turn.after));
-    let mut change = |&cause: &u32, weight| {
-        changes.push(Change::new(BaseRelation::Cause, cause_row(ledger, turn.node, cause), weight))
-    };
-    before.difference(&after).for_each(|cause| change(cause, -1));
-    after.difference(&before).for_each(|cause| change(cause, 1));
+    for (&node, entries) in &settled.restated {
+        let fact = |(&entry, &now): (&u32, &bool)| {
+            let weight = if now { 1 } else { -1 };
+            Change::new(BaseRelation::Fact, fact_row(ledger, node, entry), weight)
+        };
+        changes.extend(entries.iter().map(fact));
+    }
+    cause_changes(ledger, settled, &mut changes);
+    changes
 }
 
-fn fact_row(ledger: &Ledger, node: u32) -> Vec<Value> {
+/// A row of `cause` is a cause of a fact and an entry that states the fact: either may change.
+fn cause_changes(ledger: &Ledger, settled: &Settled, changes: &mut Vec<Change>) {
+    let turned: BTreeMap<u32, &Turn> = settled.turns.iter().map(|turn| (turn.node, turn)).collect();
+    let nodes: BTreeSet<u32> = turned.keys().chain(settled.restated.keys()).copied().collect();
+    for node in nodes {
+        let standing = ledger.standing(node);
+        let (before, after) = match turned.get(&node) {
+            Some(turn) => (turn.before.as_ref(), turn.after.as_ref()),
+            None => (standing.as_ref(), standing.as_ref()),
+        };
+        let now: BTreeSet<u32> = ledger.stating(node).collect();
+        let mut then = now.clone();
+        for (entry, stated) in settled.restated.get(&node).into_iter().flatten() {
+            if *stated {
+                then.remove(entry)
+            } else {
+                then.insert(*entry)
+            };
+        }
+        let pairs = |standing: Option<&Standing>, entries: &BTreeSet<u32>| -> BTreeSet<(u32, u32)> {
+            let causes = standing.into_iter().flat_map(|standing| &standing.causes);
+            causes.flat_map(|&cause| entries.iter().map(move |&entry| (cause, entry))).collect()
+        };
+        let (before, after) = (pairs(before, &then), pairs(after, &now));
+        let mut change = |&(cause, entry): &(u32, u32), weight| {
+            let row = cause_row(ledger, node, cause, entry);
+            changes.push(Change::new(BaseRelation::Cause, row, weight));
+        };
+        before.difference(&after).for_each(|pair| change(pair, -1));
+        after.difference(&before).for_each(|pair| change(pair, 1));
+    }
+}
+
+fn fact_row(ledger: &Ledger, node: u32, entry: u32) -> Vec<Value> {
     let entity = ledger.entity(node).clone();
     let attribute = ledger.attribute(node).clone();
-    vec![entity.into(), attribute.into(), ledger.value(node).clone(), ledger.cid(node).into()]
+    let source = ledger.position(entry).id.into();
+    vec![entity.into(), attribute.into(), ledger.value(node).clone(), ledger.cid(node).into(), source]
 }
 
 fn height_row(ledger: &Ledger, node: u32) -> Vec<Value> {
     vec![ledger.cid(node).into(), i64::from(ledger.height(node)).into()]
 }
 
-fn cause_row(ledger: &Ledger, node: u32, cause: u32) -> Vec<Value> {
-    vec![ledger.cid(node).into(), ledger.cid(cause).into()]
+fn cause_row(ledger: &Ledger, node: u32, cause: u32, entry: u32) -> Vec<Value> {
+    vec![ledger.cid(node).into(), ledger.cid(cause).into(), ledger.position(entry).id.into()]
 }
 
 /// What turns tell the system registers, and what they tell the model that listens. Of the tree nothing is a system

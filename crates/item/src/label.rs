@@ -8,9 +8,9 @@
 //! But for [`GENESIS`], [`MODEL`], [`VERSION`] and [`PURGED`], each is a register (H18): a fact that cites the ones it
 //! replaces, and of concurrent ones the greatest (height, CID) wins.
 //!
-//! *Operations* are labelled too, and are for models ([`crate::object`] says what they do): a fact that adds, increments or removes is about a
-//! property, and no value of it. *Moves* ([`PARENT`]) are facts of the tree ([`crate::tree`]), which is an item of its
-//! own.
+//! *Operations* are labelled too, and are for models ([`crate::object`] says what they do): a fact that adds,
+//! increments or removes is about a property, and no value of it. *Moves* ([`PARENT`]) are facts of the tree
+//! ([`crate::tree`]), which is an item of its own.
 
 use motet_fact::Attribute;
 

@@ -5,8 +5,8 @@
 //! same order, and those of one entry as they were written. Nobody adds to somebody's line afterwards, and nobody takes
 //! one back: a line goes only if its entry ceases to count.
 //!
-//! A line has a row of `element` in its log, and one of `attr` for each attribute, of which an entry's first word counts.
-//! A log has properties (a title, say) like any Object.
+//! A line has a row of `element` in its log, and one of `attr` for each attribute, of which an entry's first word
+//! counts. A log has properties (a title, say) like any Object.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};

@@ -72,11 +72,6 @@ pub trait Model: Send + Sync {
         true
     }
 
-    /// The attributes that it does not publish.
-    fn on_demand(&self) -> Vec<Attribute> {
-        Vec::new()
-    }
-
     /// Whether facts of this attribute stay as structure when they are withdrawn (H16). Then the state is told of each
     /// one that is valid, whether it counts or not (with weight 0 at first, if not), those that it cites before it.
     fn keeps_withdrawn(&self, _attribute: &Attribute) -> bool {
@@ -139,7 +134,11 @@ pub trait State: Send + Any {
 
     /// New facts that take back what some facts said, those that count and as far as it still stands. `fresh` gives
     /// entities that nobody has used (H14). Nothing if this model's facts can't be taken back.
-    fn undo(&self, _said: &[Cid], _fresh: &mut dyn FnMut() -> Entity) -> Option<Result<Vec<Fact>, FactError>> {
+    fn undo(
+        &self,
+        _said: &[Cid],
+        _fresh: &mut dyn FnMut() -> Entity,
+    ) -> Option<Result<Vec<Fact>, FactError>> {
         None
     }
 

@@ -147,6 +147,7 @@ impl State for ObjectState {
     fn snapshot(&self) -> Vec<u8> {
         kept::write(self.kept().collect())
     }
+
     fn heads(&self, entity: &Entity, attribute: &Attribute) -> Vec<Cid> {
         self.registers.heads(&(entity.clone(), attribute.clone()))
     }
@@ -180,7 +181,17 @@ impl ObjectState {
             };
             let (entity, causes) = (entity.clone(), fact.causes.to_vec());
             let (written, counted) = (Vec::new(), true);
-            Kept { cid: fact.cid, entity, attribute, value, causes, written, height: fact.height, counted, place: None }
+            Kept {
+                cid: fact.cid,
+                entity,
+                attribute,
+                value,
+                causes,
+                written,
+                height: fact.height,
+                counted,
+                place: None,
+            }
         });
         stated.chain(self.sets.facts()).chain(self.counters.facts())
     }
@@ -262,7 +273,9 @@ impl ObjectState {
             let is_in = is_own && self.sets.contains(&element);
             let was_in = is_own && elements.get(&element).copied().unwrap_or(is_in);
             let is_shown = |figure: Option<Option<&Value>>, there: bool| {
-                there || figure.map_or_else(|| self.figure(&name).as_ref() == Some(&value), |it| it == Some(&value))
+                there
+                    || figure
+                        .map_or_else(|| self.figure(&name).as_ref() == Some(&value), |it| it == Some(&value))
             };
             let was = is_shown(before.get(&name).map(Option::as_ref), was_in);
             let is = is_shown(after.get(&name).map(Option::as_ref), is_in);

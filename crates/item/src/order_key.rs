@@ -4,8 +4,8 @@
 //! and putting something between two others touches neither. Whoever makes a key ends it with bytes of its own, so that
 //! two who put things into one gap at once make two keys.
 
-/// A key after one and before another, ended by `own` bytes; `None`: no bound on that side. If there is no room, for the
-/// two are equal or in the wrong order, it comes right after the first.
+/// A key after one and before another, ended by `own` bytes; `None`: no bound on that side. If there is no room, for
+/// the two are equal or in the wrong order, it comes right after the first.
 pub fn between(after: Option<&[u8]>, before: Option<&[u8]>, own: &[u8]) -> Vec<u8> {
     let before = before.filter(|before| after.is_none_or(|after| after < *before));
     let mut key = front(after.unwrap_or_default(), before);
@@ -24,7 +24,8 @@ fn front(after: &[u8], before: Option<&[u8]>) -> Vec<u8> {
     // While the key agrees with the upper bound, its next byte is one.
     let mut bound = before;
     for place in 0.. {
-        let high = bound.map(|bound| *bound.get(place).expect("an upper bound ends with no zero, and is above"));
+        let high =
+            bound.map(|bound| *bound.get(place).expect("an upper bound ends with no zero, and is above"));
         let step = match (after.get(place), high) {
             (None, None) => return key,
             (None, Some(high)) => (high / 2, high > 0, high > 0),
@@ -49,11 +50,25 @@ mod tests {
 
     #[test]
     fn there_is_room_between_any_two() {
-        let keys = [&[1][..], &[0, 1], &[0, 0, 1], &[1, 0, 5], &[1, 1], &[2], &[0x80], &[255], &[255, 255], &[7, 0, 0, 1]];
+        let keys = [
+            &[1][..],
+            &[0, 1],
+            &[0, 0, 1],
+            &[1, 0, 5],
+            &[1, 1],
+            &[2],
+            &[0x80],
+            &[255],
+            &[255, 255],
+            &[7, 0, 0, 1],
+        ];
         for own in [&[][..], &[9], &[0, 0], &[255]] {
             for (low, high) in keys.iter().flat_map(|low| keys.iter().map(move |high| (*low, *high))) {
                 let key = between(Some(low), Some(high), own);
-                assert!(key.as_slice() > low && (low >= high || key.as_slice() < high), "{low:?} {key:?} {high:?}");
+                assert!(
+                    key.as_slice() > low && (low >= high || key.as_slice() < high),
+                    "{low:?} {key:?} {high:?}"
+                );
                 assert!(key.last() != Some(&0));
             }
             for bound in keys {

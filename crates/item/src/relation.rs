@@ -18,8 +18,6 @@ pub enum BaseRelation {
     Height,
     /// The winner of each register.
     Attr,
-    /// Rows of `attr` for those alone who ask for their attribute (H17).
-    OnDemand,
     /// Every candidate of each register.
     Candidate,
     /// The items that exist.
@@ -28,6 +26,8 @@ pub enum BaseRelation {
     Element,
     /// The references that properties hold.
     Refers,
+    /// What models say only to those who ask (H17): rows as those of `attr`, and there for who asked.
+    OnDemand,
 }
 
 impl BaseRelation {
@@ -37,37 +37,39 @@ impl BaseRelation {
         BaseRelation::Cause,
         BaseRelation::Height,
         BaseRelation::Attr,
-        BaseRelation::OnDemand,
         BaseRelation::Candidate,
         BaseRelation::Item,
         BaseRelation::Element,
         BaseRelation::Refers,
+        BaseRelation::OnDemand,
     ];
 
-    /// Its name: in programs, but for what is on demand.
+    /// Its name in programs; of rows on demand, which are rows of `attr` there, a name that no program can say.
     pub fn name(self) -> &'static str {
         match self {
             BaseRelation::Fact => "fact",
             BaseRelation::Cause => "cause",
             BaseRelation::Height => "height",
             BaseRelation::Attr => "attr",
-            BaseRelation::OnDemand => "attr on demand",
             BaseRelation::Candidate => "candidate",
             BaseRelation::Item => "item",
             BaseRelation::Element => "element",
             BaseRelation::Refers => "refers",
+            BaseRelation::OnDemand => "attr on demand",
         }
     }
 
-    /// Its columns, in the order of a row's values. `$cid` is a control column: the CID that `C := fact(…)` binds.
+    /// Its columns, in the order of a row's values. `$cid` and `$source` are control columns, no part of the tuple
+    /// (Q6): the CID that `C := fact(…)` binds; and the entry that states the fact, so that a fact has a row for each
+    /// entry that counts and states it, and each of its causes too.
     ///
     /// An item without a type has `""`, one without a model or with a malformed one `""`, one without a parent empty
-    /// bytes: there is no null. The order keys of one list are different bytes, and sort as its elements stand: an index
-    /// would change with every insertion before it.
+    /// bytes: there is no null. The order keys of one list are different bytes, and sort as its elements stand: an
+    /// index would change with every insertion before it.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
-            BaseRelation::Fact => &["entity", "attribute", "value", "$cid"],
-            BaseRelation::Cause => &["cid", "parent"],
+            BaseRelation::Fact => &["entity", "attribute", "value", "$cid", "$source"],
+            BaseRelation::Cause => &["cid", "parent", "$source"],
             BaseRelation::Height => &["cid", "height"],
             BaseRelation::Attr | BaseRelation::OnDemand => &["entity", "attribute", "value"],
             BaseRelation::Candidate => &["entity", "attribute", "value", "cid"],
@@ -79,7 +81,7 @@ impl BaseRelation {
 
     /// The attribute that one of its rows is about.
     pub(crate) fn attribute_in(self, row: &[Value]) -> Option<&Value> {
-        matches!(self, BaseRelation::Attr | BaseRelation::OnDemand | BaseRelation::Candidate | BaseRelation::Refers).then(|| &row[1])
+        matches!(self, BaseRelation::Attr | BaseRelation::Candidate | BaseRelation::Refers).then(|| &row[1])
     }
 }
 

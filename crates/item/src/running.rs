@@ -21,7 +21,9 @@ impl Running {
     pub(crate) fn begin(model: Arc<dyn Model>, item: ItemId, asked: &BTreeSet<Attribute>) -> Self {
         let mut state = model.begin(item);
         if let Some(state) = &mut state {
-            asked.iter().for_each(|attribute| assert!(state.ask(attribute).is_empty(), "nothing was told yet"));
+            asked
+                .iter()
+                .for_each(|attribute| assert!(state.ask(attribute).is_empty(), "nothing was told yet"));
         }
         let properties = model.has_properties().then(|| ObjectState::new(item));
         Running { model, item: item.entity(), state, properties, asked: asked.clone() }
@@ -36,24 +38,25 @@ impl Running {
         if batch.is_empty() {
             return Vec::new();
         }
-        let mut changes = Vec::new();
-        if let Some(properties) = &mut self.properties {
-            let is_own = |told: &Told<'_>| is_property(&*self.model, &self.item, told.entity, told.attribute);
-            let (own, other): (Vec<Told<'_>>, Vec<Told<'_>>) = batch.iter().cloned().partition(is_own);
-            changes.extend(properties.step(&own));
-            changes.extend(self.state.as_mut().map(|state| state.step(&other)).unwrap_or_default());
-        } else if let Some(state) = &mut self.state {
-            changes.extend(state.step(batch));
-        }
-        changes.retain(|change| publishes(&*self.model, &self.asked, change.relation, &change.row));
+        let Some(properties) = &mut self.properties else {
+            let changes = self.state.as_mut().map(|state| state.step(batch)).unwrap_or_default();
+            return consolidate(self.publish(changes).collect());
+        };
+        let is_own = |told: &Told<'_>| is_property(&*self.model, &self.item, told.entity, told.attribute);
+        let (own, other): (Vec<Told<'_>>, Vec<Told<'_>>) = batch.iter().cloned().partition(is_own);
+        let mut changes = properties.step(&own);
+        let of_state = self.state.as_mut().map(|state| state.step(&other)).unwrap_or_default();
+        changes.extend(self.publish(of_state));
         consolidate(changes)
     }
 
-    pub(crate) fn rows(&self, asked: &BTreeSet<Attribute>, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
+    pub(crate) fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
         self.properties.iter().for_each(|properties| properties.rows(visit));
         if let Some(state) = &self.state {
             state.rows(&mut |relation, row| {
-                if publishes(&*self.model, asked, relation, &row) {
+                if let Some(Change { relation, row, .. }) =
+                    self.published(Change { relation, row, weight: 1 })
+                {
                     visit(relation, row);
                 }
             });
@@ -65,7 +68,25 @@ impl Running {
         if self.model.publishes(attribute) {
             return Vec::new(); // everybody has those rows
         }
-        self.state.as_mut().map(|state| state.ask(attribute)).unwrap_or_default()
+        let there = self.state.as_mut().map(|state| state.ask(attribute)).unwrap_or_default();
+        self.publish(there).collect()
+    }
+
+    fn publish(&self, changes: Vec<Change>) -> impl Iterator<Item = Change> {
+        changes.into_iter().filter_map(|change| self.published(change))
+    }
+
+    /// A change of the state as it is published: on demand, if its attribute is; nothing, if nobody asked for that.
+    fn published(&self, mut change: Change) -> Option<Change> {
+        let Some(attribute) = change.relation.attribute_in(&change.row) else { return Some(change) };
+        let attribute = Attribute::new(attribute.clone()).ok()?;
+        if !self.model.publishes(&attribute) {
+            if change.relation != BaseRelation::Attr || !self.asked.contains(&attribute) {
+                return None;
+            }
+            change.relation = BaseRelation::OnDemand;
+        }
+        Some(change)
     }
 
     /// The version of the model, and the hashes of what it keeps.
@@ -101,7 +122,9 @@ impl Running {
         fresh: &mut dyn FnMut() -> Entity,
     ) -> Option<Result<Vec<Fact>, FactError>> {
         let cids = |own: bool| -> Vec<Cid> {
-            let fits = |(_, entity, attribute): &&(Cid, &Entity, &Attribute)| self.is_property(entity, attribute) == own;
+            let fits = |(_, entity, attribute): &&(Cid, &Entity, &Attribute)| {
+                self.is_property(entity, attribute) == own
+            };
             said.iter().filter(fits).map(|(cid, ..)| *cid).collect()
         };
         let properties = self.properties.as_ref().map(|properties| properties as &dyn State);
@@ -118,13 +141,7 @@ impl Running {
         Some(Ok(facts))
     }
 }
-
-fn publishes(model: &dyn Model, asked: &BTreeSet<Attribute>, relation: BaseRelation, row: &[Value]) -> bool {
-    let Some(attribute) = relation.attribute_in(row) else { return true };
-    let Ok(attribute) = Attribute::new(attribute.clone()) else { return false };
-    model.publishes(&attribute) || asked.contains(&attribute)
-}
-
+/// Whether a fact is one of the properties beside the state of such a model.
 fn is_property(model: &dyn Model, item: &Entity, entity: &Entity, attribute: &Attribute) -> bool {
     !model.keeps_withdrawn(attribute) && (entity == item || label::is_operation(attribute))
 }

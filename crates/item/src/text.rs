@@ -70,10 +70,6 @@ impl Model for Text {
         attribute.as_text() != Some(Self::BODY)
     }
 
-    fn on_demand(&self) -> Vec<Attribute> {
-        vec![Self::BODY.into()]
-    }
-
     fn keeps_withdrawn(&self, attribute: &Attribute) -> bool {
         matches!(attribute.as_text(), Some(INSERT | DELETE))
     }
@@ -132,7 +128,7 @@ impl State for TextState {
 
     fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
         let body = self.body.iter().filter(|body| !body.is_empty());
-        body.for_each(|body| visit(BaseRelation::OnDemand, self.row(body)));
+        body.for_each(|body| visit(BaseRelation::Attr, self.row(body)));
     }
 
     fn digest(&self) -> Digest {
@@ -264,7 +260,7 @@ impl TextState {
             return Vec::new();
         }
         self.body = Some(Arc::clone(&after));
-        let change = |body: &Arc<str>, weight| Change::new(BaseRelation::OnDemand, self.row(body), weight);
+        let change = |body: &Arc<str>, weight| Change::new(BaseRelation::Attr, self.row(body), weight);
         let changes = [(before, -1), (after, 1)].into_iter().filter(|(body, _)| !body.is_empty());
         changes.map(|(body, weight)| change(&body, weight)).collect()
     }

@@ -1,13 +1,14 @@
 //! The tree: which item hangs under which, and in what order (H19).
 //!
 //! Where items hang is said in one place, the party's *tree*: an item of its own that needs no genesis. Its facts are
-//! *moves*, `(child, "motet/parent", parent)`, so that whoever wants to know the parents of all items folds the tree and no
-//! other item (H27), and a replica that folds an item need not know where it hangs.
+//! *moves*, `(child, "motet/parent", parent)`, so that whoever wants to know the parents of all items folds the tree
+//! and no other item (H27), and a replica that folds an item need not know where it hangs.
 //!
 //! People who move things concurrently can make a cycle of them. So moves are replayed in the one order (H6), and one
 //! that would put an item at or below itself is skipped (Kleppmann and others, *A highly-available move operation for
-//! replicated trees*, 2022). Whether a move takes effect depends on the moves before it; so a move that arrives late, or
-//! is withdrawn, undoes those after it and does them again. What is new in the order, as nearly all is, undoes nothing.
+//! replicated trees*, 2022). Whether a move takes effect depends on the moves before it; so a move that arrives late,
+//! or is withdrawn, undoes those after it and does them again. What is new in the order, as nearly all is, undoes
+//! nothing.
 //!
 //! Children stand in the order in which they came to their parent, unless a move says where: then bytes after the
 //! parent's id are its order key ([`crate::order_key`]). Nothing moves the root, and nothing hangs under the tree.
@@ -160,7 +161,9 @@ impl State for TreeState {
         let moves: Vec<(&Told<'_>, Stated)> =
             batch.iter().filter_map(|told| Some((told, self.read(told)?))).collect();
         self.work = 0;
-        let Some(first) = moves.iter().map(|(told, _)| (told.place, told.cid)).min() else { return Vec::new() };
+        let Some(first) = moves.iter().map(|(told, _)| (told.place, told.cid)).min() else {
+            return Vec::new();
+        };
         let mut touched = Touched::new();
         let mut later = self.undo_from(&first, &mut touched);
         let untold = moves.iter().filter(|(told, _)| told.weight < 0).map(|(told, _)| (told.place, told.cid));
@@ -373,7 +376,8 @@ impl TreeState {
     }
 
     fn number(&mut self, id: ItemId) -> u32 {
-        let new = u32::try_from(self.nodes.len()).expect("fewer than four billion items fit a party's memory");
+        let new =
+            u32::try_from(self.nodes.len()).expect("fewer than four billion items fit a party's memory");
         let number = *self.index.entry(id).or_insert(new);
         if number == new {
             self.nodes.push(Node { id, seat: None, children: Vec::new() });

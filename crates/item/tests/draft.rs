@@ -1,5 +1,5 @@
-//! What one writer says, step by step, makes of a property what a map in memory would be; whether each step is folded at
-//! once, or many are drafted before.
+//! What one writer says, step by step, makes of a property what a map in memory would be; whether each step is folded
+//! at once, or many are drafted before.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -62,9 +62,7 @@ impl Writer {
                 draft.set(item, &item.id().entity(), &property(path), value.clone()).unwrap()
             }
             Step::Remove(path) => draft.remove(item, &property(path)).unwrap(),
-            Step::Add(path, value) => {
-                draft.add(item, &property(path), value.clone(), &mut fresh).unwrap()
-            }
+            Step::Add(path, value) => draft.add(item, &property(path), value.clone(), &mut fresh).unwrap(),
             Step::Take(path, value) => draft.take(item, &property(path), value).unwrap(),
             Step::Increment(path, by) => draft.increment(item, &property(path), *by, &mut fresh).unwrap(),
         }
@@ -137,8 +135,11 @@ fn find<'a>(root: &'a mut Properties, names: &[String]) -> Option<&'a mut Proper
 
 impl Memory {
     fn perform(&mut self, step: &Step) {
-        let (Step::Set(path, _) | Step::Remove(path) | Step::Add(path, _) | Step::Take(path, _) | Step::Increment(path, _)) =
-            step;
+        let (Step::Set(path, _)
+        | Step::Remove(path)
+        | Step::Add(path, _)
+        | Step::Take(path, _)
+        | Step::Increment(path, _)) = step;
         let (names, root) = (names(path), &mut self.root);
         let name = names.last().unwrap().clone();
         let number = |property: Option<&mut Property>| property.and_then(|it| it.as_value()?.as_int());
@@ -149,7 +150,8 @@ impl Memory {
             }
             Step::Remove(_) => remove(root, &names),
             Step::Add(_, value) => {
-                let property = map_of(root, &names).entry(name).or_insert_with(|| Property::Set(BTreeSet::new()));
+                let property =
+                    map_of(root, &names).entry(name).or_insert_with(|| Property::Set(BTreeSet::new()));
                 if !matches!(property, Property::Set(_)) {
                     *property = Property::Set(BTreeSet::new());
                 }
@@ -178,7 +180,8 @@ impl Memory {
         }
         let root = &mut self.root;
         let is_set = matches!(step, Step::Set(..));
-        self.counted.retain(|counted| !(is_set && *counted == names) && number(find(root, counted)).is_some());
+        self.counted
+            .retain(|counted| !(is_set && *counted == names) && number(find(root, counted)).is_some());
     }
 }
 
@@ -268,7 +271,8 @@ fn what_is_written_at_once_is_all_there() {
         steps.iter().flat_map(|step| writer.draft(&mut draft, step)).collect()
     };
     let tag = || Value::text("red");
-    let first = say(&mut writer, &[Step::Add("tags", tag()), Step::Set("n", 5.into()), Step::Set("m.x", 1.into())]);
+    let first =
+        say(&mut writer, &[Step::Add("tags", tag()), Step::Set("n", 5.into()), Step::Set("m.x", 1.into())]);
     writer.write(&first);
     let one = say(&mut writer, &[Step::Take("tags", tag()), Step::Increment("n", 2), Step::Remove("m")]);
     let both = say(

@@ -22,7 +22,11 @@ type Twin = fn(&Reading<'_>) -> BTreeSet<Row>;
 
 fn facts_in_order(reading: &Reading<'_>) -> Vec<(motet_item::Place, Entity, Attribute, Value)> {
     let facts = reading.in_order().into_iter();
-    facts.map(|(place, _, fact)| (place, fact.entity().clone(), fact.attribute().clone(), fact.value().clone())).collect()
+    facts
+        .map(|(place, _, fact)| {
+            (place, fact.entity().clone(), fact.attribute().clone(), fact.value().clone())
+        })
+        .collect()
 }
 
 // Lines.
@@ -204,8 +208,12 @@ struct Case {
 
 fn cases(shapes: u8) -> impl Strategy<Value = Case> {
     let choices = || prop::collection::vec(any::<u8>(), 1..16);
-    (specs(shapes), choices(), choices(), steps())
-        .prop_map(|(specs, choices, other_choices, steps)| Case { specs, choices, other_choices, steps })
+    (specs(shapes), choices(), choices(), steps()).prop_map(|(specs, choices, other_choices, steps)| Case {
+        specs,
+        choices,
+        other_choices,
+        steps,
+    })
 }
 
 fn compare(case: &Case, id: ItemId, say: Say, twin: Twin, model: &dyn Model, look: fn(&Run<'_>)) {

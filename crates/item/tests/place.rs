@@ -34,7 +34,8 @@ struct PlacesState(BTreeSet<Vec<Value>>);
 impl State for PlacesState {
     fn step(&mut self, batch: &[Told<'_>]) -> Vec<Change> {
         let change = |told: &Told<'_>| {
-            let row = vec![told.entity.clone().into(), told.attribute.clone().into(), told.place.entry.id.into()];
+            let row =
+                vec![told.entity.clone().into(), told.attribute.clone().into(), told.place.entry.id.into()];
             let fits = if told.weight == 1 { self.0.insert(row.clone()) } else { self.0.remove(&row) };
             assert!(fits, "told once, untold once");
             Change::new(BaseRelation::Attr, row, told.weight)

@@ -32,9 +32,7 @@ fn say(spec: &FactSpec, id: ItemId) -> (Entity, Attribute, Value) {
     };
     let (entity, name, value) = match spec.shape {
         1 => (own, label::GENESIS.to_owned(), Value::bytes([7 + spec.value % 2; 16].as_slice())),
-        2 => {
-            (own, label::MODEL.to_owned(), ["object", "facts", "mystery"][spec.value as usize % 3].into())
-        }
+        2 => (own, label::MODEL.to_owned(), ["object", "facts", "mystery"][spec.value as usize % 3].into()),
         3 => (own, label::TYPE.to_owned(), ["song", "dance", ""][spec.value as usize % 3].into()),
         4 => (own, label::VERSION.to_owned(), Value::Int(i64::from(spec.value % 8 / 7) + 1)),
         5 => (own, label::DELETED.to_owned(), Value::Bool(spec.value.is_multiple_of(2))),
@@ -91,7 +89,8 @@ impl Twin<'_> {
     /// Rule 4.1: the heads of a register that are removals, or are not.
     fn heads(&self, removals: bool) -> Vec<(Name, Cid, &Fact)> {
         let of = |(cid, fact)| Some((self.register(fact)?, cid, fact));
-        let ops: Vec<((Name, bool), Cid, &Fact)> = self.reading.counting().into_iter().filter_map(of).collect();
+        let ops: Vec<((Name, bool), Cid, &Fact)> =
+            self.reading.counting().into_iter().filter_map(of).collect();
         let over = |name: &Name, cid: &Cid| {
             ops.iter().any(|((other, _), c, _)| other == name && self.reading.spliced(c).contains(cid))
         };
@@ -119,7 +118,10 @@ impl Twin<'_> {
         for (cid, fact) in self.reading.counting() {
             let Some(property) = operand(fact, label::ADD) else { continue };
             let removed = removals.iter().any(|((name, removes), other, fact)| {
-                *removes && self.is_own(fact) && name.1 == property && self.reading.spliced(other).contains(&cid)
+                *removes
+                    && self.is_own(fact)
+                    && name.1 == property
+                    && self.reading.spliced(other).contains(&cid)
             });
             if !removed {
                 elements.push((property, fact.value().clone(), cid));
@@ -190,8 +192,7 @@ impl Twin<'_> {
                 self.reading.valid.contains_key(&(entry, *cid))
                     && self.is_own(fact)
                     && fact.attribute().as_text() == Some(label::GENESIS)
-                    && nonce
-                        .is_some_and(|nonce| ItemId::derive(&history.party, &feed, &nonce) == history.id)
+                    && nonce.is_some_and(|nonce| ItemId::derive(&history.party, &feed, &nonce) == history.id)
             })
         };
         let counted = self.reading.counted.iter().copied().filter(is);

@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: KeyStore,
     pub(crate) world: Arc<dyn World>,
-    pub(crate) registry: Registry,
+    models: Mutex<Registry>,
     pub(crate) profile: Profile,
     device: SecretKey,
     pub(crate) parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
@@ -230,7 +230,8 @@ impl Database {
         let device = read_secret(seed.as_deref().map(Vec::as_slice))?
             .ok_or_else(|| Error::unreadable("the device's secret", "it is missing"))?;
         let (parties, listeners, functions) = (Mutex::new(parties), Mutex::default(), Mutex::default());
-        let inner = Inner { store, keys, world, registry, profile, device, parties, listeners, functions };
+        let models = Mutex::new(registry);
+        let inner = Inner { store, keys, world, models, profile, device, parties, listeners, functions };
         Ok(Database { inner: Arc::new(inner) })
     }
 
@@ -266,6 +267,31 @@ impl Database {
     /// If a thread panicked while it did the same.
     pub fn set_functions(&self, functions: &motet_algebra::Registry) {
         *self.inner.functions.lock().expect("nobody panics with the functions") = functions.clone();
+    }
+
+    /// Gives items of a model their meaning from now on, in place of the model of its name and version if there is one:
+    /// those that are here come alive, in every view. Nothing of it is stored: an application registers its models
+    /// whenever it opens the database.
+    ///
+    /// # Panics
+    /// If a thread panicked while it did the same.
+    pub fn register_model(&self, model: impl motet_item::Model + 'static) {
+        let models = {
+            let mut models = self.inner.models.lock().expect("nobody panics with the models");
+            *models = models.clone().with(model);
+            models.clone()
+        };
+        let parties: Vec<_> = {
+            let parties = self.inner.parties.lock().expect("no thread panics with the parties");
+            parties.values().cloned().collect()
+        };
+        parties.iter().for_each(|party| lock(party).revive(&models));
+        self.notify();
+    }
+
+    /// The models that are known here.
+    pub(crate) fn models(&self) -> Registry {
+        self.inner.models.lock().expect("nobody panics with the models").clone()
     }
 
     pub(crate) fn functions(&self) -> motet_algebra::Registry {
@@ -318,7 +344,7 @@ impl Database {
 
     /// Takes a new party in. Its record must be stored already.
     pub(crate) fn adopt(&self, record: PartyRecord) -> Result<Party, Error> {
-        let state = PartyState::open(self.store(), record, self.inner.registry.clone())?;
+        let state = PartyState::open(self.store(), record, self.models())?;
         let key = state.party;
         let mut parties = self.inner.parties.lock().expect("no thread panics with the parties");
         parties.entry(key).or_insert_with(|| Arc::new(Mutex::new(state)));

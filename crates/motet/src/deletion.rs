@@ -1,8 +1,8 @@
 //! Deleting items, restoring them, and letting them go for good.
 //!
-//! A deleted item is hidden, and comes back when it is restored; a purged one never does, and an epoch may drop what was
-//! said about it. What becomes of the items below is the caller's to choose ([`Cascade`]). All of a call is durable
-//! together; a big tree takes several entries, one after the other.
+//! A deleted item is hidden, and comes back when it is restored; a purged one never does, and an epoch may drop what
+//! was said about it. What becomes of the items below is the caller's to choose ([`Cascade`]). All of a call is
+//! durable together; a big tree takes several entries, one after the other.
 
 use motet_item::{Item, ItemId, label};
 use motet_store::Store;

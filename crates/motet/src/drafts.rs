@@ -206,7 +206,8 @@ impl Drafts {
         parent: ItemId,
         stand: Stand,
     ) -> Result<Fact, Error> {
-        let above = |item: ItemId| self.moves.get(&item).map(|moved| moved.parent).or_else(|| tree.parent(item));
+        let above =
+            |item: ItemId| self.moves.get(&item).map(|moved| moved.parent).or_else(|| tree.parent(item));
         if std::iter::successors(Some(parent), |item| above(*item)).any(|item| item == child) {
             return Err(Error::WouldCycle { item: child.to_string(), parent: parent.to_string() });
         }
@@ -280,7 +281,12 @@ fn sequence<'a>(
 }
 
 /// The facts of a step that is about one item.
-fn say(item: &Item, draft: &mut Draft, step: &Step, fresh: &mut dyn FnMut() -> Entity) -> Result<Vec<Fact>, Error> {
+fn say(
+    item: &Item,
+    draft: &mut Draft,
+    step: &Step,
+    fresh: &mut dyn FnMut() -> Entity,
+) -> Result<Vec<Fact>, Error> {
     Ok(match step {
         Step::State { fact, .. } => {
             draft.note(item, fact);

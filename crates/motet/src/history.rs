@@ -1,9 +1,9 @@
 //! What was said about an item, by whom and when; and taking it back.
 //!
-//! The history of an item is its *revisions*: what each entry said about it, in the one order (H6). Taking the last one
-//! back is a new revision, which says so: it restores what the other changed, as far as nobody has changed it since. What
-//! was taken back can be said again, and so on, as long as nothing else is said in between. Everybody takes back their
-//! own revisions only, whichever of their devices they come from.
+//! The history of an item is its *revisions*: what each entry said about it, in the one order (H6). Taking the last
+//! one back is a new revision, which says so: it restores what the other changed, as far as nobody has changed it
+//! since. What was taken back can be said again, and so on, as long as nothing else is said in between. Everybody
+//! takes back their own revisions only, whichever of their devices they come from.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,8 @@ impl Party {
             let Some(entry) = pick(&mut Stacks::of(&history, &owner)) else { return Ok(None) };
             let revision = history.iter().find(|revision| revision.entry.id == entry);
             let said = revision.map(|revision| revision.facts.iter().map(Fact::cid).collect::<Vec<_>>());
-            let facts = state.opposite(store, item, &said.unwrap_or_default(), &mut || fresh.entity(&feed))?;
+            let facts =
+                state.opposite(store, item, &said.unwrap_or_default(), &mut || fresh.entity(&feed))?;
             Ok::<_, Error>(Some((entry, facts)))
         })?;
         let Some((entry, facts)) = taken else { return Ok(None) };
@@ -165,9 +166,9 @@ impl PartyState {
         let author = self.author_of(&entry.feed);
         let members = self.authority.members();
         let names = |name: &str| {
-            let fact = facts.iter().find(|fact| {
-                fact.attribute().as_text() == Some(name) && fact.entity().as_bytes() == item.0
-            });
+            let fact = facts
+                .iter()
+                .find(|fact| fact.attribute().as_text() == Some(name) && fact.entity().as_bytes() == item.0);
             fact.and_then(|fact| fact.value().as_link())
         };
         Revision {

@@ -33,8 +33,13 @@
 //! | [`links`] | references between items, and what is at their ends |
 //! | [`text`](mod@text), [`list`] | texts and lists: reading and changing them |
 //! | [`pipeline`] | the one way in |
+//! | [`query`] | what somebody asks |
 //! | [`view`] | a query kept right |
+//! | [`circuits`], `circuit`, `queue` | the runtimes that views share, one of them, what waits for it |
 //! | [`selection`] | items chosen, by a query |
+//! | [`materialise`] | answers that become part of the party |
+//! | `why` | why a row is there |
+//! | [`kept`], `journal` | views that outlive the process, the epochs they have yet to take in |
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
 //! | `outline` | where items hang, in their rows |
@@ -44,18 +49,25 @@
 //! | [`verify`] | everything read again and recomputed |
 //! | [`world`] | entropy and time, as arguments |
 
+mod circuit;
+pub mod circuits;
 pub mod database;
 pub mod deletion;
 mod drafts;
 pub mod error;
 pub mod history;
+mod journal;
+pub mod kept;
 pub mod links;
 pub mod list;
+pub mod materialise;
 pub mod membership;
 pub mod moment;
 mod outline;
 pub mod party;
 pub mod pipeline;
+pub mod query;
+mod queue;
 pub mod relations;
 mod remodel;
 pub mod replica;
@@ -68,6 +80,7 @@ pub mod text;
 pub mod transaction;
 pub mod verify;
 pub mod view;
+mod why;
 pub mod world;
 mod write;
 
@@ -76,16 +89,20 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
 }
 
+pub use circuits::Circuits;
 pub use database::{Database, Profile, Protection};
 pub use deletion::Cascade;
 pub use error::Error;
 pub use history::{Revision, Undone};
+pub use kept::KeptView;
 pub use links::{Link, Standing};
 pub use list::List;
+pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
 pub use moment::{AsOf, Moment};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
+pub use query::Query;
 pub use runtime_kind::RuntimeKind;
 pub use selection::{Completeness, Deleted, Selected, Selection, Update};
 pub use text::Text;

@@ -1,9 +1,9 @@
 //! A party as it was.
 //!
-//! A [`Moment`] is what a replica would be that had some entries and no others: all that lies in the past of some heads,
-//! or all that was written by a date. Control entries are among them, so what counted then counts, and what was removed
-//! later is still there. It is folded from the same stored parts, item by item as they are asked for; it changes no
-//! more, and does not write.
+//! A [`Moment`] is what a replica would be that had some entries and no others: all that lies in the past of some
+//! heads, or all that was written by a date. Control entries are among them, so what counted then counts, and what
+//! was removed later is still there. It is folded from the same stored parts, item by item as they are asked for; it
+//! changes no more, and does not write.
 //!
 //! Dates are what writers say of themselves (`written_at`): of entries that claim to be older than what they cite, none
 //! is taken without its causes.
@@ -11,16 +11,15 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use motet_algebra::Budget;
 use motet_fact::{Cid, Digest};
 use motet_item::{Item, ItemId, TreeState};
 
+use crate::circuits::Origin;
 use crate::history::written_at;
 use crate::party::ItemSummary;
-use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
 use crate::view::View;
-use crate::{Error, Parameters, Party};
+use crate::{Error, Party, Query};
 
 /// When a party is to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +50,8 @@ impl Party {
             };
             Ok::<_, Error>((state.record.clone(), entries))
         })?;
-        let registry = self.database().inner.registry.clone();
-        let state = PartyState::open_within(store, record, registry, &entries)?;
+        let registry = self.database().models();
+        let state = PartyState::with(store, record, registry, &|id| entries.contains(id))?;
         Ok(Moment { party: self.clone(), state: Mutex::new(state) })
     }
 }
@@ -127,21 +126,12 @@ impl Moment {
     ///
     /// # Errors
     /// As [`Party::watch_on`]; [`Error::Timed`] if the query depends on epochs (Q11).
-    pub fn query(
-        &self,
-        name: &str,
-        text: &str,
-        parameters: &Parameters,
-        runtime: RuntimeKind,
-        budget: Budget,
-    ) -> Result<View, Error> {
-        let compiled = View::compile(name, text, parameters, &self.party.catalog()?)?;
+    pub fn query(&self, query: &Query) -> Result<View, Error> {
+        let compiled = query.compile(&self.party.catalog()?)?;
         if compiled.program.is_timed() {
             return Err(Error::Timed);
         }
-        let mut view = View::new(compiled, runtime, budget)?;
-        let rows = self.with(|state| state.changes_so_far(self.party.database().store(), view.wanted()))?;
-        view.step(rows)?;
-        Ok(view)
+        let origin = Origin::new(self.party.database(), &[self.party.key()], query.runtime)?;
+        self.with(|state| origin.open_over(state, compiled, query))
     }
 }

@@ -6,7 +6,8 @@
 //! 2. *link* (H7): an entry whose causes are missing waits on disk, and each wait names what it waits for; one that
 //!    lies about its causes is refused for ever.
 //! 3. *authorise* (H8): judged by the control entries in its own past.
-//! 4. *commit*: entries, parts, index rows, waits: all in one atomic commit. That return is the promise.
+//! 4. *commit*: entries, parts, index rows, waits, and the journal's row if a view is kept: all in one atomic commit.
+//!    That return is the promise.
 //! 5. *count* (H9) and *fold*: loaded items take the facts in; feeds that began or ceased to count are recounted.
 //! 6. *publish*: the net changes of the base relations go to the queues of the views.
 //!
@@ -17,11 +18,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
-use motet_item::{Change, ItemId, PartBody};
+use motet_item::{Change, Item, ItemId, PartBody, Registry};
 use motet_store::{Batch, Store};
 
 use crate::Error;
-use crate::outline::Folded;
 use crate::relations;
 use crate::state::{self, PartyState};
 use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
@@ -97,35 +97,41 @@ impl PartyState {
         let mut run = Run { state: self, store, batch: extra, staged, linked, flipped };
         let mut report = Report::default();
         let walked = run.walk(next, &mut report);
-        let (batch, linked, flipped) = (run.batch, run.linked, run.flipped);
+        let (mut batch, linked, flipped) = (run.batch, run.linked, run.flipped);
         // A writer who may not write leaves nothing behind: no used invitation, no key, no author.
         let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
+        let epoch = self.journal.put_epoch(&self.party, &linked, &mut batch);
         if !batch.is_empty() && !in_vain {
             store.commit(batch)?;
         }
         if !linked.is_empty() {
+            self.journal.advance(epoch);
             let changes = self.fold_in(&linked, &flipped);
-            self.publish(changes);
+            self.publish(changes, epoch);
         }
         walked.map(|()| report)
     }
 
     /// Step 5: what the linked entries change, as net changes of the base relations.
-    fn fold_in(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Vec<Change> {
-        let mut folded = self.recount(linked, flipped);
+    pub(crate) fn fold_in(
+        &mut self,
+        linked: &[(Position, Arrival)],
+        flipped: &BTreeSet<PublicKey>,
+    ) -> Vec<(ItemId, Change)> {
+        let mut changes = self.recount(linked, flipped);
         for (position, arrival) in linked {
             if self.counts(&position.id, &position.feed) {
                 self.counted.insert(position.id.as_bytes());
             }
             if arrival.entry.header().kind == EntryKind::Data {
-                self.fold_entry(*position, arrival, &mut folded);
+                changes.extend(self.fold_entry(*position, arrival));
             }
         }
-        self.hang(folded)
+        self.hang(changes)
     }
 
-    fn fold_entry(&mut self, position: Position, arrival: &Arrival, folded: &mut Folded) {
-        let tree = ItemId::tree(&self.party);
+    fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<(ItemId, Change)> {
+        let mut changes = Vec::new();
         for (reference, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
             let id = ItemId(reference.tag.0);
             let mut item = match self.items.remove(&id) {
@@ -134,7 +140,10 @@ impl PartyState {
                 None => continue,
             };
             match PartBody::decode(bytes) {
-                Ok(body) => folded.add(tree, id, self.assert(&mut item, position, &body)),
+                Ok(body) => {
+                    let of_item = self.assert(&mut item, position, &body).into_iter();
+                    changes.extend(of_item.map(|change| (id, change)));
+                }
                 Err(error) => {
                     let why = state::unreadable_part(&position, &self.graph, &error);
                     self.unreadable.insert(reference.cid, why);
@@ -142,10 +151,15 @@ impl PartyState {
             }
             self.items.insert(id, item);
         }
+        changes
     }
 
     /// Entries of flipped feeds that were linked before this run begin or cease to count.
-    fn recount(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Folded {
+    fn recount(
+        &mut self,
+        linked: &[(Position, Arrival)],
+        flipped: &BTreeSet<PublicKey>,
+    ) -> Vec<(ItemId, Change)> {
         let new: BTreeSet<Cid> = linked.iter().map(|(position, _)| position.id).collect();
         let mut counted = BTreeMap::new();
         for feed in flipped {
@@ -165,30 +179,43 @@ impl PartyState {
                 self.counted.remove(position.id.as_bytes());
             }
         }
-        let tree = ItemId::tree(&self.party);
-        self.items.iter_mut().for_each(|(id, item)| folded.add(tree, *id, item.recount(&counted)));
-        folded
+        let recount = |(id, item): (&ItemId, &mut Item)| {
+            let id = *id;
+            item.recount(&counted).into_iter().map(move |change| (id, change))
+        };
+        self.items.iter_mut().flat_map(recount).collect()
     }
 
-    /// Step 6.
-    fn publish(&mut self, changes: Vec<Change>) {
+    /// Other models are known: loaded items may come alive.
+    pub(crate) fn revive(&mut self, models: &Registry) {
+        self.registry = models.clone();
+        let revive = |(id, item): (&ItemId, &mut Item)| {
+            let id = *id;
+            item.revive(models).into_iter().map(move |change| (id, change))
+        };
+        let changes = self.items.iter_mut().flat_map(revive).collect();
+        let changes = self.hang(changes);
+        self.publish(changes, None);
+    }
+
+    /// Step 6. `epoch` is the number under which the batch is in the journal, if somebody keeps one.
+    pub(crate) fn publish(&mut self, changes: Vec<(ItemId, Change)>, epoch: Option<u64>) {
         self.queues.retain(|queue| queue.strong_count() > 0);
         if self.queues.is_empty() {
             return;
         }
-        let mut net = relations::Net::default();
-        for change in changes {
-            net.add(change.relation.name(), change.row, change.weight);
+        let mut all = relations::PartyChanges::new();
+        for (item, change) in changes {
+            all.entry(change.relation.name()).or_default().push((Some(item), change.row, change.weight));
         }
         let queues: Vec<_> = self.queues.iter().filter_map(std::sync::Weak::upgrade).collect();
         for relation in relations::SYSTEM {
             if queues.iter().any(|queue| queue.wants(relation)) {
-                relations::system_changes(self, relation, &mut net);
+                relations::system_changes(self, relation, &mut all);
             }
         }
-        let changes = net.into_changes();
         for queue in queues {
-            queue.push(&changes);
+            queue.push(&self.party, &all, epoch);
         }
     }
 }

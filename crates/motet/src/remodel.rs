@@ -1,9 +1,10 @@
 //! An item goes on under another model: the old one is deleted and names its successor.
 //!
 //! A model that understands what an older version of it said reads those items as they are
-//! ([`motet_item::Model::reads`]). Where none does, or where another model is wanted, the item is *remodelled* (ECHO: tombstoned
-//! and forked): a new item says again what counts of the old one, in the same order, about itself; the old one is deleted
-//! and says where it went on. What somebody writes to the old one concurrently is kept there, and can be read.
+//! ([`motet_item::Model::reads`]). Where none does, or where another model is wanted, the item is *remodelled* (ECHO:
+//! tombstoned and forked): a new item says again what counts of the old one, in the same order, about itself; the old
+//! one is deleted and says where it went on. What somebody writes to the old one concurrently is kept there, and can
+//! be read.
 
 use std::collections::BTreeMap;
 

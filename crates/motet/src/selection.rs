@@ -181,7 +181,8 @@ impl Stage {
             Deleted::Only if is_last => ", deleted: true",
             Deleted::Show | Deleted::Only => "",
         };
-        let before = number.checked_sub(1).map(|before| format!("chosen{before}(id: Before_), ")).unwrap_or_default();
+        let before =
+            number.checked_sub(1).map(|before| format!("chosen{before}(id: Before_), ")).unwrap_or_default();
         let step = match &self.step {
             Step::All => String::new(),
             Step::Children => "item(id: I, parent: Before_), ".to_owned(),
@@ -213,7 +214,8 @@ impl Stage {
         for condition in &self.conditions {
             let _ = write!(filters, ", {condition}");
         }
-        let _ = writeln!(text, "{facts}chosen{number}(id: I) :- {before}{step}item(id: I{deleted}){filters}.");
+        let _ =
+            writeln!(text, "{facts}chosen{number}(id: I) :- {before}{step}item(id: I{deleted}){filters}.");
     }
 }
 
@@ -392,7 +394,8 @@ impl Selected {
 
     fn take(&mut self, changes: &Changes) -> Option<Update> {
         let rows = changes.get("selected")?;
-        let touched: BTreeSet<ItemId> = rows.iter().filter_map(|(row, _)| ItemId::from_value(&row[2])).collect();
+        let touched: BTreeSet<ItemId> =
+            rows.iter().filter_map(|(row, _)| ItemId::from_value(&row[2])).collect();
         let was: Vec<ItemId> = touched.iter().copied().filter(|id| self.counts.contains_key(id)).collect();
         self.count(rows.iter().map(|(row, weight)| (row, *weight)));
         let is = |id: &ItemId| self.counts.contains_key(id);

@@ -7,20 +7,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
-use motet_fact::{Attribute, Cid, Digest, PublicKey, SetHash};
+use motet_algebra::{RelationName, Row};
+use motet_fact::{Attribute, Cid, Digest, PublicKey, SetHash, Value};
 use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
 use motet_party::{Authority, Credential};
 use motet_store::{ScanRange, Store, get_block};
 
 use crate::Error;
+use crate::circuit::Contents;
+use crate::journal::Journal;
 use crate::outline;
 use crate::proto::PartyRecord;
+use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
 use crate::tables::{self, ENTRIES, PARTS, PENDING, REFUSED};
-use crate::view::Queue;
 
 /// How many entries of one feed may wait (H13).
 const PENDING_QUOTA: usize = 1_000_000;
@@ -40,45 +43,41 @@ pub(crate) struct PartyState {
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
     pub(crate) registry: Registry,
-    /// The attributes on demand that some view has asked for.
+    /// The attributes that somebody named: models say on demand what there is of them.
     asked: BTreeSet<Attribute>,
     /// The linked entries that count.
     pub(crate) counted: SetHash,
     pub(crate) queues: Vec<Weak<Queue>>,
     pub(crate) system: SystemRows,
+    /// The epochs that kept views have yet to take in.
+    pub(crate) journal: Journal,
 }
 
 impl PartyState {
     /// Reads a party from the store.
     pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
-        let mut state = Self::empty(record, registry)?;
-        let party = state.party;
-        state.relink(store, None)?;
+        let mut state = Self::with(store, record, registry, &|_| true)?;
         state.rewait(store)?;
+        let party = state.party;
         visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
             let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
             state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
             Ok(())
         })?;
+        state.journal = Journal::open(store, &party)?;
         Ok(state)
     }
 
-    /// Reads a party as a replica has it that has these entries, which are closed under causes, and no others.
-    pub(crate) fn open_within(
+    /// A party as a replica has it that has some of the entries here and no others. With each it has its causes.
+    pub(crate) fn with(
         store: &dyn Store,
         record: PartyRecord,
         registry: Registry,
-        entries: &BTreeSet<Cid>,
+        has: &dyn Fn(&Cid) -> bool,
     ) -> Result<Self, Error> {
-        let mut state = Self::empty(record, registry)?;
-        state.relink(store, Some(entries))?;
-        Ok(state)
-    }
-
-    fn empty(record: PartyRecord, registry: Registry) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
-        Ok(PartyState {
+        let mut state = PartyState {
             party,
             record,
             graph: Graph::default(),
@@ -94,15 +93,18 @@ impl PartyState {
             counted: SetHash::default(),
             queues: Vec::new(),
             system: SystemRows::default(),
-        })
+            journal: Journal::default(),
+        };
+        state.relink(store, has)?;
+        Ok(state)
     }
 
-    fn relink(&mut self, store: &dyn Store, within: Option<&BTreeSet<Cid>>) -> Result<(), Error> {
+    fn relink(&mut self, store: &dyn Store, has: &dyn Fn(&Cid) -> bool) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
             let entry =
                 Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a stored entry", error))?;
-            if within.is_some_and(|entries| !entries.contains(&entry.id())) {
+            if !has(&entry.id()) {
                 return Ok(());
             }
             if self.graph.linkage(&entry) != Linkage::Ready {
@@ -224,24 +226,6 @@ impl PartyState {
         Ok(item)
     }
 
-    /// An item that nothing is known of.
-    pub(crate) fn new_item(&self, id: ItemId) -> Item {
-        let mut item = Item::new(self.party, id, &self.registry);
-        self.asked.iter().for_each(|attribute| drop(item.ask(attribute)));
-        item
-    }
-
-    /// From now on items give the rows of the attributes on demand that are wanted. To views that were there before,
-    /// these rows are nothing.
-    fn ask(&mut self, wanted: &Wanted) {
-        let on_demand = self.registry.models().flat_map(|model| model.on_demand());
-        for attribute in on_demand.collect::<BTreeSet<_>>() {
-            if wanted.names(attribute.value()) && self.asked.insert(attribute.clone()) {
-                self.items.values_mut().for_each(|item| drop(item.ask(&attribute)));
-            }
-        }
-    }
-
     /// Gives an item the facts of one part.
     pub(crate) fn assert(&self, item: &mut Item, entry: Position, body: &PartBody) -> Vec<Change> {
         let counted = self.counts(&entry.id, &entry.feed);
@@ -262,36 +246,24 @@ impl PartyState {
         Ok(Digest::derive("motet party state v1", &parts))
     }
 
-    /// All rows of the wanted base relations, as changes from nothing.
-    pub(crate) fn changes_so_far(
-        &mut self,
-        store: &dyn Store,
-        wanted: &Wanted,
-    ) -> Result<relations::BaseChanges, Error> {
-        let mut net = relations::Net::default();
-        self.rows(store, wanted, &mut |relation, row| net.add(relation, row, 1))?;
-        Ok(net.into_changes())
-    }
-
-    /// The rows that a base relation holds now.
+    /// The rows that some base relations hold now, as wide as they can be, with the item they are of.
     pub(crate) fn rows(
         &mut self,
         store: &dyn Store,
-        wanted: &Wanted,
-        visit: &mut dyn FnMut(&'static str, Vec<motet_fact::Value>),
+        wanted: &BTreeSet<&'static str>,
+        visit: &mut dyn FnMut(&'static str, Option<ItemId>, Vec<motet_fact::Value>),
     ) -> Result<(), Error> {
-        if wanted.reads_items() {
+        if wanted.iter().any(|name| relations::is_of_items(name)) {
             self.load_all(store)?;
-            self.ask(wanted);
             self.tree(store)?;
             let tree = self.loaded_tree().expect("it was just loaded");
-            for item in self.items.values() {
+            for (id, item) in &self.items {
                 item.rows(&mut |relation: BaseRelation, mut row| {
                     if relation == BaseRelation::Item {
-                        outline::put_parent(&mut row, tree.parent(item.id()));
+                        outline::put_parent(&mut row, tree.parent(*id));
                     }
-                    if let Some(relation) = wanted.takes(relation.name(), &row) {
-                        visit(relation, row);
+                    if wanted.contains(relation.name()) {
+                        visit(relation.name(), Some(*id), row);
                     }
                 });
             }
@@ -299,11 +271,81 @@ impl PartyState {
         for relation in relations::SYSTEM {
             if wanted.contains(relation) {
                 for row in relations::system_rows(self, relation) {
-                    visit(relation, row);
+                    visit(relation, None, row);
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl PartyState {
+    /// Lets a queue have every change from now on, and gives the rows that are there, as it wants them.
+    pub(crate) fn attach(
+        &mut self,
+        store: &dyn Store,
+        queue: &Arc<Queue>,
+        net: &mut relations::Net,
+    ) -> Result<(), Error> {
+        self.wanted_rows(store, queue.wanted(), &mut |relation, row| net.add(relation, row, 1))?;
+        self.register(queue);
+        Ok(())
+    }
+
+    /// Adds the rows that there are now, as somebody wants them.
+    pub(crate) fn add_rows(
+        &mut self,
+        store: &dyn Store,
+        wanted: &[Wanted],
+        rows: &mut Contents,
+    ) -> Result<(), Error> {
+        self.wanted_rows(store, wanted, &mut |relation, row| {
+            rows.entry(relation.clone()).or_default().insert(row);
+        })
+    }
+
+    fn wanted_rows(
+        &mut self,
+        store: &dyn Store,
+        wanted: &[Wanted],
+        visit: &mut dyn FnMut(&RelationName, Row),
+    ) -> Result<(), Error> {
+        self.ask(wanted.iter().flat_map(Wanted::asked));
+        let (party, sources) = (self.party, wanted.iter().flat_map(Wanted::sources).collect());
+        self.rows(store, &sources, &mut |source, item, row| {
+            for one in wanted.iter().filter(|one| one.takes(source, &row)) {
+                visit(&one.relation, one.row(&party, item, &row));
+            }
+        })
+    }
+
+    /// From now on somebody wants what models say of these attributes on demand.
+    fn ask<'a>(&mut self, attributes: impl Iterator<Item = &'a Value>) {
+        for attribute in attributes.filter_map(|value| Attribute::new(value.clone()).ok()) {
+            if self.asked.insert(attribute.clone()) {
+                // Those who asked before don't hear of it: what is there is read, and not told.
+                self.items.values_mut().for_each(|item| drop(item.ask(&attribute)));
+            }
+        }
+    }
+
+    /// An item that nothing is known of yet.
+    pub(crate) fn new_item(&self, id: ItemId) -> Item {
+        let mut item = Item::new(self.party, id, &self.registry);
+        self.asked.iter().for_each(|attribute| drop(item.ask(attribute)));
+        item
+    }
+
+    /// Lets a queue have every change from now on.
+    pub(crate) fn register(&mut self, queue: &Arc<Queue>) {
+        self.ask(queue.wanted().iter().flat_map(Wanted::asked));
+        for relation in relations::SYSTEM {
+            if queue.wants(relation) {
+                let now = relations::system_rows(self, relation);
+                self.system.remember(relation, now);
+            }
+        }
+        self.queues.push(Arc::downgrade(queue));
     }
 }
 

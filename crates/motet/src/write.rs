@@ -13,9 +13,9 @@ use motet_party::{Credential, Founding, Genesis, certify_feed, encode_body};
 use motet_store::Batch;
 
 use crate::database::put_record;
+use crate::drafts::{Bodies, Drafts};
 use crate::pipeline::{Arrival, Outcome, Report};
 use crate::proto::PartyRecord;
-use crate::drafts::{Bodies, Drafts};
 use crate::state::PartyState;
 use crate::transaction::{After, Stand, Transaction};
 use crate::{Database, Error, Party, Receipt};
@@ -245,12 +245,10 @@ impl Party {
 
     /// The version of a model that new items get.
     pub(crate) fn model_version(&self, model: &str) -> Result<u32, Error> {
-        let registry = &self.database().inner.registry;
+        let registry = self.database().models();
         match registry.get(model) {
             Some(model) => Ok(model.version()),
-            None => {
-                Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect()))
-            }
+            None => Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect())),
         }
     }
 

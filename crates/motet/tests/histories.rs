@@ -136,7 +136,18 @@ impl Story {
         let (lent, wrote) = (vec![Vec::new(); peers.len()], vec![None; peers.len()]);
         let items = vec![ItemId::root(&party)];
         let cluster = chance.below(4) == 0;
-        Story { chance, party, peers, joined: 1, lent, wrote, items, watched: Vec::new(), moments: Vec::new(), cluster }
+        Story {
+            chance,
+            party,
+            peers,
+            joined: 1,
+            lent,
+            wrote,
+            items,
+            watched: Vec::new(),
+            moments: Vec::new(),
+            cluster,
+        }
     }
 
     fn pick(&mut self, bound: usize) -> usize {
@@ -320,7 +331,8 @@ impl Story {
 
     fn watch(&mut self) {
         let (peer, query) = (self.someone(), self.pick(QUERIES.len()));
-        let runtime = if self.cluster { RuntimeKind::Cluster } else { RuntimeKind::Naive };
+        let others = [RuntimeKind::Naive, RuntimeKind::Native];
+        let runtime = if self.cluster { RuntimeKind::Cluster } else { others[self.pick(2)] };
         let watched = Watched::open(&self.peers[peer].database, &self.party, peer, query, runtime);
         self.watched.push(watched);
     }
@@ -426,7 +438,8 @@ impl Story {
         for bundle in everything(&self.peers[0].database, &self.party) {
             let entry = Entry::decode(&bundle.entry).unwrap();
             let parts = entry.header().parts.iter().zip(&bundle.parts);
-            let facts = parts.filter(|(part, _)| ItemId(part.tag.0) == tree && entry.header().kind == EntryKind::Data);
+            let facts = parts
+                .filter(|(part, _)| ItemId(part.tag.0) == tree && entry.header().kind == EntryKind::Data);
             let facts = facts.flat_map(|(_, bytes)| PartBody::decode(bytes).unwrap().facts);
             for (index, fact) in facts.enumerate() {
                 let parent = ItemId(*fact.value().as_bytes().unwrap().first_chunk().unwrap());
@@ -528,7 +541,7 @@ fn tell_or_name(seed: u64) -> Events {
 fn a_slow_reader_misses_nothing() {
     let ada = Peer::new("Ada", 1);
     let party = ada.database.create_party("Home").unwrap().key();
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         for query in 0..QUERIES.len() {
             let mut watched = Watched::open(&ada.database, &party, 0, query, runtime);
             for n in 0..100 {

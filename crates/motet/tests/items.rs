@@ -9,9 +9,9 @@ use std::time::Duration;
 use common::{Peer, assert_sound, send};
 use motet::authority::Role;
 use motet::fact::{Attribute, Cid, Value};
-use motet::item::{ItemId, LogState, Path, Property, Reference};
+use motet::item::{BaseRelation, Fold, Folding, ItemId, Kept, LogState, Path, Property, Reference};
 use motet::{
-    AsOf, Cascade, Database, Deleted, Error, Parameters, Party, RuntimeKind, Standing, Stand, Update,
+    AsOf, Cascade, Database, Deleted, Error, Parameters, Party, Query, RuntimeKind, Stand, Standing, Update,
 };
 use motet_algebra::Budget;
 
@@ -91,7 +91,10 @@ fn children_stand_in_order_and_move() {
     transaction.move_to(a, two);
     transaction.move_to(one, a);
     transaction.commit().unwrap();
-    assert!(party.tree(|tree| tree.is_at_or_below(c, two)).unwrap(), "moves of one transaction follow each other");
+    assert!(
+        party.tree(|tree| tree.is_at_or_below(c, two)).unwrap(),
+        "moves of one transaction follow each other"
+    );
     assert_sound(&party);
 }
 
@@ -126,7 +129,8 @@ fn a_move_is_a_change_of_the_items_row() {
     let (one, two) = (make(&party, "list", None), make(&party, "list", None));
     let card = make(&party, "card", Some(one));
     let query = r#"output at. at(id: I, parent: P) :- item(id: I, parent: P, type: "card")."#;
-    let mut view = party.watch_on("at", query, &Parameters::new(), RuntimeKind::Naive, Budget::default()).unwrap();
+    let mut view =
+        party.watch_on("at", query, &Parameters::new(), RuntimeKind::Naive, Budget::default()).unwrap();
     party.move_item(card, two).unwrap();
     let at = |parent: ItemId| vec![Value::from(card), Value::from(parent)];
     let changes = view.poll().unwrap().unwrap();
@@ -148,7 +152,10 @@ fn items_are_deleted_restored_and_purged() {
     let c = make(&party, "note", Some(a));
     let refused = party.delete_item(folder, Cascade::Refuse).unwrap_err();
     assert!(matches!(refused, Error::HasChildren { children: 2, .. }), "{refused}");
-    assert!(matches!(party.delete_item(ItemId::root(&party.key()), Cascade::Along), Err(Error::Indelible(_))));
+    assert!(matches!(
+        party.delete_item(ItemId::root(&party.key()), Cascade::Along),
+        Err(Error::Indelible(_))
+    ));
 
     party.delete_item(folder, Cascade::Along).unwrap();
     let all = || party.select().types(["folder", "note"]);
@@ -298,7 +305,9 @@ fn a_log_keeps_every_line_once() {
     meet(&ada, &ben, &party);
     let lines = |party: &Party| -> Vec<String> {
         let read = |log: &LogState| {
-            log.lines().map(|line| line.says[&Attribute::from("text")].as_text().unwrap().to_owned()).collect()
+            log.lines()
+                .map(|line| line.says[&Attribute::from("text")].as_text().unwrap().to_owned())
+                .collect()
         };
         party.item(chat, |item| read(item.state().unwrap())).unwrap()
     };
@@ -340,19 +349,26 @@ fn references_lead_both_ways_and_say_what_is_there() {
     let see = |standing| ("see".to_owned(), standing);
     let before = standings();
     assert_eq!(before[0], ("for".to_owned(), Standing::Present));
-    assert!(before.contains(&see(Standing::Present)) && before.contains(&see(Standing::Missing)), "{before:?}");
+    assert!(
+        before.contains(&see(Standing::Present)) && before.contains(&see(Standing::Missing)),
+        "{before:?}"
+    );
     let back = party.referrers(&Reference::here(ada)).unwrap();
     assert_eq!(back.iter().map(|link| link.from).collect::<Vec<_>>(), [task]);
     assert_eq!(party.referrers(&Reference::there(party.key(), ada)).unwrap(), back, "by its full name, too");
 
-    let query = "output link. link(from: F, a: A, to: T) :- refers(from: F, attribute: A, to: T), item(id: T).";
+    let query =
+        "output link. link(from: F, a: A, to: T) :- refers(from: F, attribute: A, to: T), item(id: T).";
     let mut view = party.watch(query, &Parameters::new()).unwrap();
     assert_eq!(view.rows("link").count(), 1, "of what is here");
     party.delete_item(ada, Cascade::Refuse).unwrap();
     work.purge_item(project, Cascade::Refuse).unwrap();
     let mut after = standings();
     after.sort();
-    assert_eq!(after, [("for".to_owned(), Standing::Deleted), see(Standing::Deleted), see(Standing::Missing)]);
+    assert_eq!(
+        after,
+        [("for".to_owned(), Standing::Deleted), see(Standing::Deleted), see(Standing::Missing)]
+    );
     party.set(task, "for", "somebody").unwrap();
     view.catch_up().unwrap();
     assert_eq!(view.rows("link").count(), 0);
@@ -523,25 +539,28 @@ fn a_party_as_it_was() {
         assert_eq!(party.as_of(at).unwrap().state_hash().unwrap(), *hash);
     }
     let then = party.as_of(&seen[2].0).unwrap();
-    let title = then.item(item, |item| item.attributes(&item.id().entity())[&"title".into()].clone()).unwrap();
+    let title =
+        then.item(item, |item| item.attributes(&item.id().entity())[&"title".into()].clone()).unwrap();
     assert_eq!(title, 1.into());
     let query = r#"output t. t(is: T) :- attr(attribute: "title", value: T)."#;
-    let view =
-        then.query("then", query, &Parameters::new(), RuntimeKind::Naive, Budget::default()).unwrap();
+    let view = then.query(&Query::new(query).on(RuntimeKind::Naive)).unwrap();
     assert_eq!(view.rows("t").collect::<Vec<_>>(), [&vec![Value::Int(1)]]);
-    let timed = "output n. n(x: 1) :- item(). n(x: X)@next :- n(x: X).";
-    let refused = then.query("then", timed, &Parameters::new(), RuntimeKind::Naive, Budget::default());
-    assert!(matches!(refused, Err(Error::Timed | Error::Query(_))));
+    let timed = "output n. n(x: X)@next :- n(x: X). n(x: 1).";
+    assert!(matches!(then.query(&Query::new(timed)), Err(Error::Timed)));
     assert_eq!(then.items().unwrap().len(), 3, "the root, the note, and an extra");
 
     let history = party.history(item).unwrap();
     let (third, fourth) = (&history[3], &history[4]);
     assert!(third.written_at < fourth.written_at);
     let then = party.as_of(&AsOf::Time(third.written_at)).unwrap();
-    let title = then.item(item, |item| item.attributes(&item.id().entity())[&"title".into()].clone()).unwrap();
+    let title =
+        then.item(item, |item| item.attributes(&item.id().entity())[&"title".into()].clone()).unwrap();
     assert_eq!(title, 2.into());
     assert_eq!(party.as_of(&AsOf::Time(0)).unwrap().entries(), 0);
-    assert_eq!(party.as_of(&AsOf::Time(i64::MAX)).unwrap().state_hash().unwrap(), party.state_hash().unwrap());
+    assert_eq!(
+        party.as_of(&AsOf::Time(i64::MAX)).unwrap().state_hash().unwrap(),
+        party.state_hash().unwrap()
+    );
     let nowhere = Cid::of(motet::fact::Codec::Raw, b"nowhere");
     assert!(matches!(party.as_of(&AsOf::Heads(vec![nowhere])), Err(Error::NoSuchEntry(_))));
 }
@@ -569,5 +588,75 @@ fn an_item_goes_on_under_another_model() {
     party.set(new, "visits", 7).unwrap();
     assert_eq!(value(&party, old, "visits"), Some(2.into()), "they are two");
     assert!(matches!(party.remodel_item(old, "spreadsheet"), Err(Error::NoSuchModel(..))));
+    assert_sound(&party);
+}
+
+/// EC-33, H17: items of a model that is not known here are in nobody's way, and come alive when it is registered.
+#[test]
+fn a_model_that_is_registered_later_finds_everything() {
+    let (ada, ben, party, other) = two();
+    ada.database.register_model(Folding::<Sum>::default());
+    let sum = party.create_item("sum", Some("sum"), None).unwrap();
+    for number in [2, 3] {
+        party.set(sum, "add", number).unwrap();
+    }
+    send(&ada.database, &ben.database, &party.key());
+    assert!(matches!(other.create_item("sum", None, None), Err(Error::NoSuchModel(..))));
+    let unknown = other.completeness().unwrap().unknown_models;
+    assert_eq!(unknown, [(sum, "sum".to_owned())]);
+    let query = r#"output total. total(of: E, is: T) :- attr(entity: E, attribute: "total", value: T)."#;
+    let mut totals = other.watch(query, &Parameters::new()).unwrap();
+    assert_eq!(totals.rows("total").count(), 0);
+    ben.database.register_model(Folding::<Sum>::default());
+    assert_eq!(totals.poll().unwrap().unwrap()["total"], [(vec![sum.into(), 5.into()], 1)]);
+    party.set(sum, "add", 4).unwrap();
+    send(&ada.database, &ben.database, &party.key());
+    totals.catch_up().unwrap();
+    assert_eq!(totals.rows("total").collect::<Vec<_>>(), [&vec![Value::from(sum), Value::from(9)]]);
+    assert_eq!(party.state_hash().unwrap(), other.state_hash().unwrap());
+    assert!(matches!(party.undo(sum), Err(Error::CannotUndo { .. })));
+}
+
+/// Adds up what is set.
+struct Sum(ItemId, i64);
+
+impl Fold for Sum {
+    const NAME: &'static str = "sum";
+    const VERSION: u32 = 1;
+
+    fn begin(item: ItemId) -> Self {
+        Sum(item, 0)
+    }
+
+    fn take(&mut self, fact: &Kept) {
+        self.1 += fact.value.as_int().unwrap_or(0);
+    }
+
+    fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
+        visit(BaseRelation::Attr, vec![self.0.into(), "total".into(), self.1.into()]);
+    }
+}
+
+/// H27: what needs the tree loads the tree, and what needs an item that item.
+#[test]
+fn only_what_is_asked_for_is_loaded() {
+    let mut ada = Peer::new("Ada", 1);
+    let party = ada.database.create_party("Home").unwrap();
+    let folder = make(&party, "folder", None);
+    let items: Vec<ItemId> = (0..50).map(|_| make(&party, "note", Some(folder))).collect();
+    let key = party.key();
+    ada.reopen();
+    let party = ada.party(&key);
+    assert_eq!(party.loaded(), 0);
+    assert_eq!(children(&party, folder), items);
+    assert_eq!(party.loaded(), 1, "the tree");
+    party.place_item(items[7], folder, Stand::First).unwrap();
+    assert_eq!(party.loaded(), 1);
+    make(&party, "note", Some(folder));
+    party.set(items[3], "title", "three").unwrap();
+    assert_eq!(party.loaded(), 2);
+    assert_eq!(party.history(items[3]).unwrap().len(), 2);
+    party.undo(items[3]).unwrap().unwrap();
+    assert_eq!(party.loaded(), 2);
     assert_sound(&party);
 }

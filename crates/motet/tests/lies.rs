@@ -499,7 +499,7 @@ fn more_heads_than_an_entry_may_cite_stop_nobody() {
 /// A view over its budget stays at its last good epoch; another view, and the writing, go on.
 #[test]
 fn a_view_over_its_budget_stops_alone() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let stage = Stage::new();
         let query = "output pair. pair(a: A, b: B) :- fact(value: A), fact(value: B).";
         let tight = Budget { rows: 200, ..Budget::default() };
@@ -562,10 +562,8 @@ fn race(seed: u64) {
         let handle = peer.party(&party);
         handle.watch_on("titles", query, &Parameters::new(), runtime, Budget::default()).unwrap()
     };
-    let mut views: Vec<_> = everybody
-        .iter()
-        .flat_map(|peer| [watch(peer, RuntimeKind::Naive), watch(peer, RuntimeKind::Cluster)])
-        .collect();
+    let mut views: Vec<_> =
+        everybody.iter().flat_map(|peer| RuntimeKind::ALL.map(|runtime| watch(peer, runtime))).collect();
     for from in everybody {
         for to in everybody {
             send(&from.database, &to.database, &party);

@@ -53,7 +53,8 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
             })
         }
         ItemCommand::Increment { item: of, counts } => {
-            let counts: Vec<(Attribute, i64)> = counts.iter().map(|text| count(text)).collect::<Result<_, _>>()?;
+            let counts: Vec<(Attribute, i64)> =
+                counts.iter().map(|text| count(text)).collect::<Result<_, _>>()?;
             change(global, &party, &of, |transaction, item| {
                 counts.into_iter().for_each(|(name, by)| transaction.increment(item, name, by));
             })
@@ -92,9 +93,7 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
         ItemCommand::History { item: of } => show::history(global, &party, item(&of)?),
         ItemCommand::Undo { item: of } => took_back(global, party.undo(item(&of)?)?, "taken back"),
         ItemCommand::Redo { item: of } => took_back(global, party.redo(item(&of)?)?, "said again"),
-        ItemCommand::Remodel { item: of, model } => {
-            print_id(global, party.remodel_item(item(&of)?, &model)?)
-        }
+        ItemCommand::Remodel { item: of, model } => print_id(global, party.remodel_item(item(&of)?, &model)?),
     }
 }
 
@@ -121,7 +120,8 @@ fn print_id(global: &Global, item: ItemId) -> Result<(), Failure> {
 
 /// The attribute of a property's path.
 fn property(name: &str) -> Result<Attribute, Failure> {
-    let path: Path = name.parse().map_err(|error: motet::item::PathError| Failure::Usage(error.to_string()))?;
+    let path: Path =
+        name.parse().map_err(|error: motet::item::PathError| Failure::Usage(error.to_string()))?;
     Ok(path.attribute())
 }
 

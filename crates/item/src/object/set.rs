@@ -64,7 +64,8 @@ impl Sets {
                 *self.removals.entry(key).or_default() += 1;
                 element.iter().for_each(|element| self.leave(element, *cause, turned));
             } else {
-                let count = self.removals.get_mut(&key).expect("what is untold was told: its causes are counted");
+                let count =
+                    self.removals.get_mut(&key).expect("what is untold was told: its causes are counted");
                 *count -= 1;
                 if *count == 0 {
                     self.removals.remove(&key);

@@ -189,12 +189,15 @@ impl<'a> Reading<'a> {
     pub fn fact_rows(&self) -> BTreeSet<Row> {
         let mut rows = BTreeSet::new();
         for (cid, fact) in self.counting() {
-            let (entity, attribute) = (fact.entity().clone(), fact.attribute().clone());
-            let quad = vec![entity.into(), attribute.into(), fact.value().clone(), cid.into()];
-            rows.insert((BaseRelation::Fact, quad));
             rows.insert((BaseRelation::Height, vec![cid.into(), self.height(&cid).into()]));
-            for parent in self.spliced(&cid) {
-                rows.insert((BaseRelation::Cause, vec![cid.into(), parent.into()]));
+            let stating = self.counted.iter().filter(|&&entry| self.valid.contains_key(&(entry, cid)));
+            for source in stating.map(|&entry| self.history.entries[entry].position.id) {
+                let (e, a) = (fact.entity().clone().into(), fact.attribute().clone().into());
+                let quad = vec![e, a, fact.value().clone(), cid.into(), source.into()];
+                rows.insert((BaseRelation::Fact, quad));
+                for parent in self.spliced(&cid) {
+                    rows.insert((BaseRelation::Cause, vec![cid.into(), parent.into(), source.into()]));
+                }
             }
         }
         rows
@@ -346,6 +349,8 @@ pub fn snapshots_read_back(item: &Item, model: &dyn motet_item::Model) {
     }
     let mut rows = BTreeSet::new();
     restored.rows(&mut |relation, row| assert!(rows.insert((relation, row))));
-    let published = |row: &Row| !matches!(row.0, BaseRelation::Fact | BaseRelation::Cause | BaseRelation::Height | BaseRelation::Item);
+    let published = |row: &Row| {
+        !matches!(row.0, BaseRelation::Fact | BaseRelation::Cause | BaseRelation::Height | BaseRelation::Item)
+    };
     assert_eq!(rows, rows_of(item).into_iter().filter(published).collect());
 }

@@ -58,7 +58,8 @@ fn rows(item: &Item) -> Vec<Shown> {
         put_properties(item, "", &properties.properties(), &mut shown);
         // Names that are no paths.
         let entity = item.id().entity();
-        let others = item.attributes(&entity).into_iter().filter(|(name, _)| motet::item::Path::of(name).is_none());
+        let others =
+            item.attributes(&entity).into_iter().filter(|(name, _)| motet::item::Path::of(name).is_none());
         others.for_each(|(name, value)| put_value(item, &name, &value, &mut shown));
     }
     if let Some(log) = item.state::<LogState>() {
@@ -123,7 +124,9 @@ pub(super) fn list(
     deleted: DeletedArg,
 ) -> Result<(), Failure> {
     let fits = |item: &ItemSummary| {
-        (kind.is_none() || item.kind.as_deref() == kind) && deleted.shows(item.deleted) && item.model.is_some()
+        (kind.is_none() || item.kind.as_deref() == kind)
+            && deleted.shows(item.deleted)
+            && item.model.is_some()
     };
     let row = |item: ItemSummary| {
         let parent = item.parent.map_or(String::new(), |parent| short(&parent));
@@ -229,7 +232,11 @@ fn told(item: ItemId, fact: &Fact) -> String {
         label::REDO => format!("says again what {value} took back"),
         _ => {
             let name = name.strip_prefix(label::PREFIX).unwrap_or(&name).to_owned();
-            let of = if fact.entity().as_bytes() == item.0 { String::new() } else { format!("{}: ", fact.entity()) };
+            let of = if fact.entity().as_bytes() == item.0 {
+                String::new()
+            } else {
+                format!("{}: ", fact.entity())
+            };
             format!("{of}{name} = {value}")
         }
     }
