@@ -1,5 +1,9 @@
 //! A trace: edits one after the other, and the text they come to.
 
+use std::io::BufReader;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
 use serde::Deserialize;
 
 /// Characters that go at a position, and text that comes.
@@ -23,10 +27,11 @@ struct Transaction {
     patches: Vec<Edit>,
 }
 
-pub fn read(path: &str) -> Trace {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let file: File =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path} is no trace: {error}"));
+/// Reads a compressed trace.
+pub fn read(path: &Path) -> Result<Trace, String> {
+    let file = std::fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file: File = serde_json::from_reader(BufReader::new(GzDecoder::new(file)))
+        .map_err(|error| format!("{} is no trace: {error}", path.display()))?;
     let edits = file.txns.into_iter().flat_map(|transaction| transaction.patches).collect();
-    Trace { edits, end: file.end_content }
+    Ok(Trace { edits, end: file.end_content })
 }
