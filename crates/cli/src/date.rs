@@ -43,7 +43,8 @@ pub(crate) fn as_of(text: &str) -> Result<AsOf, Failure> {
         (Ok(heads), _) => Ok(AsOf::Heads(heads)),
         (_, Some(time)) => Ok(AsOf::Time(time)),
         _ => Err(Failure::Usage(format!("--as-of {text}: neither entries nor a time")).help(
-            "give CIDs of entries (`motet item history` shows them), seconds since 1970, or a date such as 2024-03-01",
+            "give CIDs of entries (`motet item history` shows them), seconds since 1970, or a date such as \
+             2024-03-01",
         )),
     }
 }

@@ -26,7 +26,10 @@ pub enum PathError {
     #[error("`{0}`: a backslash stands before a dot or a backslash only")]
     Escape(String),
     /// A name that is Motet's own.
-    #[error("`{0}` can't be a property: what begins with {prefix} is the database's own", prefix = crate::label::PREFIX)]
+    #[error(
+        "`{0}` can't be a property: what begins with {prefix} is the database's own",
+        prefix = crate::label::PREFIX
+    )]
     Reserved(String),
 }
 

@@ -273,7 +273,8 @@ proptest! {
             let reading = run.reading();
             let tree = run.item.state::<TreeState>().unwrap();
             // The replay that rules use, and that knows of parents only.
-            let replayed = motet_algebra_moves(moves(&reading).into_iter().map(|(child, parent, _)| (child, parent)));
+            let moved = moves(&reading).into_iter().map(|(child, parent, _)| (child, parent));
+            let replayed = motet_algebra_moves(moved);
             for number in 0..9_u8 {
                 let item = if number == 0 { ItemId::root(&party()) } else { ItemId([number; 32]) };
                 assert_eq!(tree.parent(item), replayed.get(&item).copied());
@@ -282,7 +283,8 @@ proptest! {
                     .filter(|(_, (parent, _))| *parent == item)
                     .map(|(child, (_, key))| (key, child)).collect();
                 children.sort();
-                assert!(tree.children(item).eq(children.iter().map(|(_, child)| *child)), "children in their order");
+                let children = children.iter().map(|(_, child)| *child);
+                assert!(tree.children(item).eq(children), "children in their order");
                 assert!(tree.below(item).iter().all(|below| tree.is_at_or_below(*below, item)));
             }
         });

@@ -84,7 +84,8 @@ pub enum Error {
     },
     /// An item that others hang under.
     #[error(
-        "item {item} has {children} items under it: say what becomes of them, to come under the root or to go along"
+        "item {item} has {children} items under it: say what becomes of them, to come under the root or to go \
+         along"
     )]
     HasChildren {
         /// The item.
@@ -97,7 +98,8 @@ pub enum Error {
     Indelible(String),
     /// A model that keeps what was said.
     #[error(
-        "what was said about item {item} can't be taken back: its model `{model}` keeps it, or is not known here"
+        "what was said about item {item} can't be taken back: its model `{model}` keeps it, or is not known \
+         here"
     )]
     CannotUndo {
         /// The item.

@@ -1,8 +1,9 @@
 //! The base relations that queries read (Q5), their control columns (Q6), and their net changes.
 //!
-//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items; `member`,
-//! `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
-//! themselves. The second is small but for `entry`, so it is made anew and compared where a view wants it.
+//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items;
+//! `member`, `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept
+//! incrementally by the items themselves. The second is small but for `entry`, so it is made anew and compared where a
+//! view wants it.
 //!
 //! Inside the facade a row of a base relation is as wide as it can be: with its CID, with the entry that states it, and
 //! beside it the item. A view reads it by the columns that its query names ([`Wanted`]), and then several rows may be

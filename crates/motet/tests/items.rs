@@ -317,7 +317,8 @@ fn a_log_keeps_every_line_once() {
     assert_eq!(value(&party, chat, "title"), Some("Lunch".into()), "a log has properties beside its lines");
     let query = r#"
         output said order by at.
-        said(at: K, text: T) :- element(list: $chat, item: L, order_key: K), attr(entity: L, attribute: "text", value: T)."#;
+        said(at: K, text: T) :-
+            element(list: $chat, item: L, order_key: K), attr(entity: L, attribute: "text", value: T)."#;
     let parameters = Parameters::from([("chat".to_owned(), Value::from(chat))]);
     let view = party.watch(query, &parameters).unwrap();
     let shown: Vec<&str> = view.shown("said").iter().map(|row| row[1].as_text().unwrap()).collect();
@@ -372,7 +373,8 @@ fn references_lead_both_ways_and_say_what_is_there() {
     party.set(task, "for", "somebody").unwrap();
     view.catch_up().unwrap();
     assert_eq!(view.rows("link").count(), 0);
-    let sugar = r#"output named. named(who: N) :- Task(id: T, see: S), item(id: S), attr(entity: S, attribute: "name", value: N)."#;
+    let sugar = r#"output named.
+        named(who: N) :- Task(id: T, see: S), item(id: S), attr(entity: S, attribute: "name", value: N)."#;
     assert!(party.watch(sugar, &Parameters::new()).is_ok(), "a reference joins with the item it points at");
 }
 

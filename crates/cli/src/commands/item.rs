@@ -20,13 +20,7 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
     match command {
         ItemCommand::New { model, kind, parent, set } => {
             let parent = parent.map(|parent| item(&parent)).transpose()?;
-            let mut transaction = party.transaction();
-            let new = transaction.create_item(&model, kind.as_deref(), parent)?;
-            for (name, value) in properties(&set)? {
-                transaction.set(new, name, value);
-            }
-            transaction.commit()?;
-            print_id(global, new)
+            print_id(global, new(&party, &model, kind.as_deref(), parent, &set)?)
         }
         ItemCommand::Set { item: of, set } => {
             let set = properties(&set)?;
@@ -76,25 +70,38 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
             print_id(global, moved)
         }
         ItemCommand::Delete { item: of, children } => {
-            let deleted = item(&of)?;
-            party.delete_item(deleted, children.into()).map_err(|error| with_children(error.into()))?;
-            print_id(global, deleted)
+            let gone = item(&of)?;
+            told(global, gone, party.delete_item(gone, children.into()))
         }
         ItemCommand::Restore { item: of, along } => {
-            let restored = item(&of)?;
-            party.restore_item(restored, along)?;
-            print_id(global, restored)
+            let back = item(&of)?;
+            told(global, back, party.restore_item(back, along))
         }
         ItemCommand::Purge { item: of, children } => {
-            let purged = item(&of)?;
-            party.purge_item(purged, children.into()).map_err(|error| with_children(error.into()))?;
-            print_id(global, purged)
+            let gone = item(&of)?;
+            told(global, gone, party.purge_item(gone, children.into()))
         }
         ItemCommand::History { item: of } => show::history(global, &party, item(&of)?),
         ItemCommand::Undo { item: of } => took_back(global, party.undo(item(&of)?)?, "taken back"),
         ItemCommand::Redo { item: of } => took_back(global, party.redo(item(&of)?)?, "said again"),
         ItemCommand::Remodel { item: of, model } => print_id(global, party.remodel_item(item(&of)?, &model)?),
     }
+}
+
+fn new(
+    party: &Party,
+    model: &str,
+    kind: Option<&str>,
+    parent: Option<ItemId>,
+    set: &[String],
+) -> Result<ItemId, Failure> {
+    let mut transaction = party.transaction();
+    let new = transaction.create_item(model, kind, parent)?;
+    for (name, value) in properties(set)? {
+        transaction.set(new, name, value);
+    }
+    transaction.commit()?;
+    Ok(new)
 }
 
 fn change(
@@ -156,8 +163,15 @@ fn place(party: &Party, stand: &StandArgs) -> Result<Stand, Failure> {
     })
 }
 
-fn with_children(failure: Failure) -> Failure {
-    failure.help("--children orphan|along says what becomes of items under it")
+/// Prints the item that a change of the tree was about.
+fn told<T>(global: &Global, item: ItemId, changed: Result<T, motet::Error>) -> Result<(), Failure> {
+    match changed {
+        Ok(_) => print_id(global, item),
+        Err(error @ motet::Error::HasChildren { .. }) => {
+            Err(Failure::from(error).help("--children orphan|along says what becomes of items under it"))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A line of one value, or of several with names.
