@@ -169,9 +169,8 @@ impl PartyState {
                 }
             }
         }
-        let mut folded = Folded::default();
         if counted.is_empty() {
-            return folded;
+            return Vec::new();
         }
         self.recount_all();
         for (position, _) in linked {

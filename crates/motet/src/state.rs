@@ -23,7 +23,7 @@ use crate::outline;
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
-use crate::tables::{self, ENTRIES, PARTS, PENDING, REFUSED};
+use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED};
 
 /// How many entries of one feed may wait (H13).
 const PENDING_QUOTA: usize = 1_000_000;
