@@ -113,11 +113,7 @@ impl Pending {
     ///
     /// # Panics
     /// If nothing is missing.
-    pub fn wait(
-        &mut self,
-        waiter: Waiter,
-        missing: impl IntoIterator<Item = Cid>,
-    ) -> Result<(), QuotaError> {
+    pub fn wait(&mut self, waiter: Waiter, missing: impl IntoIterator<Item = Cid>) -> Result<(), QuotaError> {
         let missing: BTreeSet<Cid> = missing.into_iter().collect();
         assert!(!missing.is_empty(), "an entry that waits for nothing does not wait");
         let id = waiter.id;

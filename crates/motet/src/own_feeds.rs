@@ -181,7 +181,11 @@ impl PartyState {
     }
 
     /// Whether entries of a feed of this device's arrive that were not written here: it has a clone.
-    pub(crate) fn is_cloned<'a>(&self, feed: &[u8], arrivals: impl Iterator<Item = (&'a PublicKey, Cid)>) -> bool {
+    pub(crate) fn is_cloned<'a>(
+        &self,
+        feed: &[u8],
+        arrivals: impl Iterator<Item = (&'a PublicKey, Cid)>,
+    ) -> bool {
         let mut strange = arrivals.filter(|(of, _)| of.as_bytes().as_slice() == feed).map(|(_, id)| id);
         strange.any(|id| !self.graph.contains(&id) && !self.pending.contains(&id))
     }

@@ -50,8 +50,7 @@ impl Replica for Database {
     }
 
     fn contains(&self, party: &PublicKey, id: &Cid) -> bool {
-        self.party(party)
-            .is_ok_and(|party| party.with(|state| state.has(id)))
+        self.party(party).is_ok_and(|party| party.with(|state| state.has(id)))
     }
 
     fn wanted(&self, party: &PublicKey) -> Vec<Cid> {
@@ -93,7 +92,8 @@ impl Database {
         let Some(position) = handle.with(|state| state.graph.position(id)) else {
             let waiting = pipeline::load_waiting(store, party, id)?;
             let waiting = waiting.map(|it| Bundle { entry: it.entry.encode(), parts: it.parts });
-            return waiting.map_or_else(|| handle.with(|state| state.load_held(store, id)), |it| Ok(Some(it)));
+            return waiting
+                .map_or_else(|| handle.with(|state| state.load_held(store, id)), |it| Ok(Some(it)));
         };
         let bytes = store
             .get(ENTRIES, &position_key(party, &position))?

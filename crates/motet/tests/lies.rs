@@ -363,11 +363,16 @@ fn an_entry_of_a_later_version_is_read_by_who_knows_it() {
     (draft.seq, draft.causes, draft.depth) = (2, vec![first.id()], first.header().depth + 1);
     let second = stage.sign(draft);
     stage.deliver(second.encode(), more).unwrap();
-    let forged = wire(&header_of(&first), SecretKey::from_bytes([9; 32]).sign(Domain::Entry, b"x").as_bytes());
+    let forged =
+        wire(&header_of(&first), SecretKey::from_bytes([9; 32]).sign(Domain::Entry, b"x").as_bytes());
     let mut batch = motet_store::Batch::new();
     for (key, entry) in [(first.id(), first.encode()), (Cid::of(Codec::Raw, b"another"), forged)] {
         let row = [wire(&entry, &parts[0])].concat(); // an entry and one part: two length-delimited fields as well
-        batch.put(motet_store::Table("held"), [stage.party.as_bytes().as_slice(), key.as_bytes()].concat(), row);
+        batch.put(
+            motet_store::Table("held"),
+            [stage.party.as_bytes().as_slice(), key.as_bytes()].concat(),
+            row,
+        );
     }
     stage.ada.store.commit(batch).unwrap();
     stage.ada.reopen();
@@ -434,7 +439,10 @@ fn a_peer_may_send_only_so_much_that_waits() {
     };
     let turned_away = (0..200).find_map(|number| Some((number, send(mallory, number).err()?)));
     let (number, why) = turned_away.unwrap();
-    assert!(number == 128 && why.contains(&mallory.to_string()) && why.contains("for now"), "{number}: {why}");
+    assert!(
+        number == 128 && why.contains(&mallory.to_string()) && why.contains("for now"),
+        "{number}: {why}"
+    );
     send(ben, number).unwrap();
     stage.goes_on();
 }

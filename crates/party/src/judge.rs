@@ -305,7 +305,10 @@ impl<'a> Judge<'a> {
             Statement::Feed { stint, member, feed, kind, .. } => {
                 need_own(standing, number, *member)?;
                 self.need_open(number, *stint)?;
-                self.need_open(number, self.statement(*stint).rests_on().expect("a device rests on a stint"))?;
+                self.need_open(
+                    number,
+                    self.statement(*stint).rests_on().expect("a device rests on a stint"),
+                )?;
                 self.need_new(number, *feed)?;
                 self.need_writer(number, *stint, *kind)
             }

@@ -122,10 +122,13 @@ impl Authority {
     /// if there are several), and revocations that did not know of it.
     fn spenders(&self, redemption: Place, graph: &Graph) -> Vec<usize> {
         let Some(invitation) = self.statement(redemption).redeems() else { return Vec::new() };
-        let earlier = self.redemptions(invitation).iter().filter(|other| self.rank(**other) < self.rank(redemption));
+        let earlier =
+            self.redemptions(invitation).iter().filter(|other| self.rank(**other) < self.rank(redemption));
         let earlier = earlier.filter_map(|other| self.act_at(*other));
         let revocations = self.revocations(invitation).iter().copied();
-        earlier.chain(revocations.filter(|act| !self.is_after(self.act(*act).place, redemption, graph))).collect()
+        earlier
+            .chain(revocations.filter(|act| !self.is_after(self.act(*act).place, redemption, graph)))
+            .collect()
     }
 
     /// The redemptions for which an act leaves nothing.

@@ -17,7 +17,8 @@ use crate::output;
 pub(crate) fn members(global: &Global, party: &Party, out: &mut dyn Write) -> Result<(), Failure> {
     let devices = party.devices();
     let row = |stint: Stint| {
-        let own = |device: &&Device| device.member == stint.member && device.until.is_none() && device.counted;
+        let own =
+            |device: &&Device| device.member == stint.member && device.until.is_none() && device.counted;
         let count = if stint.until.is_none() { devices.values().filter(own).count() } else { 0 };
         let until = match (stint.counted, stint.until) {
             (false, _) => "does not count".to_owned(),

@@ -182,7 +182,7 @@ fn told<T>(global: &Global, item: ItemId, changed: Result<T, motet::Error>) -> R
 fn say(global: &Global, party: &Party, log: ItemId, words: &[String]) -> Result<(), Failure> {
     let line: Vec<(Attribute, Value)> = match words {
         [only] if !only.contains('=') => {
-            let value = motet_logic::parse_value(only).unwrap_or_else(|_| only.as_str().into());
+            let value = context::literal(only);
             vec![(Log::LINE.into(), value)]
         }
         _ => context::assignments(words)?.into_iter().map(|(name, value)| (name.into(), value)).collect(),
@@ -217,8 +217,7 @@ fn took_back(global: &Global, undone: Option<Undone>, what: &str) -> Result<(), 
 
 fn rescue(global: &Global, rescue: &motet::Rescue) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let fields =
-        [("entries", rescue.entries.to_string().into()), ("facts", rescue.facts.to_string().into())];
+    let fields = [("entries", rescue.entries.to_string().into()), ("facts", rescue.facts.to_string().into())];
     output::print_fields(&mut out, global.format, &fields)?;
     if global.format == Format::Table {
         for (old, new) in &rescue.items {
