@@ -640,7 +640,7 @@ fn race(seed: u64) {
     ada.party(&party).set(root, "title", "before").unwrap();
     let code = ada.party(&party).invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
     let copy = Peer {
-        store: copy_of(&*ada.store),
+        store: common::copy_of(&*ada.store),
         world: Arc::new(Remembering::new(200 + seed)),
         database: ada.database.clone(),
     };
@@ -705,33 +705,6 @@ fn not_allowed_or_uncounted(party: &Party, root: ItemId) {
     let before = party.item(root, motet::item::Item::state_hash).unwrap();
     let _ = party.set(root, "title", "again");
     assert_eq!(party.item(root, motet::item::Item::state_hash).unwrap(), before);
-}
-
-/// Every row of every table, in a store of its own.
-fn copy_of(store: &dyn motet_store::Store) -> Arc<dyn motet_store::Store> {
-    let tables = [
-        "profile",
-        "entries",
-        "pending",
-        "held",
-        "refused",
-        "parts",
-        "item_parts",
-        "invitations",
-        "authors",
-        "keys",
-    ];
-    let mut batch = motet_store::Batch::new();
-    for table in tables.map(motet_store::Table) {
-        let mut put = |key: &[u8], value: &[u8]| {
-            batch.put(table, key, value);
-            std::ops::ControlFlow::Continue(())
-        };
-        store.scan(table, motet_store::ScanRange::all(), &mut put).unwrap();
-    }
-    let copy = motet_store::MemoryStore::new();
-    motet_store::Store::commit(&copy, batch).unwrap();
-    Arc::new(copy)
 }
 
 /// Handles stay good, and clones of a database are the same database.
