@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use motet_algebra::{Budget, Changes, Clocked, Naive, Program, RelationName, Row, Runtime};
 use motet_fact::Value;
 use motet_logic::{Catalog, Source, compile};
+use proptest::collection::btree_set;
 use proptest::prelude::*;
 
 /// Programs over the stored ints `put` and the events `go`.
 const PROGRAMS: [&str; 4] = [
     "output seen. seen(n: N) :- put(n: N). seen(n: N)@next :- seen(n: N).",
-    "output left. left(n: N)@next :- go(n: N). left(n: N)@next :- left(n: N), M := min X : left(n: X), N > M.",
+    "output left.
+     left(n: N)@next :- go(n: N). left(n: N)@next :- left(n: N), M := min X : left(n: X), N > M.",
     "output on. on(n: N)@next :- on(n: N), !go(n: N). on(n: N)@next :- !on(n: N), go(n: N).",
     "output far. output near.
      near(n: N)@next :- go(n: N), !put(n: N). near(n: N)@next :- near(n: N), put(n: N).
@@ -52,7 +54,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
     fn what_was_carried_is_carried_on(
-        epochs in prop::collection::vec((prop::collection::btree_set(0..4_i64, 0..4), prop::collection::btree_set(0..4_i64, 0..3)), 2..9),
+        epochs in prop::collection::vec((btree_set(0..4_i64, 0..4), btree_set(0..4_i64, 0..3)), 2..9),
         cut in 1..8_usize,
     ) {
         for text in PROGRAMS {
@@ -60,7 +62,8 @@ proptest! {
             let (mut given, mut contents, mut stored) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
             let mut second: Option<Clocked<Naive>> = None;
             for (number, (put, go)) in epochs.iter().enumerate() {
-                let inputs = Changes::from([("put".into(), difference(&stored, put)), ("go".into(), rows(go))]);
+                let changed = difference(&stored, put);
+                let inputs = Changes::from([("put".into(), changed), ("go".into(), rows(go))]);
                 let due = first.due();
                 let said = first.step(&inputs, Budget::default()).unwrap();
                 if let Some(second) = &mut second {

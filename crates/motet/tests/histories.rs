@@ -43,7 +43,8 @@ const QUERIES: [&str; 10] = [
     r#"output latest.
        latest(e: E, c: C) :- C := fact(entity: E), !cause(parent: C)."#,
     r#"output who. output owns. output stands.
-       who(id: M, name: N, role: R, since: S, until: U) :- member(id: M, role: R, name: N, since: S, until: U).
+       who(id: M, name: N, role: R, since: S, until: U) :-
+           member(id: M, role: R, name: N, since: S, until: U).
        owns(d: D, m: M) :- device(id: D, member: M).
        stands(c: C, d: D) :- entry(cid: C, depth: D, counted: true)."#,
     r#"output tallest. output gone.

@@ -367,7 +367,8 @@ fn an_entry_of_a_later_version_is_read_by_who_knows_it() {
         wire(&header_of(&first), SecretKey::from_bytes([9; 32]).sign(Domain::Entry, b"x").as_bytes());
     let mut batch = motet_store::Batch::new();
     for (key, entry) in [(first.id(), first.encode()), (Cid::of(Codec::Raw, b"another"), forged)] {
-        let row = [wire(&entry, &parts[0])].concat(); // an entry and one part: two length-delimited fields as well
+        // An entry and one part: two length-delimited fields as well.
+        let row = [wire(&entry, &parts[0])].concat();
         batch.put(
             motet_store::Table("held"),
             [stage.party.as_bytes().as_slice(), key.as_bytes()].concat(),

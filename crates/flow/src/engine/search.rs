@@ -216,8 +216,8 @@ impl<S: Sink> Search<'_, S> {
         stopped
     }
 
-    /// Whether no other row of a step would give a derivation of a lower level, where one row is enough otherwise: a row
-    /// that loses a derivation must be told of the lowest.
+    /// Whether no other row of a step would give a derivation of a lower level, where one row is enough otherwise: a
+    /// row that loses a derivation must be told of the lowest.
     #[inline]
     fn is_least(&self, graded: bool, before: Level) -> bool {
         !graded || self.level == before
