@@ -85,9 +85,7 @@ pub(crate) fn open_party(global: &Global) -> Result<Party, Failure> {
 /// The role that a word names.
 pub(crate) fn role(word: &str) -> Result<Role, Failure> {
     let known = [Role::Reader, Role::Writer, Role::Admin].into_iter().find(|known| known.name() == word);
-    known.ok_or_else(|| {
-        Failure::Usage(format!("no role is called `{word}`")).help("reader, writer or admin")
-    })
+    known.ok_or_else(|| Failure::Usage(format!("no role is called `{word}`")).help("reader, writer or admin"))
 }
 
 /// Asks whether something is to be done that is hard to undo.
@@ -135,6 +133,11 @@ pub(crate) fn bare(id: &ItemId) -> String {
     data_encoding::HEXLOWER.encode(&id.0)
 }
 
+/// Reads a literal; what is none is text as it stands.
+pub(crate) fn literal(text: &str) -> motet::fact::Value {
+    motet_logic::parse_value(text).unwrap_or_else(|_| text.into())
+}
+
 /// Reads `NAME=LITERAL`s; a value that is no literal is text as it stands.
 pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::Value)>, Failure> {
     given
@@ -144,8 +147,7 @@ pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::
                 Failure::Usage(format!("`{pair}` is not NAME=VALUE"))
                     .help("for example title=\"Milk\" or done=true")
             })?;
-            let value = motet_logic::parse_value(value).unwrap_or_else(|_| value.into());
-            Ok((name.to_owned(), value))
+            Ok((name.to_owned(), literal(value)))
         })
         .collect()
 }

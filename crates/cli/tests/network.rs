@@ -130,7 +130,11 @@ fn a_member_is_removed_while_it_writes_comes_back_and_rescues_what_it_wrote() {
     };
     let titles = |directory: &Path| {
         let query = r#"output t. t(is: T) :- attr(attribute: "title", value: T)."#;
-        good(directory, &["query", query, "--format", "csv"]).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        good(directory, &["query", query, "--format", "csv"])
+            .lines()
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
 
     // Nobody is asked in a test; and a reader may not remove, nor a stranger be removed.
@@ -144,7 +148,10 @@ fn a_member_is_removed_while_it_writes_comes_back_and_rescues_what_it_wrote() {
     sync();
     assert!(titles(ada).is_empty());
     let told = good(ben, &["status"]);
-    assert!(told.contains("do not count") && told.contains("removed") && told.contains("item rescue"), "{told}");
+    assert!(
+        told.contains("do not count") && told.contains("removed") && told.contains("item rescue"),
+        "{told}"
+    );
     assert!(bad(ben, &["item", "rescue"]).contains("ended your membership"));
 
     good(ada, &["party", "readmit", "Ben"]);

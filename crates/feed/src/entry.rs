@@ -254,8 +254,12 @@ fn verify_unknown(bytes: &[u8], id: Cid) -> Result<(), EntryError> {
     let feed = PublicKey::from_bytes(&header.feed).map_err(|_| fault("its feed is not a key"))?;
     let signature =
         Signature::from_bytes(&signed.signature).map_err(|_| fault("the signature is not 64 bytes"))?;
-    feed.verify(Domain::Entry, &signed.header, &signature)
-        .map_err(|source| EntryError::Signature { id, feed, seq: header.seq, source })
+    feed.verify(Domain::Entry, &signed.header, &signature).map_err(|source| EntryError::Signature {
+        id,
+        feed,
+        seq: header.seq,
+        source,
+    })
 }
 
 fn malformed(error: prost::DecodeError) -> EntryError {

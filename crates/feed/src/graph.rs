@@ -272,7 +272,8 @@ impl Graph {
             numbers.iter().flat_map(|&number| self.frontiers.get(number)).copied().collect();
         if numbers.len() > 1 {
             let id = |node: &u32| &self.node(*node).id;
-            let passed = |head: &u32| heads.iter().any(|later| later != head && self.reaches(id(later), id(head)));
+            let passed =
+                |head: &u32| heads.iter().any(|later| later != head && self.reaches(id(later), id(head)));
             let passed: BTreeSet<u32> = heads.iter().copied().filter(|head| passed(head)).collect();
             heads.retain(|head| !passed.contains(head));
         }

@@ -24,7 +24,8 @@ pub enum QuotaError {
     },
     /// From one peer.
     #[error(
-        "{waiting} entries from device {peer} wait for others, {bytes} bytes; entry {id} was turned away for now"
+        "{waiting} entries from device {peer} wait for others, {bytes} bytes; entry {id} was turned away \
+         for now"
     )]
     Peer {
         /// The peer's device.
@@ -113,11 +114,7 @@ impl Pending {
     ///
     /// # Panics
     /// If nothing is missing.
-    pub fn wait(
-        &mut self,
-        waiter: Waiter,
-        missing: impl IntoIterator<Item = Cid>,
-    ) -> Result<(), QuotaError> {
+    pub fn wait(&mut self, waiter: Waiter, missing: impl IntoIterator<Item = Cid>) -> Result<(), QuotaError> {
         let missing: BTreeSet<Cid> = missing.into_iter().collect();
         assert!(!missing.is_empty(), "an entry that waits for nothing does not wait");
         let id = waiter.id;

@@ -19,8 +19,7 @@ enum Act {
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let missing = prop::collection::btree_set(0_u8..8, 1..4);
     let wait = (8_u8..20, 0_usize..3, prop::option::of(0_usize..2), 0_u64..50, missing);
-    let wait =
-        wait.prop_map(|(id, feed, peer, bytes, missing)| Act::Wait { id, feed, peer, bytes, missing });
+    let wait = wait.prop_map(|(id, feed, peer, bytes, missing)| Act::Wait { id, feed, peer, bytes, missing });
     let act = prop_oneof![
         4 => wait,
         2 => (0_u8..20).prop_map(Act::Arrive),

@@ -32,6 +32,7 @@
 //! | [`deletion`], `remodel` | items go, come back, and go on under other models |
 //! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
 //! | [`links`] | references between items, and what is at their ends |
+//! | [`text`](mod@text), [`list`] | texts and lists: reading and changing them |
 //! | [`pipeline`] | the one way in |
 //! | `counted`, [`withdrawal`] | what is folded as counted, and retracting much little by little |
 //! | `held` | entries from later versions |
@@ -66,6 +67,7 @@ pub mod history;
 mod journal;
 pub mod kept;
 pub mod links;
+pub mod list;
 pub mod losses;
 pub mod materialise;
 pub mod membership;
@@ -85,6 +87,7 @@ pub mod runtime_kind;
 pub mod selection;
 mod state;
 mod tables;
+pub mod text;
 pub mod transaction;
 pub mod verify;
 pub mod view;
@@ -106,6 +109,7 @@ pub use error::Error;
 pub use history::{Revision, Undone};
 pub use kept::KeptView;
 pub use links::{Link, Standing};
+pub use list::List;
 pub use losses::OwnLoss;
 pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
@@ -116,6 +120,7 @@ pub use query::Query;
 pub use rescue::Rescue;
 pub use runtime_kind::RuntimeKind;
 pub use selection::{Completeness, Deleted, Selected, Selection, Update};
+pub use text::Text;
 pub use transaction::{Receipt, Stand, Transaction};
 pub use verify::Verification;
 pub use view::View;

@@ -97,7 +97,8 @@ impl Party {
     fn own_invitation(&self, id: &InvitationId) -> Option<motet_party::Invitation> {
         let device = self.database().profile().device;
         self.with(|state| {
-            let own = |it: &motet_party::Invitation| state.authority.device_of_feed(&it.issuer) == Some(device);
+            let own =
+                |it: &motet_party::Invitation| state.authority.device_of_feed(&it.issuer) == Some(device);
             state.authority.invitations_of(id).into_iter().find(own)
         })
     }

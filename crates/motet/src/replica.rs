@@ -40,7 +40,8 @@ impl Replica for Database {
                     }
                 }
             }
-            // Of a feed that is closed nobody needs what no counted entry cites (H5). Of control entries all are needed.
+            // Of a feed that is closed nobody needs what no counted entry cites (H5). Of control entries all are
+            // needed.
             heads.data.extend(closed.iter().flat_map(|feed| state.told_heads(feed)));
         });
         heads.control.sort_unstable();
@@ -50,8 +51,7 @@ impl Replica for Database {
     }
 
     fn contains(&self, party: &PublicKey, id: &Cid) -> bool {
-        self.party(party)
-            .is_ok_and(|party| party.with(|state| state.has(id)))
+        self.party(party).is_ok_and(|party| party.with(|state| state.has(id)))
     }
 
     fn wanted(&self, party: &PublicKey) -> Vec<Cid> {
@@ -93,7 +93,8 @@ impl Database {
         let Some(position) = handle.with(|state| state.graph.position(id)) else {
             let waiting = pipeline::load_waiting(store, party, id)?;
             let waiting = waiting.map(|it| Bundle { entry: it.entry.encode(), parts: it.parts });
-            return waiting.map_or_else(|| handle.with(|state| state.load_held(store, id)), |it| Ok(Some(it)));
+            return waiting
+                .map_or_else(|| handle.with(|state| state.load_held(store, id)), |it| Ok(Some(it)));
         };
         let bytes = store
             .get(ENTRIES, &position_key(party, &position))?

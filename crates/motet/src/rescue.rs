@@ -139,7 +139,8 @@ impl Party {
 
     fn load_withdrawn(&self, position: Position) -> Result<Withdrawn, Error> {
         let store = self.database().store();
-        let unreadable = |why: &dyn std::fmt::Display| Error::unreadable(format!("entry {}", position.id), why);
+        let unreadable =
+            |why: &dyn std::fmt::Display| Error::unreadable(format!("entry {}", position.id), why);
         let bytes = store.get(ENTRIES, &position_key(&self.key(), &position))?;
         let entry = Entry::decode_stored(&bytes.ok_or_else(|| unreadable(&"it is missing"))?);
         let entry = entry.map_err(|error| unreadable(&error))?;

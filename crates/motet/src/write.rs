@@ -9,9 +9,7 @@ use motet_fact::{Attribute, Cid, PublicKey, SecretKey, Value};
 use motet_feed::entry::{MAX_CAUSES, MAX_PARTS};
 use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, MAX_PART_BYTES, PartRef, Tag};
 use motet_item::{ItemId, split};
-use motet_party::{
-    ControlBody, Credential, CredentialId, Founding, Genesis, certify_device, encode_body,
-};
+use motet_party::{ControlBody, Credential, CredentialId, Founding, Genesis, certify_device, encode_body};
 use motet_store::Batch;
 
 use crate::database::put_record;
@@ -152,6 +150,10 @@ impl Party {
                 let Some((feed, transaction)) = prepared.next_if(|(_, next)| !next.needs_merge(state)) else {
                     return prepared.peek().map(|(feed, _)| merge(state, &keys[feed])).transpose();
                 };
+                if transaction.edits_sequences() && matches!(transaction.after, After::These(_)) {
+                    let why = "what it does to texts and lists comes after all that is known here".to_owned();
+                    return Err(Error::NotAllowed { party: state.party, why });
+                }
                 let written_at = transaction.written_at.unwrap_or(now);
                 let bodies = drafts.facts(state, store, &feed, &transaction.steps)?;
                 let parts = parts_of(written_at, &bodies)?;
@@ -292,7 +294,8 @@ const _: () = assert!(2 * MAX_HEADS < MAX_CAUSES, "all heads of both kinds fit a
 impl Transaction {
     /// Whether there are more heads than one entry may cite, so that some must be joined first.
     fn needs_merge(&self, state: &PartyState) -> bool {
-        matches!(self.after, After::Heads | After::HeadsAnd(_)) && state.graph.heads().nth(MAX_HEADS).is_some()
+        matches!(self.after, After::Heads | After::HeadsAnd(_))
+            && state.graph.heads().nth(MAX_HEADS).is_some()
     }
 }
 

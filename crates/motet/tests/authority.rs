@@ -154,7 +154,10 @@ fn an_offline_member_is_removed_while_it_writes() {
         assert_eq!(said(&views[peer]), ["after", "seen", "unseen one", "unseen two"]);
     }
     let status = home.party(1).status();
-    assert_eq!(status.own_uncounted.iter().map(|loss| (loss.entries, loss.rescued)).collect::<Vec<_>>(), [(0, 2)]);
+    assert_eq!(
+        status.own_uncounted.iter().map(|loss| (loss.entries, loss.rescued)).collect::<Vec<_>>(),
+        [(0, 2)]
+    );
     home.agree(&[0, 1, 2]);
 }
 
@@ -201,7 +204,10 @@ fn a_role_that_changes_is_a_new_stint_with_feeds_of_its_own() {
     home.say(2, "no longer a reader");
     home.meet();
     assert_eq!(home.properties(0), ["as admin", "as writer", "more", "no longer a reader"]);
-    assert!(!home.properties(1).contains(&"too late".to_owned()), "{late} was not seen by who changed the role");
+    assert!(
+        !home.properties(1).contains(&"too late".to_owned()),
+        "{late} was not seen by who changed the role"
+    );
     home.party(1).rescue(None).unwrap();
     // A new admin acts as one; and an admin may step down.
     home.party(1).set_role(&home.identity(2), Role::Reader).unwrap();
@@ -213,7 +219,10 @@ fn a_role_that_changes_is_a_new_stint_with_feeds_of_its_own() {
     home.meet();
     let stints = home.party(0).stints();
     let bens: Vec<_> = stints.iter().filter(|stint| stint.member == home.identity(1)).collect();
-    assert_eq!(bens.iter().map(|stint| stint.role).collect::<Vec<_>>(), [Role::Writer, Role::Admin, Role::Writer]);
+    assert_eq!(
+        bens.iter().map(|stint| stint.role).collect::<Vec<_>>(),
+        [Role::Writer, Role::Admin, Role::Writer]
+    );
     assert_eq!(bens.iter().filter(|stint| stint.until.is_none()).count(), 1);
     assert!(home.properties(2).contains(&"too late".to_owned()));
     home.agree(&[0, 1, 2]);
@@ -306,7 +315,11 @@ fn a_fork_that_is_proven_is_closed_and_its_owner_goes_on() {
     let proof = home.party(2).publish_fork_proof(&feed).unwrap();
     assert!(not_allowed(home.party(2).publish_fork_proof(&feed)).contains("closed"));
     home.meet();
-    assert_eq!(home.properties(0), ["before", "here", "there"], "both branches count as far as they were known");
+    assert_eq!(
+        home.properties(0),
+        ["before", "here", "there"],
+        "both branches count as far as they were known"
+    );
     assert_eq!(home.party(0).feeds()[&feed].until, Some(proof));
     let next = home.party(1).set(home.root, "after", 1).unwrap().feed;
     assert_ne!(next, feed);

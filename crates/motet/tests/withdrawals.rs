@@ -128,9 +128,8 @@ fn to_a_kept_view_a_withdrawal_is_one_epoch() {
         party.remove_member(&ben.database.profile().identity, &Cut::Nothing).unwrap();
         assert!(party.status().withdrawing.is_none());
         assert_eq!(party.kept_views().unwrap()[0].behind, 1);
-        let mut view = view.unwrap_or_else(|| {
-            party.open_view("count", RuntimeKind::Native, Budget::default()).unwrap()
-        });
+        let mut view =
+            view.unwrap_or_else(|| party.open_view("count", RuntimeKind::Native, Budget::default()).unwrap());
         assert_eq!(view.rows("n").next().unwrap()[0].as_int(), Some(1_200), "it holds what it held");
         assert_eq!(count(&mut view), 0);
         assert_eq!(view.epoch(), before + 1);
@@ -165,9 +164,11 @@ fn a_crash_in_the_middle_of_a_withdrawal_loses_nothing() {
         }
         view.catch_up().unwrap();
         drop((view, party, ada));
-        let store = DiskStore::open_on(Arc::new(MemoryMedium::new(medium.after_crash(nth))), OPTIONS).unwrap();
+        let store =
+            DiskStore::open_on(Arc::new(MemoryMedium::new(medium.after_crash(nth))), OPTIONS).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
-        let ada = Database::open_on(store.clone(), seal_key(), Arc::new(Remembering::new(nth + 9000))).unwrap();
+        let ada =
+            Database::open_on(store.clone(), seal_key(), Arc::new(Remembering::new(nth + 9000))).unwrap();
         let party = ada.party(&key).unwrap();
         let gone = party.members()[&ben.database.profile().identity].until.is_some();
         assert!(gone || outcome.is_err(), "write {nth}: what was acknowledged is there");

@@ -13,12 +13,7 @@ impl Host for Database {
         Database::device_key(self).clone()
     }
 
-    fn deliver(
-        &self,
-        from: &PublicKey,
-        party: &PublicKey,
-        bundles: Vec<Bundle>,
-    ) -> Vec<Result<(), String>> {
+    fn deliver(&self, from: &PublicKey, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
         let count = bundles.len();
         self.deliver_from(Some(*from), party, bundles)
             .unwrap_or_else(|error| vec![Err(error.to_string()); count])

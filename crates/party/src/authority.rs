@@ -224,7 +224,9 @@ impl Authority {
     fn data_counts(&self, position: &Position, graph: &Graph) -> bool {
         let places = self.feed_places(&position.feed);
         let known = |place: &Place| places.len() == 1 || self.is_known(&position.id, *place, graph);
-        places.iter().any(|&place| self.is_counted(place) && known(&place) && self.is_left(place, position, graph))
+        places
+            .iter()
+            .any(|&place| self.is_counted(place) && known(&place) && self.is_left(place, position, graph))
     }
 
     /// Whether a statement is in the past of an entry.
@@ -314,7 +316,8 @@ impl Authority {
         if let Some(invitation) = statement.redeems() {
             let redemptions = self.redemptions[&invitation].clone();
             let contested = redemptions.len() > 1;
-            let new = redemptions.into_iter().filter(|place| contested && !self.act_numbers.contains_key(place));
+            let new =
+                redemptions.into_iter().filter(|place| contested && !self.act_numbers.contains_key(place));
             let new: Vec<Place> = new.collect();
             acts.extend(new.into_iter().map(|place| self.new_act(place)));
         } else if statement.cuts().is_some() || matches!(statement, Statement::Revocation { .. }) {
@@ -367,7 +370,9 @@ impl Authority {
         if threatens {
             let targets = |act: usize| &self.acts[act].targets;
             let effective = settle((0..self.acts.len()).collect(), &targets);
-            changed.extend((0..self.acts.len()).filter(|act| self.acts[*act].effective != effective.contains(act)));
+            changed.extend(
+                (0..self.acts.len()).filter(|act| self.acts[*act].effective != effective.contains(act)),
+            );
         } else {
             for &act in new {
                 let mut threats = self.threats(self.acts[act].place, graph);

@@ -54,8 +54,7 @@ impl BodyError {
 
 /// The bytes of a body.
 pub fn encode_body(body: &ControlBody) -> Vec<u8> {
-    let credential =
-        |credential| proto::Credential { credential: Some(wire::to_wire(credential)) };
+    let credential = |credential| proto::Credential { credential: Some(wire::to_wire(credential)) };
     proto::ControlBody {
         written_at: body.written_at,
         credentials: body.credentials.iter().map(credential).collect(),

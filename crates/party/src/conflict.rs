@@ -50,10 +50,7 @@ struct Visit {
 
 /// The strongly connected components, each before those upstream of it. (Tarjan's algorithm, with a stack of its own:
 /// a chain of removals may be long.)
-fn components<'a>(
-    acts: &[usize],
-    threatened_by: &impl Fn(usize) -> &'a BTreeSet<usize>,
-) -> Vec<Vec<usize>> {
+fn components<'a>(acts: &[usize], threatened_by: &impl Fn(usize) -> &'a BTreeSet<usize>) -> Vec<Vec<usize>> {
     let among: BTreeSet<usize> = acts.iter().copied().collect();
     let (mut visits, mut open, mut components) = (BTreeMap::<usize, Visit>::new(), Vec::new(), Vec::new());
     for &start in acts {

@@ -96,12 +96,13 @@ impl Authority {
 
     fn data_loss(&self, id: &Cid, graph: &Graph) -> (Vec<usize>, Option<Place>) {
         let Some(position) = graph.position(id) else { return (Vec::new(), None) };
-        let is_data = |place: &Place| {
-            matches!(self.statement(*place), Statement::Feed { kind: EntryKind::Data, .. })
-        };
-        let known = self.feed_places(&position.feed).iter().copied().filter(|place| {
-            is_data(place) && self.is_known(id, *place, graph)
-        });
+        let is_data =
+            |place: &Place| matches!(self.statement(*place), Statement::Feed { kind: EntryKind::Data, .. });
+        let known = self
+            .feed_places(&position.feed)
+            .iter()
+            .copied()
+            .filter(|place| is_data(place) && self.is_known(id, *place, graph));
         let admission = known.min_by_key(|place| self.rank(*place));
         let closers = admission.map(|place| self.closers(&self.author(place), graph)).unwrap_or_default();
         let cut = closers.into_iter().filter(|act| !self.leaves(*act, &position, graph));
@@ -109,7 +110,8 @@ impl Authority {
     }
 
     fn first_act(&self, acts: Vec<usize>) -> Option<Place> {
-        let places = acts.into_iter().map(|act| self.act(act)).filter(|act| act.effective).map(|act| act.place);
+        let places =
+            acts.into_iter().map(|act| self.act(act)).filter(|act| act.effective).map(|act| act.place);
         places.min_by_key(|place| self.rank(*place))
     }
 

@@ -130,7 +130,9 @@ pub enum Reason {
         feed: PublicKey,
     },
     /// A device that was removed, and is brought back by itself or by an admin.
-    #[error("credential {number} brings back a device that entry {by} removed; another device of its member may")]
+    #[error(
+        "credential {number} brings back a device that entry {by} removed; another device of its member may"
+    )]
     DeviceRemoved {
         /// Which credential, from 0.
         number: usize,

@@ -318,7 +318,8 @@ impl Authority {
     /// stranger.
     pub fn notices(&self, device: &PublicKey, graph: &Graph) -> Vec<Cid> {
         let mut notices = std::collections::BTreeSet::new();
-        for &place in self.devices.get(device).into_iter().flatten().filter(|place| self.is_counted(**place)) {
+        for &place in self.devices.get(device).into_iter().flatten().filter(|place| self.is_counted(**place))
+        {
             let subject = self.statement(place).begins();
             let removals = subject.map(|subject| self.endings(&subject)).unwrap_or_default().iter().copied();
             notices.extend(self.first_of(removals.clone()));

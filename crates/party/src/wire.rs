@@ -250,13 +250,21 @@ fn cuts(cuts: Vec<proto::Cut>) -> Result<Cuts, Fault> {
     let cuts = cuts.into_iter().map(read).collect::<Result<Vec<_>, Fault>>()?;
     let ascending = cuts.is_sorted_by(|(one, _), (next, _)| one < next);
     let cuts: Cuts = cuts.into_iter().collect();
-    if ascending && cuts.len() == count { Ok(cuts) } else { Err(Fault::Wrong("its cuts are not ascending by feed")) }
+    if ascending && cuts.len() == count {
+        Ok(cuts)
+    } else {
+        Err(Fault::Wrong("its cuts are not ascending by feed"))
+    }
 }
 
 fn ids(ids: &[Vec<u8>]) -> Result<BTreeSet<Cid>, Fault> {
     let ids = ids.iter().map(|id| cid(id)).collect::<Result<Vec<_>, Fault>>()?;
     let ascending = ids.is_sorted_by(|one, next| one < next);
-    if ascending { Ok(ids.into_iter().collect()) } else { Err(Fault::Wrong("the ids of a cut are not ascending")) }
+    if ascending {
+        Ok(ids.into_iter().collect())
+    } else {
+        Err(Fault::Wrong("the ids of a cut are not ascending"))
+    }
 }
 
 fn entry(bytes: &[u8]) -> Result<Entry, Fault> {

@@ -43,8 +43,10 @@ fn walk(before: &[Said], script: &[Said]) -> Verdicts {
     let mut nodes = vec![(0_u32, Replica::of(before))];
     while let Some((taken, replica)) = nodes.pop() {
         let is_taken = |number: usize| taken >> number & 1 == 1;
-        let there: Vec<&Said> =
-            before.iter().chain(script.iter().enumerate().filter(|(at, _)| is_taken(*at)).map(|(_, it)| it)).collect();
+        let there: Vec<&Said> = before
+            .iter()
+            .chain(script.iter().enumerate().filter(|(at, _)| is_taken(*at)).map(|(_, it)| it))
+            .collect();
         let (reading, hashes) = readings.entry(taken).or_insert_with(|| (read(&there), BTreeSet::new()));
         assert_eq!(said_by(&replica.authority, &replica.graph, &there), *reading, "of {there:#?}");
         hashes.insert(replica.authority.state_hash());
@@ -159,7 +161,8 @@ fn mutual_and_cyclic_removals_all_take_effect() {
 fn whoever_is_removed_strikes_back_in_vain() {
     use Cut::{Heads, Nothing};
     use Sight::{All, Blind};
-    let second = |admits: usize| (1, Act::Admit { person: admits, role: Role::Admin, invitation: None }, Blind);
+    let second =
+        |admits: usize| (1, Act::Admit { person: admits, role: Role::Admin, invitation: None }, Blind);
     let verdicts = six([
         (0, remove(1, Heads), All),
         second(3),
@@ -216,7 +219,8 @@ fn scripts() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Sight::All),
         1 => prop::collection::vec(any::<Index>(), 1..3).prop_map(Sight::Some),
     ];
-    let cut = prop_oneof![2 => Just(Cut::Heads), 1 => Just(Cut::Nothing), 1 => any::<Index>().prop_map(Cut::Somewhere)];
+    let somewhere = any::<Index>().prop_map(Cut::Somewhere);
+    let cut = prop_oneof![2 => Just(Cut::Heads), 1 => Just(Cut::Nothing), 1 => somewhere];
     let role = prop_oneof![2 => Just(Role::Admin), 1 => Just(Role::Writer)];
     let act = (0..5_usize, cut, role, 0..14_u8).prop_map(|(person, cut, role, kind)| match kind {
         0..=4 => Act::Remove { person, cut },
@@ -229,8 +233,13 @@ fn scripts() -> impl Strategy<Value = Vec<Step>> {
         _ => Act::Return { with_device: person % 2 == 0 },
     });
     let fork = prop::option::weighted(0.1, any::<Index>());
-    let step = (admin, act, sight, fork)
-        .prop_map(|(author, act, sight, fork)| Step { author, act, sight, fork, feed: None });
+    let step = (admin, act, sight, fork).prop_map(|(author, act, sight, fork)| Step {
+        author,
+        act,
+        sight,
+        fork,
+        feed: None,
+    });
     prop::collection::vec(step, 6)
 }
 

@@ -29,7 +29,12 @@ fn all_credentials() -> Vec<Credential> {
     all.push(removal(1, cuts.clone()));
     let subject = Subject::Device { member: identity(1), device: device(1) };
     all.push(Credential::Removal { subject, cuts: Cuts::new() });
-    all.push(Credential::RoleChange { member: identity(2), role: Role::Writer, name: "Béla".to_owned(), cuts });
+    all.push(Credential::RoleChange {
+        member: identity(2),
+        role: Role::Writer,
+        name: "Béla".to_owned(),
+        cuts,
+    });
     all.push(Credential::Revocation { invitation: CredentialId::here(9) });
     all.push(Credential::ForkProof(Box::new(ForkProof::of(one.entry, other.entry, last))));
     all
@@ -232,7 +237,11 @@ fn a_reader_is_given_no_data_feed() {
     let data_feeds = |role| {
         let is_data =
             |credential: &Credential| matches!(credential, Credential::Feed { kind: EntryKind::Data, .. });
-        answer().credentials(role, CredentialId::here(0)).iter().filter(|credential| is_data(credential)).count()
+        answer()
+            .credentials(role, CredentialId::here(0))
+            .iter()
+            .filter(|credential| is_data(credential))
+            .count()
     };
     assert_eq!([Role::Reader, Role::Writer, Role::Admin].map(data_feeds), [0, 1, 1]);
 }

@@ -236,12 +236,8 @@ fn a_feed_keeps_the_admission_it_began_under() {
         has_feed(CredentialId::here(1), 1, EntryKind::Control),
     ];
     let (second, result) = {
-        let said = say(
-            &control_key(0),
-            EntryKind::Control,
-            &[&genesis],
-            body(Some(genesis.named(2)), second),
-        );
+        let said =
+            say(&control_key(0), EntryKind::Control, &[&genesis], body(Some(genesis.named(2)), second));
         let result = world.take(&said);
         (said, result)
     };
@@ -261,10 +257,7 @@ fn only_admins_admit_and_invite() {
         (invites(0, Role::Reader), Some(Reason::NotAdmin { number: 0 })),
         (removal(0, Cuts::new()), Some(Reason::NotOwn { number: 0, member: identity(0) })),
         (has_device(admits.named(0), 1, device_3), None),
-        (
-            has_device(genesis.named(0), 0, device_3),
-            Some(Reason::NotOwn { number: 0, member: identity(0) }),
-        ),
+        (has_device(genesis.named(0), 0, device_3), Some(Reason::NotOwn { number: 0, member: identity(0) })),
     ] {
         let said = control(1, admits.named(2), &[&admits], vec![credential]);
         assert_eq!(world.take(&said).err(), expected);
@@ -285,10 +278,7 @@ fn a_credential_needs_what_it_names() {
     let here = CredentialId::here;
     let unfounded = |number, named, what| Reason::Unfounded { number, named, what };
     for (credentials, expected) in [
-        (
-            vec![has_device(here(0), 1, device(1))],
-            unfounded(0, here(0), "stint of that member"),
-        ),
+        (vec![has_device(here(0), 1, device(1))], unfounded(0, here(0), "stint of that member")),
         (
             vec![has_device(genesis.named(0), 1, device(1))],
             unfounded(0, genesis.named(0), "stint of that member"),
@@ -298,17 +288,15 @@ fn a_credential_needs_what_it_names() {
             unfounded(1, here(0), "stint of that device"),
         ),
         (
-            vec![member(1, Role::Reader, None), has_device(here(0), 1, device(1)), has_feed(here(1), 1, EntryKind::Data)],
+            vec![
+                member(1, Role::Reader, None),
+                has_device(here(0), 1, device(1)),
+                has_feed(here(1), 1, EntryKind::Data),
+            ],
             Reason::ReaderWrites { number: 2, member: identity(1) },
         ),
-        (
-            vec![member(1, Role::Reader, Some(genesis.named(1)))],
-            unfounded(0, genesis.named(1), "invitation"),
-        ),
-        (
-            vec![Credential::Revocation { invitation: here(3) }],
-            unfounded(0, here(3), "invitation"),
-        ),
+        (vec![member(1, Role::Reader, Some(genesis.named(1)))], unfounded(0, genesis.named(1), "invitation")),
+        (vec![Credential::Revocation { invitation: here(3) }], unfounded(0, here(3), "invitation")),
         (vec![removal(1, Cuts::new())], Reason::UnknownMember { number: 0, member: identity(1) }),
         (
             vec![Credential::Removal {
@@ -358,9 +346,11 @@ fn an_invitation_is_used_once_also_within_one_entry_and_one_after_the_other() {
 #[test]
 fn a_revoked_invitation_admits_nobody_whose_admission_was_not_known() {
     let (mut world, genesis) = founded();
-    let (open, _) = world.say(&genesis, [admission(1, Role::Admin, None), vec![invites(0, Role::Writer)]].concat());
+    let (open, _) =
+        world.say(&genesis, [admission(1, Role::Admin, None), vec![invites(0, Role::Writer)]].concat());
     let invitation = open.named(4);
-    let redeems = world.taken(control(1, open.named(2), &[&open], admission(2, Role::Writer, Some(invitation))));
+    let redeems =
+        world.taken(control(1, open.named(2), &[&open], admission(2, Role::Writer, Some(invitation))));
     let writes = world.taken(data(2, &[&redeems]));
     assert!(world.counts(&writes));
     // The founder has not heard of it.
@@ -376,9 +366,11 @@ fn a_revoked_invitation_admits_nobody_whose_admission_was_not_known() {
     assert_eq!(world.take(&late), Err(Reason::Closed { number: 0, what: "an invitation", by: revokes.id() }));
 
     let (mut world, genesis) = founded();
-    let (open, _) = world.say(&genesis, [admission(1, Role::Admin, None), vec![invites(0, Role::Writer)]].concat());
+    let (open, _) =
+        world.say(&genesis, [admission(1, Role::Admin, None), vec![invites(0, Role::Writer)]].concat());
     let invitation = open.named(4);
-    let redeems = world.taken(control(1, open.named(2), &[&open], admission(2, Role::Writer, Some(invitation))));
+    let redeems =
+        world.taken(control(1, open.named(2), &[&open], admission(2, Role::Writer, Some(invitation))));
     world.taken(control(1, open.named(2), &[&redeems], vec![Credential::Revocation { invitation }]));
     assert_eq!(world.role(2), Some(Role::Writer), "whoever was known to be in stays");
 }
@@ -401,8 +393,14 @@ fn certificates_name_the_member_the_device_and_the_kind() {
         (without_consent, false),
     ] {
         let (under, member, device) = (admits.named(1), one, device(1));
-        let credential =
-            Credential::Feed { under, member, device, feed: feed.public(), kind: EntryKind::Data, certificate };
+        let credential = Credential::Feed {
+            under,
+            member,
+            device,
+            feed: feed.public(),
+            kind: EntryKind::Data,
+            certificate,
+        };
         let result = world.take(&control(1, admits.named(2), &[&admits], vec![credential]));
         let refused = matches!(result, Err(Reason::Certificate { number: 0, .. }));
         assert_eq!((result.is_ok(), refused), (holds, !holds), "{result:?}");
@@ -523,7 +521,11 @@ fn removal_beats_concurrent_admission_and_what_comes_after_it_is_a_new_stint() {
     let fork = world.taken(fork);
     assert_eq!((world.role(1), world.role(2)), (None, Some(Role::Admin)));
     assert!(world.authority.credential_counts(&fork.named(0)), "it counts as a statement, and is at its end");
-    let old_feed = vec![member(1, Role::Writer, None), has_device(CredentialId::here(0), 1, device(1)), has_feed(CredentialId::here(1), 1, EntryKind::Control)];
+    let old_feed = vec![
+        member(1, Role::Writer, None),
+        has_device(CredentialId::here(0), 1, device(1)),
+        has_feed(CredentialId::here(1), 1, EntryKind::Control),
+    ];
     let (_, result) = world.say(&removes, old_feed);
     assert_eq!(result.err(), Some(Reason::KnownFeed { number: 2, feed: control_key(1).public() }));
     let (again, result) = {
@@ -537,7 +539,10 @@ fn removal_beats_concurrent_admission_and_what_comes_after_it_is_a_new_stint() {
     let stints = world.authority.stints(&world.graph);
     let own: Vec<_> = stints.iter().filter(|stint| stint.member == identity(1)).collect();
     assert_eq!(own.len(), 3);
-    assert_eq!(own.iter().filter(|stint| stint.until.is_none()).map(|stint| stint.id).collect::<Vec<_>>(), [again.named(0)]);
+    assert_eq!(
+        own.iter().filter(|stint| stint.until.is_none()).map(|stint| stint.id).collect::<Vec<_>>(),
+        [again.named(0)]
+    );
 }
 
 #[test]
@@ -553,7 +558,11 @@ fn a_change_of_role_is_a_new_stint_whose_feeds_bring_themselves_in() {
     let (changes, result) = world.say(&admits, vec![change]);
     assert!(result.is_ok());
     assert_eq!(world.role(1), Some(Role::Admin));
-    assert_eq!(world.authority.role_of_device(&device(1), &world.graph), None, "it is to come back by itself");
+    assert_eq!(
+        world.authority.role_of_device(&device(1), &world.graph),
+        None,
+        "it is to come back by itself"
+    );
     assert_eq!(world.authority.notices(&device(1), &world.graph), [changes.id()]);
     let late = world.taken(data(1, &[&writes]));
     assert!(!world.counts(&late));
@@ -573,7 +582,11 @@ fn a_change_of_role_is_a_new_stint_whose_feeds_bring_themselves_in() {
     };
     let here = CredentialId::here;
     let old_stint = first(here(1), &[&changes], come_back(admits.named(0)));
-    assert_eq!(world.take(&old_stint), Err(Reason::NotAdmitted("control")), "it names its stint among its causes");
+    assert_eq!(
+        world.take(&old_stint),
+        Err(Reason::NotAdmitted("control")),
+        "it names its stint among its causes"
+    );
     let old_stint = first(here(1), &[&changes, &admits], come_back(admits.named(0)));
     assert_eq!(world.take(&old_stint), Err(Reason::Withdrawn { by: changes.id() }));
     let enters = world.taken(first(here(1), &[&changes], come_back(changes.named(0))));
@@ -598,10 +611,8 @@ fn a_device_is_removed_by_another_of_its_member_and_comes_back_by_no_other_word(
         kind: EntryKind::Control,
         certificate: certify_feed(key, device, &party(), &stolen, EntryKind::Control),
     };
-    let second = vec![
-        has_device(admits.named(0), 1, other.public()),
-        has(CredentialId::here(0), &other, &feed(90)),
-    ];
+    let second =
+        vec![has_device(admits.named(0), 1, other.public()), has(CredentialId::here(0), &other, &feed(90))];
     let linked = world.taken(control(1, admits.named(2), &[&admits], second));
     let writes = world.taken(data(1, &[&admits, &linked]));
     let remove = Credential::Removal {
@@ -618,8 +629,10 @@ fn a_device_is_removed_by_another_of_its_member_and_comes_back_by_no_other_word(
     assert_eq!(world.authority.role_of_device(&other.public(), &world.graph), Some(Role::Admin));
     // The thief brings itself in: in vain if it knows, and if it claims not to know.
     let itself = |causes: &[&Said], seed: u8| {
-        let credentials =
-            vec![has_device(admits.named(0), 1, thief), has(CredentialId::here(0), &device_key(1), &feed(seed))];
+        let credentials = vec![
+            has_device(admits.named(0), 1, thief),
+            has(CredentialId::here(0), &device_key(1), &feed(seed)),
+        ];
         say(&feed(seed), EntryKind::Control, causes, body(Some(CredentialId::here(1)), credentials))
     };
     let knowing = world.take(&itself(&[&admits, &removes], 91));
@@ -647,8 +660,12 @@ fn whoever_is_nobody_ends_nothing() {
         let not_own = Reason::NotOwn { number: 0, member: identity(0) };
         assert_eq!(world.take(&by_reader(credential)), Err(not_own));
     }
-    let change =
-        Credential::RoleChange { member: identity(1), role: Role::Admin, name: String::new(), cuts: Cuts::new() };
+    let change = Credential::RoleChange {
+        member: identity(1),
+        role: Role::Admin,
+        name: String::new(),
+        cuts: Cuts::new(),
+    };
     assert_eq!(world.take(&by_reader(change)), Err(Reason::NotAdmin { number: 0 }));
     let leaves = world.taken(by_reader(removal(1, Cuts::new())));
     assert!(world.counts(&leaves) && world.role(1).is_none(), "anybody may leave");
@@ -677,7 +694,8 @@ fn the_recovery_is_ended_by_nobody_and_admits_again() {
     };
     let writes = first(vec![has_feed(CredentialId::here(0), RECOVERY, EntryKind::Data)]);
     assert_eq!(world.take(&writes), Err(Reason::Recovery { number: 2 }));
-    let recovers = world.taken(first(admission_in(0, Role::Admin, None, 1).into_iter().map(later_by_two).collect()));
+    let recovers =
+        world.taken(first(admission_in(0, Role::Admin, None, 1).into_iter().map(later_by_two).collect()));
     assert_eq!((world.role(0), world.role(1)), (Some(Role::Admin), None));
     for credential in [
         removal(RECOVERY, Cuts::new()),
@@ -694,14 +712,16 @@ fn the_recovery_is_ended_by_nobody_and_admits_again() {
         member(RECOVERY, Role::Reader, None),
     ] {
         let under = recovers.named(4);
-        let said = say(&control_key_in(0, 1), EntryKind::Control, &[&recovers], body(Some(under), vec![credential]));
+        let said =
+            say(&control_key_in(0, 1), EntryKind::Control, &[&recovers], body(Some(under), vec![credential]));
         assert_eq!(world.take(&said), Err(Reason::Recovery { number: 0 }));
     }
 }
 
 /// The same credential two places further down in a body.
 fn later_by_two(credential: Credential) -> Credential {
-    let shift = |id: CredentialId| CredentialId { number: id.number + 2 * u32::from(id.entry.is_none()), ..id };
+    let shift =
+        |id: CredentialId| CredentialId { number: id.number + 2 * u32::from(id.entry.is_none()), ..id };
     match credential {
         Credential::Device { under, member, device, certificate } => {
             Credential::Device { under: shift(under), member, device, certificate }
@@ -754,7 +774,8 @@ fn a_backdated_removal_hits_its_own_removers_at_most() {
     let (mut world, genesis, admits) = with_second(Role::Admin);
     let (third, _) = world.say(&admits, admission(2, Role::Admin, None));
     let (removes, _) = world.say(&third, vec![removal(1, Cuts::new())]);
-    let strikes = |person| control(1, admits.named(2), &[&admits, &third], vec![removal(person, Cuts::new())]);
+    let strikes =
+        |person| control(1, admits.named(2), &[&admits, &third], vec![removal(person, Cuts::new())]);
     let bystander = world.taken(strikes(2));
     assert!(!world.authority.takes_effect(&bystander.named(0)));
     assert_eq!(world.role(2), Some(Role::Admin), "who did not remove it is not hit");

@@ -138,12 +138,20 @@ fn random_histories_are_not_trivial() {
         let removals = all.iter().filter(|said| {
             let authority = &replica.authority;
             !authority.is_refused(&said.id())
-                && said.body.credentials.iter().any(|it| matches!(it, motet_party::Credential::Removal { .. }))
+                && said
+                    .body
+                    .credentials
+                    .iter()
+                    .any(|it| matches!(it, motet_party::Credential::Removal { .. }))
                 && !authority.takes_effect(&said.named(0))
         });
         dropped += removals.count();
-        written += verdicts.entries.iter().filter(|id| replica.graph.kind(id) == Some(EntryKind::Data)).count();
+        written +=
+            verdicts.entries.iter().filter(|id| replica.graph.kind(id) == Some(EntryKind::Data)).count();
     }
     assert!(refused > 300 && authorised > 1500, "{refused} refused, {authorised} authorised");
-    assert!(withdrawn > 100 && dropped > 10 && written > 50, "{withdrawn} withdrawn, {dropped} dropped, {written}");
+    assert!(
+        withdrawn > 100 && dropped > 10 && written > 50,
+        "{withdrawn} withdrawn, {dropped} dropped, {written}"
+    );
 }

@@ -1,4 +1,5 @@
-//! `motet party members|remove|role|readmit|leave|prove-fork` and `motet device remove`: who may write, and who no more.
+//! `motet party members|remove|role|readmit|leave|prove-fork` and `motet device remove`: who may write, and who
+//! no more.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +18,8 @@ use crate::output;
 pub(crate) fn members(global: &Global, party: &Party, out: &mut dyn Write) -> Result<(), Failure> {
     let devices = party.devices();
     let row = |stint: Stint| {
-        let own = |device: &&Device| device.member == stint.member && device.until.is_none() && device.counted;
+        let own =
+            |device: &&Device| device.member == stint.member && device.until.is_none() && device.counted;
         let count = if stint.until.is_none() { devices.values().filter(own).count() } else { 0 };
         let until = match (stint.counted, stint.until) {
             (false, _) => "does not count".to_owned(),
@@ -150,8 +152,10 @@ fn read_cut(cut: &CutArgs) -> Result<Cut, Failure> {
     }
     let entry = |text: &String| {
         text.parse::<Cid>().map_err(|error| {
-            Failure::Usage(format!("`{text}` is no entry: {error}"))
-                .help("`motet query 'output e. e(c: C, f: F, n: N) :- entry(cid: C, feed: F, seq: N).'` lists entries")
+            Failure::Usage(format!("`{text}` is no entry: {error}")).help(
+                "`motet query 'output e. e(c: C, f: F, n: N) :- entry(cid: C, feed: F, seq: N).'` lists \
+                     entries",
+            )
         })
     };
     match cut.last.as_slice() {

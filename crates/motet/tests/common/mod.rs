@@ -21,7 +21,7 @@ use motet::fact::{Cid, Digest, PublicKey, SecretKey};
 use motet::world::SeededWorld;
 use motet::{Database, Party, World};
 use motet_store::testing::Chance;
-use motet_store::{MemoryStore, ScanRange, Store, Table};
+use motet_store::{Batch, MemoryStore, ScanRange, Store, Table};
 use motet_sync::{Bundle, Limits, Message, Replica as _, Session};
 
 /// What ties a request to its connection, where there is none.
@@ -220,4 +220,31 @@ pub fn assert_sound(party: &Party) {
         "the running state of {} is not the one from scratch",
         party.database().profile().name
     );
+}
+
+/// Every row of every table, in a store of its own.
+pub fn copy_of(store: &dyn Store) -> Arc<dyn Store> {
+    let tables = [
+        "profile",
+        "entries",
+        "pending",
+        "held",
+        "refused",
+        "parts",
+        "item_parts",
+        "invitations",
+        "authors",
+        "keys",
+    ];
+    let mut batch = Batch::new();
+    for table in tables.map(Table) {
+        let mut put = |key: &[u8], value: &[u8]| {
+            batch.put(table, key, value);
+            ControlFlow::Continue(())
+        };
+        store.scan(table, ScanRange::all(), &mut put).unwrap();
+    }
+    let copy = MemoryStore::new();
+    copy.commit(batch).unwrap();
+    Arc::new(copy)
 }

@@ -69,7 +69,8 @@ impl Story {
     pub(crate) fn recover(&mut self) {
         let founder = &self.peers[0];
         let identity = founder.world.secret(&founder.database.profile().identity);
-        let recovery = SecretKey::from_bytes(Digest::derive("motet recovery key v1", &[&identity.to_bytes()]).0);
+        let recovery =
+            SecretKey::from_bytes(Digest::derive("motet recovery key v1", &[&identity.to_bytes()]).0);
         // A device that was removed by itself comes back by the word of the recovery as well.
         founder.party(&self.party).recover(&recovery).unwrap();
     }

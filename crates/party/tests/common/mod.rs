@@ -1,7 +1,7 @@
 //! A small world: a party, five identities with a device and feeds each, and control histories over them.
 //!
-//! A person has as many pairs of feeds as stints, told apart by a *round*. A [`Step`] is a wish for one more entry; what
-//! can't be had of it is left out, so that any list of steps makes a history, and a shorter list a shorter one.
+//! A person has as many pairs of feeds as stints, told apart by a *round*. A [`Step`] is a wish for one more entry;
+//! what can't be had of it is left out, so that any list of steps makes a history, and a shorter list a shorter one.
 
 #![allow(dead_code, reason = "each test uses a part")]
 
@@ -288,28 +288,66 @@ pub(crate) struct Step {
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Admits wholly, with new feeds.
-    Admit { person: usize, role: Role, invitation: Option<u8> },
+    Admit {
+        person: usize,
+        role: Role,
+        invitation: Option<u8>,
+    },
     /// Admits with the feeds of an earlier stint: a mistake.
-    AdmitAgain { person: usize, role: Role },
-    Invite { number: u8, role: Role },
-    Revoke { number: u8 },
-    Remove { person: usize, cut: Cut },
-    RemoveDevice { person: usize, cut: Cut },
-    ChangeRole { person: usize, role: Role, cut: Cut },
+    AdmitAgain {
+        person: usize,
+        role: Role,
+    },
+    Invite {
+        number: u8,
+        role: Role,
+    },
+    Revoke {
+        number: u8,
+    },
+    Remove {
+        person: usize,
+        cut: Cut,
+    },
+    RemoveDevice {
+        person: usize,
+        cut: Cut,
+    },
+    ChangeRole {
+        person: usize,
+        role: Role,
+        cut: Cut,
+    },
     /// Shows a fork of somebody's feed.
-    ProveFork { person: usize, data: bool, cut: Cut },
+    ProveFork {
+        person: usize,
+        data: bool,
+        cut: Cut,
+    },
     /// Begins new feeds by itself, under the last stint it has.
-    Return { with_device: bool },
+    Return {
+        with_device: bool,
+    },
     /// Gives a device of its own a new stint.
-    Device { person: usize, device: usize },
-    Feed { person: usize, data: bool },
+    Device {
+        person: usize,
+        device: usize,
+    },
+    Feed {
+        person: usize,
+        data: bool,
+    },
     Forge,
     /// Founds the party (again).
     Found,
     /// A data entry, on the data feed or (a lie) the control feed.
-    Write { on_control: bool },
+    Write {
+        on_control: bool,
+    },
     /// Acts under a credential that it has not.
-    Pretend { person: usize },
+    Pretend {
+        person: usize,
+    },
 }
 
 fn roles() -> impl Strategy<Value = Role> {
@@ -564,7 +602,8 @@ impl<'a> Scribe<'a> {
         let mut stack: Vec<Cid> = causes.iter().map(|said| said.id()).collect();
         while let Some(id) = stack.pop() {
             if seen.insert(id) {
-                let said = self.all.iter().find(|said| said.id() == id).unwrap_or_else(|| unreachable!("cited"));
+                let said =
+                    self.all.iter().find(|said| said.id() == id).unwrap_or_else(|| unreachable!("cited"));
                 stack.extend(&said.entry.header().causes);
             }
         }
@@ -585,8 +624,7 @@ impl<'a> Scribe<'a> {
         };
         let data = self.all.iter().filter(|said| !said.is_control());
         let own: Vec<&Said> = known.into_iter().chain(data).filter(|said| said.feed() == *feed).collect();
-        let cited: BTreeSet<Cid> =
-            own.iter().flat_map(|said| said.entry.header().causes.clone()).collect();
+        let cited: BTreeSet<Cid> = own.iter().flat_map(|said| said.entry.header().causes.clone()).collect();
         match cut {
             Cut::Nothing => BTreeSet::new(),
             Cut::Heads => own.iter().map(|said| said.id()).filter(|id| !cited.contains(id)).collect(),

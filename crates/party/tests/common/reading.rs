@@ -179,22 +179,24 @@ impl<'a> Reading<'a> {
         if act.0 == *entry || !self.closes(act, feed) {
             return false;
         }
-        let (Plain::Removal { cuts, .. } | Plain::Fork { cuts, .. } | Plain::Member { how: How::Change(cuts), .. }) =
-            &self.plain[&act]
+        let (Plain::Removal { cuts, .. }
+        | Plain::Fork { cuts, .. }
+        | Plain::Member { how: How::Change(cuts), .. }) = &self.plain[&act]
         else {
             unreachable!("what closes has cuts")
         };
         let header = self.said[entry].entry.header();
         let known = |last: &&Cid| header.kind == EntryKind::Data || self.past[&act.0].contains(*last);
-        let within = |last: &Cid| {
-            last == entry || self.past.get(last).is_some_and(|past| past.contains(entry))
-        };
+        let within =
+            |last: &Cid| last == entry || self.past.get(last).is_some_and(|past| past.contains(entry));
         !cuts.get(&header.feed).into_iter().flatten().filter(known).any(within)
     }
 
     /// Whether an act leaves nothing of its invitation for a redemption.
     fn spends(&self, act: Key, redemption: Key) -> bool {
-        let Plain::Member { how: How::Invitation(wanted), .. } = &self.plain[&redemption] else { return false };
+        let Plain::Member { how: How::Invitation(wanted), .. } = &self.plain[&redemption] else {
+            return false;
+        };
         match &self.plain[&act] {
             Plain::Member { how: How::Invitation(invitation), .. } => {
                 invitation == wanted && self.rank(act) < self.rank(redemption)
@@ -249,7 +251,8 @@ impl<'a> Reading<'a> {
     /// Whether somebody may care: a redemption takes away only if there is another.
     fn is_act(&self, key: Key) -> bool {
         let Plain::Member { how: How::Invitation(wanted), .. } = &self.plain[&key] else { return true };
-        let same = |plain: &&Plain| matches!(plain, Plain::Member { how: How::Invitation(other), .. } if other == wanted);
+        let same =
+            |plain: &&_| matches!(plain, Plain::Member { how: How::Invitation(it), .. } if it == wanted);
         self.plain.values().filter(same).count() > 1
     }
 
@@ -261,8 +264,10 @@ impl<'a> Reading<'a> {
         let mut effective: BTreeSet<Key> = BTreeSet::new();
         while !left.is_empty() {
             // Which leads to which, along threats among those left.
-            let mut leads: Vec<Vec<bool>> =
-                left.iter().map(|one| left.iter().map(|other| self.threatens(*one, *other)).collect()).collect();
+            let mut leads: Vec<Vec<bool>> = left
+                .iter()
+                .map(|one| left.iter().map(|other| self.threatens(*one, *other)).collect())
+                .collect();
             for through in 0..left.len() {
                 for from in 0..left.len() {
                     for to in 0..left.len() {
@@ -271,10 +276,13 @@ impl<'a> Reading<'a> {
                 }
             }
             // A component that nothing outside of it leads to takes effect as a whole.
-            let upstream = |act: &usize| (0..left.len()).all(|other| !leads[other][*act] || leads[*act][other]);
-            let first = (0..left.len()).find(upstream).unwrap_or_else(|| unreachable!("a finite order has a least"));
+            let upstream =
+                |act: &usize| (0..left.len()).all(|other| !leads[other][*act] || leads[*act][other]);
+            let first =
+                (0..left.len()).find(upstream).unwrap_or_else(|| unreachable!("a finite order has a least"));
             let together = |other: usize| other == first || (leads[first][other] && leads[other][first]);
-            let component: Vec<Key> = (0..left.len()).filter(|act| together(*act)).map(|act| left[act]).collect();
+            let component: Vec<Key> =
+                (0..left.len()).filter(|act| together(*act)).map(|act| left[act]).collect();
             effective.extend(&component);
             left.retain(|act| {
                 !component.contains(act) && !component.iter().any(|counted| self.threatens(*counted, *act))
@@ -317,7 +325,8 @@ impl<'a> Reading<'a> {
     }
 
     fn admissions(&self, wanted: &PublicKey, as_kind: EntryKind) -> Vec<Key> {
-        let admits = |plain: &Plain| matches!(plain, Plain::Feed { feed, kind, .. } if feed == wanted && *kind == as_kind);
+        let admits =
+            |plain: &_| matches!(plain, Plain::Feed { feed, kind, .. } if feed == wanted && *kind == as_kind);
         self.plain.iter().filter(|(_, plain)| admits(plain)).map(|(key, _)| *key).collect()
     }
 
@@ -340,9 +349,8 @@ impl<'a> Reading<'a> {
             _ => self.past[&id].contains(&feed.0),
         };
         let admissions = self.admissions(&header.feed, EntryKind::Data).into_iter().filter(named);
-        let stands = |feed: Key| {
-            self.counts(feed, &effective) && !effective.iter().any(|act| self.closes(*act, feed))
-        };
+        let stands =
+            |feed: Key| self.counts(feed, &effective) && !effective.iter().any(|act| self.closes(*act, feed));
         admissions.into_iter().any(stands).then_some(())
     }
 
@@ -378,7 +386,11 @@ impl<'a> Reading<'a> {
             self.plain.insert((id, number), plain);
         }
         let under = self.find(id, &said.body.under?, said.body.credentials.len())?;
-        let admits = matches!(&self.plain[&under], Plain::Feed { feed, kind: EntryKind::Control, .. } if *feed == header.feed);
+        let control = EntryKind::Control;
+        let admits = matches!(
+            &self.plain[&under],
+            Plain::Feed { feed, kind, .. } if *feed == header.feed && *kind == control
+        );
         admits.then_some(())?;
         match backlink {
             // The founder's feed was admitted by the genesis on it.
@@ -409,7 +421,8 @@ impl<'a> Reading<'a> {
                     None => How::Word,
                     Some(named) => {
                         let key = find(named)?;
-                        matches!(self.plain[&key], Plain::Invitation { .. }).then_some(How::Invitation(key))?
+                        matches!(self.plain[&key], Plain::Invitation { .. })
+                            .then_some(How::Invitation(key))?
                     }
                 };
                 Plain::Member { who: *member, role: *role, how }
@@ -425,7 +438,10 @@ impl<'a> Reading<'a> {
             }
             Credential::Feed { under, member, device, feed, kind, .. } => {
                 let stint = find(under)?;
-                let fits = matches!(&self.plain[&stint], Plain::Device { who, device: d, .. } if who == member && d == device);
+                let fits = matches!(
+                    &self.plain[&stint],
+                    Plain::Device { who, device: d, .. } if who == member && d == device
+                );
                 fits.then_some(())?;
                 Plain::Feed { stint, who: *member, device: *device, feed: *feed, kind: *kind }
             }
@@ -463,7 +479,9 @@ impl<'a> Reading<'a> {
     fn standing(&self, id: Cid, under: Key, effective: &BTreeSet<Key>) -> Option<()> {
         let (device, member) = self.author(under);
         let rests = [under, device, member].into_iter().all(|key| self.may_rest(id, 0, key, effective));
-        let forked = effective.iter().any(|act| self.closes(*act, under) && matches!(self.plain[act], Plain::Fork { .. }));
+        let forked = effective
+            .iter()
+            .any(|act| self.closes(*act, under) && matches!(self.plain[act], Plain::Fork { .. }));
         let back = device.0 == id && self.was_removed(device, effective);
         (rests && !forked && !back).then_some(())
     }
@@ -471,7 +489,9 @@ impl<'a> Reading<'a> {
     fn was_removed(&self, device: Key, effective: &BTreeSet<Key>) -> bool {
         let Plain::Device { who, device, .. } = &self.plain[&device] else { return false };
         let subject = Subject::Device { member: *who, device: *device };
-        effective.iter().any(|act| matches!(&self.plain[act], Plain::Removal { whose, .. } if *whose == subject))
+        effective
+            .iter()
+            .any(|act| matches!(&self.plain[act], Plain::Removal { whose, .. } if *whose == subject))
     }
 
     fn permitted(&self, id: Cid, number: usize, under: Key, effective: &BTreeSet<Key>) -> Option<()> {
@@ -485,20 +505,21 @@ impl<'a> Reading<'a> {
             })
         };
         let before = |key: &Key| if key.0 == id { key.1 < number } else { self.past[&id].contains(&key.0) };
-        let knows = |fits: &dyn Fn(&Plain) -> bool| {
-            self.plain.iter().any(|(key, plain)| before(key) && fits(plain))
-        };
-        let is_member = |who: &PublicKey| {
-            knows(&|plain| matches!(plain, Plain::Member { who: w, .. } if w == who))
-        };
+        let knows =
+            |fits: &dyn Fn(&Plain) -> bool| self.plain.iter().any(|(key, plain)| before(key) && fits(plain));
+        let is_member =
+            |who: &PublicKey| knows(&|plain| matches!(plain, Plain::Member { who: w, .. } if w == who));
         let may = match &self.plain[&(id, number)] {
             Plain::Invitation { .. } | Plain::Revocation { .. } => admin,
             Plain::Member { who, how: How::Word, .. } => admin && !recovers(who),
             Plain::Member { who, how: How::Change(_), .. } => admin && !recovers(who) && is_member(who),
             Plain::Member { who, role, how: How::Invitation(invitation) } => {
                 let Plain::Invitation { role: most } = &self.plain[invitation] else { return None };
-                let revokes = |key: &Key| matches!(&self.plain[key], Plain::Revocation { invitation: i } if i == invitation);
-                let revoked = effective.iter().any(revokes) || (0..number).any(|number| revokes(&(id, number)));
+                let of =
+                    |plain: &Plain| matches!(plain, Plain::Revocation { invitation: i } if i == invitation);
+                let revokes = |key: &Key| of(&self.plain[key]);
+                let revoked =
+                    effective.iter().any(revokes) || (0..number).any(|number| revokes(&(id, number)));
                 let counts = invitation.0 == id || self.counts(*invitation, effective);
                 admin && !recovers(who) && role <= most && counts && !revoked
             }
@@ -521,7 +542,9 @@ impl<'a> Reading<'a> {
                 (admin || me == who) && !recovers(who) && is_member(who)
             }
             Plain::Removal { whose: Subject::Device { member, device }, .. } => {
-                let known = knows(&|plain| matches!(plain, Plain::Device { who, device: d, .. } if who == member && d == device));
+                let known = knows(
+                    &|it| matches!(it, Plain::Device { who, device: d, .. } if who == member && d == device),
+                );
                 (me == member || (admin && !recovers(member))) && known
             }
             Plain::Fork { feed, .. } => self.plain.iter().any(|(key, plain)| {
@@ -531,4 +554,3 @@ impl<'a> Reading<'a> {
         may.then_some(())
     }
 }
-

@@ -130,7 +130,11 @@ pub(crate) struct TwinParty {
 
 impl Default for TwinParty {
     fn default() -> Self {
-        TwinParty { graph: Graph::default(), pending: Pending::new(Quotas { per_feed: 1000, per_peer: 0, bytes_per_peer: 0 }), bundles: BTreeMap::new() }
+        TwinParty {
+            graph: Graph::default(),
+            pending: Pending::new(Quotas { per_feed: 1000, per_peer: 0, bytes_per_peer: 0 }),
+            bundles: BTreeMap::new(),
+        }
     }
 }
 
