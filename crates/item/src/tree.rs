@@ -53,7 +53,7 @@ impl Model for Tree {
     }
 
     fn restore(&self, _item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
-        Ok(Box::new(kept::restore(Self::NAME, TreeState::of(&self.party), snapshot)?))
+        Ok(Box::new(kept::restore(self, TreeState::of(&self.party), snapshot)?))
     }
 }
 
