@@ -30,6 +30,7 @@
 //! | [`transaction`] | what becomes true together |
 //! | [`deletion`], `remodel` | items go, come back, and go on under other models |
 //! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
+//! | [`model`] | models that are data: rules, published and fetched |
 //! | [`links`] | references between items, and what is at their ends |
 //! | [`pipeline`] | the one way in |
 //! | [`query`] | what somebody asks |
@@ -60,6 +61,7 @@ pub mod kept;
 pub mod links;
 pub mod materialise;
 pub mod membership;
+pub mod model;
 pub mod moment;
 mod outline;
 pub mod party;
@@ -84,6 +86,10 @@ mod write;
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
+
+    pub mod model {
+        include!(concat!(env!("OUT_DIR"), "/motet.model.rs"));
+    }
 }
 
 pub use circuits::Circuits;
@@ -95,6 +101,7 @@ pub use kept::KeptView;
 pub use links::{Link, Standing};
 pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
+pub use model::{ModelBlock, ModelLimits, PublishedModel, RulesState, RulesStatus};
 pub use moment::{AsOf, Moment};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};

@@ -19,11 +19,12 @@ use motet_store::{ScanRange, Store, get_block};
 use crate::Error;
 use crate::circuit::Contents;
 use crate::journal::Journal;
+use crate::model::{Models, Programs};
 use crate::outline;
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
-use crate::tables::{self, ENTRIES, PARTS, PENDING, REFUSED};
+use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED};
 
 /// How many entries of one feed may wait (H13).
 const PENDING_QUOTA: usize = 1_000_000;
@@ -42,6 +43,11 @@ pub(crate) struct PartyState {
     pub(crate) items: BTreeMap<ItemId, Item>,
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
+    /// The models of the database.
+    pub(crate) models: Models,
+    /// The models that are data, of which the blocks are here.
+    pub(crate) programs: Programs,
+    /// Both.
     pub(crate) registry: Registry,
     /// The attributes that somebody named: models say on demand what there is of them.
     asked: BTreeSet<Attribute>,
@@ -55,8 +61,8 @@ pub(crate) struct PartyState {
 
 impl PartyState {
     /// Reads a party from the store.
-    pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
-        let mut state = Self::with(store, record, registry, &|_| true)?;
+    pub(crate) fn open(store: &dyn Store, record: PartyRecord, models: Models) -> Result<Self, Error> {
+        let mut state = Self::with(store, record, models, &|_| true)?;
         state.rewait(store)?;
         let party = state.party;
         visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
@@ -72,11 +78,13 @@ impl PartyState {
     pub(crate) fn with(
         store: &dyn Store,
         record: PartyRecord,
-        registry: Registry,
+        models: Models,
         has: &dyn Fn(&Cid) -> bool,
     ) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
+        let programs = Programs::open(store, &party, &models.budget)?;
+        let registry = programs.add_to(&models.registry);
         let mut state = PartyState {
             party,
             record,
@@ -88,6 +96,8 @@ impl PartyState {
             tags: BTreeSet::from([ItemId::root(&party)]),
             items: BTreeMap::new(),
             all_loaded: false,
+            models,
+            programs,
             registry,
             asked: BTreeSet::new(),
             counted: SetHash::default(),

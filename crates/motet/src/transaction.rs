@@ -117,7 +117,8 @@ impl Transaction {
         self
     }
 
-    /// Makes an item and gives its id (H15).
+    /// Makes an item and gives its id (H15). Its model is one that is registered, or one that is data: by the name it is
+    /// published under, or the CID of its block.
     ///
     /// # Errors
     /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write
@@ -128,7 +129,7 @@ impl Transaction {
         kind: Option<&str>,
         parent: Option<ItemId>,
     ) -> Result<ItemId, Error> {
-        let version = self.party.model_version(model)?;
+        let (model, version) = self.party.resolve_model(model)?;
         let feed = match self.feed {
             Some(feed) => feed,
             None => self.party.data_feed()?,
@@ -136,7 +137,7 @@ impl Transaction {
         self.feed = Some(feed);
         let genesis = Genesis {
             nonce: self.party.nonce(),
-            model: model.to_owned(),
+            model,
             version,
             kind: kind.map(str::to_owned),
         };

@@ -5,7 +5,7 @@
 //! changed while it is searched.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::level::Level;
 use super::plan::{Planner, Seed, atom};
@@ -139,7 +139,7 @@ impl<H: Host> Engine<H> {
         view: View,
         purpose: Purpose,
     ) -> Result<(), Exceeded> {
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         let atoms = || definition.rules[rule].goals.iter().filter_map(atom);
         if self.is_idle(rule) || atoms().any(|atom| own.own().contains(&atom.relation)) {
             return Ok(());
@@ -178,7 +178,7 @@ impl<H: Host> Engine<H> {
         view: View,
         purpose: Purpose,
     ) -> Result<(), Exceeded> {
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         for rule in own.rules {
             for (place, goal) in definition.rules[*rule].goals.iter().enumerate() {
                 let Some(atom) = atom(goal).filter(|atom| !own.own().contains(&atom.relation)) else {
@@ -234,7 +234,7 @@ impl<H: Host> Engine<H> {
         view: View,
         purpose: Purpose,
     ) -> Result<(), Exceeded> {
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         for rule in own.rules {
             for (place, goal) in definition.rules[*rule].goals.iter().enumerate() {
                 if atom(goal).is_some_and(|atom| atom.relation == relation) {
@@ -276,6 +276,11 @@ impl<H: Host> Engine<H> {
             self.charge(epoch, touched, head, Some(rule))?;
             self.put_to_use(epoch, own, head, &gathered, purpose);
             self.charge(epoch, 0, head, Some(rule))?;
+            if purpose == Purpose::Come
+                && let Some(cap) = self.over_cap(head)
+            {
+                return Err(Exceeded { cause: Cause::Capped(cap), relation: head, rule: Some(rule) });
+            }
             gathered.rows.clear();
             gathered.levels.clear();
         }
