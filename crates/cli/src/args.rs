@@ -1,6 +1,7 @@
 //! The command line, as data: every command, flag and help text.
 
 mod item;
+mod model;
 mod query;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
 pub(crate) use self::item::{CascadeArg, DeletedArg, ItemCommand, StandArgs};
+pub(crate) use self::model::ModelCommand;
 pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
 use crate::limits::Limits;
 
@@ -116,6 +118,9 @@ pub(crate) enum Command {
     /// Items of a party
     #[command(subcommand)]
     Item(ItemCommand),
+    /// Models that are data: rules that say what the facts of an item come to
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Saved rules of a party, for `use NAME.` in queries
     #[command(subcommand)]
     Rules(RulesCommand),

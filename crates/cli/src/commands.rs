@@ -9,6 +9,7 @@ pub(crate) mod inc;
 pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod item;
+pub(crate) mod model;
 pub(crate) mod party;
 pub(crate) mod query;
 pub(crate) mod rules;

@@ -42,6 +42,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Join { code, address } => commands::invite::join(global, &code, address),
         Command::Item(command) => commands::item::run(global, command),
+        Command::Model(command) => commands::model::run(global, command),
         Command::Rules(command) => commands::rules::run(global, command),
         Command::Import(command) => commands::import(global, command),
         Command::Export(command) => commands::export::export(global, &command),

@@ -109,7 +109,11 @@ fn mentioned(rule: &Rule) -> BTreeSet<Variable> {
 }
 
 /// Makes a rule ask for the bindings, and say which one it speaks of.
-pub(crate) fn bind(rule: &mut Rule, bound: &BTreeMap<RelationName, BTreeSet<Variable>>, input: &RelationName) {
+pub(crate) fn bind(
+    rule: &mut Rule,
+    bound: &BTreeMap<RelationName, BTreeSet<Variable>>,
+    input: &RelationName,
+) {
     let Some(own) = bound.get(&rule.head) else { return };
     let span = rule.span;
     for goal in &mut rule.goals {

@@ -122,7 +122,8 @@ fn catalog() -> Catalog {
 /// Reports what a model's program can't have, and declares the outputs that queries read.
 pub(crate) fn shape(module: &mut Module, report: &mut Report) {
     if module.clauses.len() > MAX_CLAUSES {
-        let message = format!("a program of {} clauses; a model has at most {MAX_CLAUSES}", module.clauses.len());
+        let message =
+            format!("a program of {} clauses; a model has at most {MAX_CLAUSES}", module.clauses.len());
         report.error("L083", module.clauses[MAX_CLAUSES].span, message).remedy("say it in fewer");
     }
     refuse_declarations(module, report);
@@ -147,7 +148,11 @@ fn refuse_declarations(module: &mut Module, report: &mut Report) {
         match &declaration.kind {
             DeclarationKind::Relation { .. } => {}
             DeclarationKind::Input(_) => {
-                refuse(declaration, "a model has no inputs but its facts", "read `fact`, `cause` or `height`");
+                refuse(
+                    declaration,
+                    "a model has no inputs but its facts",
+                    "read `fact`, `cause` or `height`",
+                );
             }
             DeclarationKind::Event { .. } => {
                 let remedy = "say it of facts: those of an item are all there at once";
@@ -191,22 +196,22 @@ fn own(module: &Module) -> BTreeSet<Arc<str>> {
     heads.chain(declared).collect()
 }
 
-fn refuse_in(
-    clause: &Clause,
-    own: &BTreeSet<Arc<str>>,
-    told: &mut BTreeSet<Arc<str>>,
-    report: &mut Report,
-) {
+fn refuse_in(clause: &Clause, own: &BTreeSet<Arc<str>>, told: &mut BTreeSet<Arc<str>>, report: &mut Report) {
     if clause.next {
         let remedy = "leave `@next` out: an item's facts are all there at once";
-        report.error("L080", clause.span, "a model has no time: its state is a function of facts alone").remedy(remedy);
+        report
+            .error("L080", clause.span, "a model has no time: its state is a function of facts alone")
+            .remedy(remedy);
     }
     if clause.forbids {
         let remedy = "derive a relation of what must not be, and make it an output";
-        report.error("L080", clause.span, "a model forbids nothing: it says what facts come to").remedy(remedy);
+        report
+            .error("L080", clause.span, "a model forbids nothing: it says what facts come to")
+            .remedy(remedy);
     }
     if clause.body.len() > MAX_CONDITIONS {
-        let message = format!("a body of {} conditions; in a model at most {MAX_CONDITIONS}", clause.body.len());
+        let message =
+            format!("a body of {} conditions; in a model at most {MAX_CONDITIONS}", clause.body.len());
         report.error("L083", clause.span, message).remedy("split it with a relation in between");
     }
     for Literal { kind, .. } in &clause.body {
@@ -221,7 +226,9 @@ fn refuse_in(
         }
         for (column, _) in atom.arguments.iter().filter(|(column, _)| controls::is_control(&column.text)) {
             let message = format!("a model does not see where its facts are, and names `{}`", column.text);
-            report.error("L082", column.span, message).remedy("leave it out: all are of the one item, `$item`");
+            report
+                .error("L082", column.span, message)
+                .remedy("leave it out: all are of the one item, `$item`");
         }
     }
 }
@@ -235,7 +242,9 @@ fn declare_published(module: &mut Module, report: &mut Report) {
         });
         let Some(name) = output else { continue };
         let declared = module.declarations.iter().find_map(|one| match &one.kind {
-            DeclarationKind::Relation { name, columns } if &*name.text == published => Some((columns, one.span)),
+            DeclarationKind::Relation { name, columns } if &*name.text == published => {
+                Some((columns, one.span))
+            }
             _ => None,
         });
         match declared {
@@ -271,7 +280,8 @@ pub(crate) fn check(rules: &[Rule], relations: &Relations, report: &mut Report) 
     let scans = rules.iter().flat_map(|rule| &rule.goals).filter_map(|goal| Some((goal.scan()?, goal.span)));
     for (scan, span) in scans.filter(|(scan, _)| scan.cid.is_some()) {
         if relations.get(&scan.relation).is_some_and(|known| known.base.is_none()) {
-            let message = format!("a model asks for the CIDs of facts only, and `{}` is derived", scan.relation);
+            let message =
+                format!("a model asks for the CIDs of facts only, and `{}` is derived", scan.relation);
             report.error("L081", span, message).remedy("name a row by its columns");
         }
     }

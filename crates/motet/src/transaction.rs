@@ -135,12 +135,7 @@ impl Transaction {
             None => self.party.data_feed()?,
         };
         self.feed = Some(feed);
-        let genesis = Genesis {
-            nonce: self.party.nonce(),
-            model,
-            version,
-            kind: kind.map(str::to_owned),
-        };
+        let genesis = Genesis { nonce: self.party.nonce(), model, version, kind: kind.map(str::to_owned) };
         let item = genesis.id(&self.party.key(), &feed);
         let facts = genesis.facts(item)?;
         self.steps.extend(facts.into_iter().map(|fact| Step::State { item, fact }));

@@ -326,10 +326,7 @@ impl<D: Holds> Native<D> {
     }
 
     /// Does what takes numbers from the dictionary, and gives them back if it fails.
-    fn attempt<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+    fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let (length, bytes) = {
             let dictionary = self.dictionary().borrow();
             (dictionary.len(), dictionary.bytes())

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use motet::Database;
-use motet_fact::{PublicKey, SecretKey};
+use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_sync::Bundle;
 
 use crate::Host;
@@ -16,6 +16,10 @@ impl Host for Database {
     fn deliver(&self, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
         let count = bundles.len();
         Database::deliver(self, party, bundles).unwrap_or_else(|error| vec![Err(error.to_string()); count])
+    }
+
+    fn deliver_block(&self, party: &PublicKey, id: &Cid, bytes: Vec<u8>) -> Result<(), String> {
+        self.deliver_model(party, id, bytes).map_err(|error| error.to_string())
     }
 
     fn subscribe_heads(&self) -> Receiver<()> {

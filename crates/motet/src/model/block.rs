@@ -92,8 +92,7 @@ impl ModelBlock {
         if bytes.len() > MAX_BLOCK_BYTES {
             return Err(BlockError::TooLong(bytes.len()));
         }
-        let block =
-            proto::Block::decode(bytes).map_err(|error| BlockError::Malformed(error.to_string()))?;
+        let block = proto::Block::decode(bytes).map_err(|error| BlockError::Malformed(error.to_string()))?;
         if block.language != LANGUAGE {
             return Err(BlockError::UnknownLanguage(block.language));
         }
@@ -110,6 +109,13 @@ impl ModelBlock {
     /// The name of the block.
     pub fn cid(&self) -> Cid {
         Cid::of(Codec::Raw, &self.encode())
+    }
+
+    /// The model as a registry takes it, with a circuit of its own, and this much for each change of an item. A party
+    /// does that by itself for the blocks that it has.
+    pub fn model(&self, budget: motet_algebra::Budget) -> impl motet_item::Model + Clone + use<> {
+        let bytes = self.encode();
+        super::rules::Rules::new(&self.cid(), bytes, std::sync::Arc::new(std::sync::Mutex::new(budget)))
     }
 
     /// The program, compiled for all items at once.

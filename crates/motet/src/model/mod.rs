@@ -38,3 +38,13 @@ pub use block::{BlockError, ModelBlock, ModelLimits};
 pub use publish::PublishedModel;
 pub(crate) use publish::{Models, Programs, waits};
 pub use state::{RulesState, RulesStatus};
+
+/// Models that come with Motet as programs, each with the name of its file: to be published, and to begin from.
+pub const LIBRARY: [(&str, &str); 6] = [
+    ("counter", include_str!("../../models/counter.pomo")),
+    ("last-writer", include_str!("../../models/last-writer.pomo")),
+    ("list", include_str!("../../models/list.pomo")),
+    ("register", include_str!("../../models/register.pomo")),
+    ("set", include_str!("../../models/set.pomo")),
+    ("tree", include_str!("../../models/tree.pomo")),
+];

@@ -125,6 +125,11 @@ impl PartyState {
 }
 
 impl Database {
+    /// The names of the models that are registered, ascending.
+    pub fn model_names(&self) -> Vec<String> {
+        self.models().registry.names().map(str::to_owned).collect()
+    }
+
     /// What this database spends on one change of an item whose model is data, from now on. It decides nothing that
     /// replicas must agree on: an item that costs more has the status `not computed here`. `ticks` are not looked at.
     ///
@@ -234,9 +239,9 @@ impl Party {
             Some(cid) if self.with(|state| state.programs.rules.contains_key(&cid)) => {
                 Ok((block::model_name(&cid), 1))
             }
-            Some(cid) => Err(Error::ModelBlock(format!(
-                "model {cid} is not here yet: sync with a peer that has it"
-            ))),
+            Some(cid) => {
+                Err(Error::ModelBlock(format!("model {cid} is not here yet: sync with a peer that has it")))
+            }
             None => Err(Error::NoSuchModel(name.to_owned(), known(self.published_models()?))),
         }
     }
@@ -260,4 +265,3 @@ impl Party {
 pub(crate) fn waits(item: &motet_item::Item) -> bool {
     !item.is_alive() && item.model().is_some_and(|model| block::block_of(model).is_some())
 }
-

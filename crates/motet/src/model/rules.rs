@@ -82,7 +82,9 @@ impl MadeGuard<'_> {
     pub(super) fn running(&mut self) -> &mut Shared {
         match self.get() {
             Made::Running(shared) => shared,
-            Made::Wrong(why) | Made::Unread(why) => unreachable!("an item is computed without a program: {why}"),
+            Made::Wrong(why) | Made::Unread(why) => {
+                unreachable!("an item is computed without a program: {why}")
+            }
         }
     }
 }

@@ -201,7 +201,11 @@ impl RulesState {
             let count = self.published.get(&shown).copied().unwrap_or(0);
             let after = i64::try_from(count).unwrap_or(i64::MAX) + weight;
             let after = usize::try_from(after).expect("what goes was published");
-            if after == 0 { self.published.remove(&shown) } else { self.published.insert(shown.clone(), after) };
+            if after == 0 {
+                self.published.remove(&shown)
+            } else {
+                self.published.insert(shown.clone(), after)
+            };
             if (count == 0) != (after == 0) {
                 told.push(Change::new(shown.0, shown.1, if after > 0 { 1 } else { -1 }));
             }
