@@ -4,10 +4,10 @@
 //! item, no relation of the party, no time, no function that an application brought along, no saved rules. So its
 //! outputs are a function of the item's facts, on every machine.
 //!
-//! One circuit serves all items of a model. A program is *lifted* for that, as one with parameters is ([`crate::lift`]):
-//! every relation, those that come from outside included, has the item as its first column; every rule asks the input
-//! of items first, and carries the item through every atom, negation and group. A rule that reads nothing is lifted
-//! too: what it derives counts as the item's, and goes with it.
+//! One circuit serves all items of a model. A program is *lifted* for that, as one with parameters is
+//! ([`crate::lift`]): every relation, those that come from outside included, has the item as its first column; every
+//! rule asks the input of items first, and carries the item through every atom, negation and group. A rule that reads
+//! nothing is lifted too: what it derives counts as the item's, and goes with it.
 //!
 //! Four names of outputs have a meaning for queries: what an output `attr`, `candidate`, `element` or `refers` holds is
 //! in the base relation of that name. They have the columns of those, and rows of other kinds are no rows.

@@ -30,10 +30,12 @@ const PROGRAMS: [&str; 7] = [
      move(n: N, to: P, h: H, c: C) :- C := fact(entity: N, value: P), height(cid: C, height: H).
      under(n: N, is: P) :- P := fold_moves N to Q by H, C : move(n: N, to: Q, h: H, c: C).",
     // Two derived relations that read each other, and a rule of a constant beside rules of facts.
-    "output even. output odd. even(h: 0). odd(h: H + 1) :- even(h: H), H < 6. even(h: H + 1) :- odd(h: H), height(height: H).",
+    "output even. output odd. even(h: 0).
+     odd(h: H + 1) :- even(h: H), H < 6. even(h: H + 1) :- odd(h: H), height(height: H).",
     // What queries read.
     "output attr. output element.
-     attr(entity: E, attribute: A, value: V) :- fact(entity: E, attribute: A, value: V), !fact(entity: E, attribute: A, value: 0).
+     attr(entity: E, attribute: A, value: V) :-
+         fact(entity: E, attribute: A, value: V), !fact(entity: E, attribute: A, value: 0).
      element(list: $item, item: E, order_key: A) :- fact(entity: E, attribute: A).",
 ];
 

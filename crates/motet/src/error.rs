@@ -35,9 +35,7 @@ pub enum Error {
     #[error("no model is called `{0}`; known are: {known}", known = .1.join(", "))]
     NoSuchModel(String, Vec<String>),
     /// A name that a model can't be published under.
-    #[error(
-        "a model can't be published as `{0}`: a name has letters, digits, `_` and `-` only, and is no built-in one's"
-    )]
+    #[error("a model can't be published as `{0}`: letters, digits, `_`, `-`, and no built in model's name")]
     ModelName(String),
     /// The block of a model that is not here, or is none.
     #[error("{0}")]

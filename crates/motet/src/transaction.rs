@@ -117,8 +117,8 @@ impl Transaction {
         self
     }
 
-    /// Makes an item and gives its id (H15). Its model is one that is registered, or one that is data: by the name it is
-    /// published under, or the CID of its block.
+    /// Makes an item and gives its id (H15). Its model is one that is registered, or one that is data: by the name it
+    /// is published under, or the CID of its block.
     ///
     /// # Errors
     /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write

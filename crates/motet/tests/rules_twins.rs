@@ -270,7 +270,8 @@ const MORE: [&str; 3] = [
      big(e: E, v: V) :- fact(entity: E), V := max X : fact(entity: E, value: X), !fact(entity: E, value: 0).",
     "output reach. reach(a: A, b: B) :- cause(cid: A, parent: B).
      reach(a: A, b: C) :- reach(a: A, b: B), reach(a: B, b: C).",
-    "output self. output text. self(is: $item). text(of: E, is: concat(text(A), text(V))) :- fact(entity: E, attribute: A, value: V).",
+    "output self. output text. self(is: $item).
+     text(of: E, is: concat(text(A), text(V))) :- fact(entity: E, attribute: A, value: V).",
 ];
 
 /// What a program says of the facts that an item's model was told, computed alone.
@@ -355,10 +356,11 @@ proptest! {
         cases in prop::collection::vec(cases(), 3),
     ) {
         const SAY: [Say; 9] = [
-            say_counters, say_registers, say_lists, say_registers, say_sets, say_moves, say_registers, say_lists,
-            say_counters,
+            say_counters, say_registers, say_lists, say_registers, say_sets, say_moves,
+            say_registers, say_lists, say_counters,
         ];
-        let program = LIBRARY.get(chosen).map_or_else(|| MORE[chosen - LIBRARY.len()], |(_, program)| program);
+        let more = || MORE[chosen - LIBRARY.len()];
+        let program = LIBRARY.get(chosen).map_or_else(more, |(_, program)| program);
         let registry = Registry::empty().with(rules(program));
         let histories: Vec<_> = cases.iter().zip(7..).map(|(case, nonce)| {
             build(&case.specs, ItemId::derive(&party(), &key(0), &[nonce; 16]), SAY[chosen])

@@ -12,8 +12,8 @@
 //! 4. When the round is over it has new heads, and tells them. The same goes for what is written meanwhile: a change
 //!    anywhere wanders from session to session as heads. There is no other live mode.
 //!
-//! **Blocks** that entries name and do not carry, the programs of models, are *fetched* by who lacks them, checked by their
-//! hash, and handed to the database.
+//! **Blocks** that entries name and do not carry, the programs of models, are *fetched* by who lacks them, checked by
+//! their hash, and handed to the database.
 //!
 //! **Resuming** needs nothing but the databases: what was taken is among the heads next time.
 //!

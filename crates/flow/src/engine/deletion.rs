@@ -102,8 +102,8 @@ impl<H: Host> Engine<H> {
         for rule in own.rules.iter().filter(|rule| definition.rules[**rule].relation == relation) {
             let plan = self.plan(*rule, Seed::Head, own.own());
             let graded = own.recursive;
-            let sight =
-                Sight { relations: &self.relations, host: &self.host, view: View::New, graded, below };
+            let (relations, bytes) = (&self.relations, epoch.room());
+            let sight = Sight { relations, host: &self.host, view: View::New, graded, below, bytes };
             let mut search = Search::new(&plan, sight, Found::default(), epoch.fuel());
             search.run(row);
             let (touched, Found(found)) = (search.touched, search.sink);

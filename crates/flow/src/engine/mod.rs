@@ -13,8 +13,8 @@
 //! * **Folds** (aggregates, ranks) look at the groups that changed, and compare what they give with what they gave.
 //!
 //! An epoch is staged: rows that come are noted, rows that go stay until it is committed. One that runs over its limits
-//! is taken back without a trace (Q17). [`Engine::touched`] counts the rows that were looked at (Q19). A [`Cap`] says how
-//! many rows relations may have, and is no matter of cost: it is met or not, however an epoch is computed (H20).
+//! is taken back without a trace (Q17). [`Engine::touched`] counts the rows that were looked at (Q19). A [`Cap`] says
+//! how many rows relations may have, and is no matter of cost: it is met or not, however an epoch is computed (H20).
 //!
 //! | module | noun |
 //! |---|---|
@@ -49,7 +49,9 @@ use epoch::{Epoch, row_bytes};
 use plan::{Plan, Planner, Seed};
 use relation::Relation;
 use row::{Batch, Id};
+use rows::Rows;
 use rule::{Definition, Goal, Host, RelationId};
+use search::Room;
 use strata::{Stratum, strata};
 
 /// What an epoch may cost. Counted, never timed.
@@ -180,18 +182,20 @@ impl<H: Host> Engine<H> {
         done
     }
 
-    /// Lets relations have so many rows and no more in the epochs that follow, in place of the caps before. What goes is
-    /// gone before anything comes, and what has come stays; so an epoch is refused as soon as a row comes with which there
-    /// would be more.
+    /// Lets relations have so many rows and no more in the epochs that follow, in place of the caps before. What goes
+    /// is gone before anything comes, and what has come stays; so an epoch is refused as soon as a row is found with
+    /// which there would be more.
     pub fn cap(&mut self, caps: Vec<Cap>) {
         self.caps = caps;
     }
 
-    /// The cap that the rows of a relation, and of those it has in common with, are over.
-    pub(crate) fn over_cap(&self, relation: RelationId) -> Option<usize> {
-        let place = self.caps.iter().position(|cap| cap.relations.contains(&relation))?;
-        let rows: usize = self.caps[place].relations.iter().map(|one| self.len(*one)).sum();
-        (rows > self.caps[place].rows).then_some(place)
+    /// How many rows a relation under a cap has room for.
+    fn room(&self, relation: RelationId) -> Option<Room<'_>> {
+        let cap = self.caps.iter().position(|cap| cap.relations.contains(&relation))?;
+        let rows: usize = self.caps[cap].relations.iter().map(|one| self.len(*one)).sum();
+        let found = Rows::new(self.definition.widths[relation]);
+        let left = self.caps[cap].rows.saturating_sub(rows);
+        Some(Room { cap, relation: &self.relations[relation], left, found })
     }
 
     /// Who knows what the ids mean.

@@ -18,7 +18,7 @@
 //! | computed | its rows are within the limits | the rows of the outputs |
 //! | over limit | a stratum has more rows for it, or a row has a longer value: the same everywhere | that it is so |
 //! | wrong | the program has errors: the same everywhere | that it is so |
-//! | not computed here | it costs more than this replica spends on one change of an item | as if the model were unknown |
+//! | not computed here | it costs more than this replica spends on a change of an item | as if the model were unknown |
 //!
 //! | module | noun |
 //! |---|---|

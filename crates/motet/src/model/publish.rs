@@ -1,8 +1,8 @@
 //! Models in a party: those that are published, those that are here, and those that are lacking.
 //!
-//! The name of a published model is the property `model/NAME` of the party's root item, a link to the block. So it syncs
-//! as any property does, and two who publish under one name at once have written to one register. The block itself is
-//! no fact: it is kept in the table `models`, and asked for by whoever has the link and not the block.
+//! The name of a published model is the property `model/NAME` of the party's root item, a link to the block. So it
+//! syncs as any property does, and two who publish under one name at once have written to one register. The block
+//! itself is no fact: it is kept in the table `models`, and asked for by whoever has the link and not the block.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -56,8 +56,6 @@ pub struct PublishedModel {
     pub block: Cid,
     /// Whether the block is here. If not, peers are asked for it.
     pub is_here: bool,
-    /// How many items are of it, as far as they are loaded.
-    pub items: usize,
 }
 
 impl Programs {
@@ -193,14 +191,8 @@ impl Party {
             Some((attribute.as_text()?.strip_prefix(PROPERTY)?.to_owned(), value.as_link()?))
         });
         Ok(self.with(|state| {
-            let of = |block: Cid| PublishedModel {
-                block,
-                is_here: state.programs.rules.contains_key(&block),
-                items: {
-                    let name = block::model_name(&block);
-                    state.items.values().filter(|item| item.model() == Some(&name)).count()
-                },
-            };
+            let of =
+                |block: Cid| PublishedModel { block, is_here: state.programs.rules.contains_key(&block) };
             published.map(|(name, block)| (name, of(block))).collect()
         }))
     }

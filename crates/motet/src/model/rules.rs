@@ -1,7 +1,7 @@
 //! The model that a block is.
 //!
-//! A party has a model of its own for each block, and so a circuit: the items of two parties, and those of a party as it
-//! was, never meet. The program is compiled when its first item is.
+//! A party has a model of its own for each block, and so a circuit: the items of two parties, and those of a party as
+//! it was, never meet. The program is compiled when something is first said of an item of it.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -1,9 +1,9 @@
 //! The circuit of all items of a model in a party.
 //!
-//! An item enters with all its facts, is changed as they come and go, and leaves. Each of that is an epoch in which only
-//! rows of this one item change, so what an epoch costs, and what it is refused for, is the item's. That it would be
-//! over the model's limits is found while it is computed, and is a matter of its facts and the program alone: strata are
-//! computed one after the other, and within one more rows never mean fewer.
+//! An item enters with all its facts, is changed as they come and go, and leaves. Each of that is an epoch in which
+//! only rows of this one item change, so what an epoch costs, and what it is refused for, is the item's. That it would
+//! be over the model's limits is found while it is computed, and is a matter of its facts and the program alone: strata
+//! are computed one after the other, and within one more rows never mean fewer.
 
 use std::collections::BTreeMap;
 
@@ -67,8 +67,8 @@ impl Shared {
 
     /// An item enters, with what there is of it. Gives the changes of the outputs, and how much it has.
     ///
-    /// Its facts come first, of which nothing follows while the item is not there; so each derivation is found once, and
-    /// what is refused is only what follows.
+    /// Its facts come first, of which nothing follows while the item is not there; so each derivation is found once,
+    /// and what is refused is only what follows.
     pub(super) fn enter(
         &mut self,
         item: ItemId,

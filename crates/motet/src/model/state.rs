@@ -290,6 +290,13 @@ impl State for RulesState {
         self.properties.candidates(entity, attribute)
     }
 
+    /// What the program says of the entity; of several values the greatest.
+    fn attributes(&self, entity: &Entity) -> BTreeMap<Attribute, Value> {
+        let entity = Value::from(entity.clone());
+        let said = self.rows_of("attr").filter(|row| row[0] == entity);
+        said.filter_map(|row| Some((Attribute::new(row[1].clone()).ok()?, row[2].clone()))).collect()
+    }
+
     fn undo(&self, said: &[Cid], fresh: &mut dyn FnMut() -> Entity) -> Option<Result<Vec<Fact>, FactError>> {
         self.properties.undo(said, fresh)
     }

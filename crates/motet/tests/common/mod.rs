@@ -120,6 +120,15 @@ pub fn send(from: &Database, to: &Database, party: &PublicKey) {
     }
 }
 
+/// Sends the blocks of models that one lacks and the other has.
+pub fn fetch(from: &Database, to: &Database, party: &PublicKey) {
+    for cid in to.blocks_lacking(party) {
+        if let Some(block) = from.block(party, &cid).unwrap() {
+            to.deliver_model(party, &cid, block).unwrap();
+        }
+    }
+}
+
 /// Sends bundles in any order, some of them twice, in batches of any size; all of it is taken.
 pub fn scatter(mut load: Vec<Bundle>, to: &Database, party: &PublicKey, chance: &mut Chance) {
     let twice: Vec<Bundle> = load.iter().filter(|_| chance.below(5) == 0).cloned().collect();
