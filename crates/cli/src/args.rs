@@ -1,6 +1,7 @@
 //! The command line, as data: every command, flag and help text.
 
 mod item;
+mod model;
 mod query;
 mod sequences;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
 pub(crate) use self::item::{DeletedArg, ItemCommand, StandArgs};
+pub(crate) use self::model::ModelCommand;
 pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
 pub(crate) use self::sequences::{ListCommand, TextCommand};
 use crate::limits::Limits;
@@ -127,6 +129,9 @@ pub(crate) enum Command {
     /// Lists: items of the model `list`
     #[command(subcommand)]
     List(ListCommand),
+    /// Models that are data: rules that say what the facts of an item come to
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Saved rules of a party, for `use NAME.` in queries
     #[command(subcommand)]
     Rules(RulesCommand),

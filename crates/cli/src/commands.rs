@@ -11,6 +11,7 @@ pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod item;
 pub(crate) mod list;
+pub(crate) mod model;
 pub(crate) mod party;
 pub(crate) mod query;
 pub(crate) mod rules;

@@ -48,6 +48,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Item(command) => commands::item::run(global, command),
         Command::Text(command) => commands::text::run(global, command),
         Command::List(command) => commands::list::run(global, command),
+        Command::Model(command) => commands::model::run(global, command),
         Command::Rules(command) => commands::rules::run(global, command),
         Command::Import(command) => commands::import(global, command),
         Command::Export(command) => commands::export::export(global, &command),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use motet_flow::Engine;
 use motet_flow::engine::row::{Batch, Id};
 use motet_flow::engine::rule::{Arg, Atom, Definition, Fold, Goal, Host, Output, RelationId, Rule};
-use motet_flow::engine::{Change, Exceeded, Limits};
+use motet_flow::engine::{Cap, Cause, Change, Exceeded, Limits};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -164,6 +164,22 @@ proptest! {
             }
             prop_assert!(engine.touched() >= touched);
             let after = brute(&edges, &walls);
+            engine.roll_back();
+            let rows = usize::try_from(tight).unwrap();
+            engine.cap(vec![Cap { relations: vec![PATH], rows }, Cap { relations: vec![TRIPLE, TOP], rows }]);
+            let of = |all: &[BTreeSet<Vec<Id>>]| [all[PATH].len(), all[TRIPLE].len() + all[TOP].len()];
+            let (had, over) = (of(&before), of(&after));
+            match engine.step(&changes, Limits::NONE) {
+                Ok(()) => {
+                    let fits = |cap: usize| over[cap] <= rows.max(had[cap]);
+                    prop_assert!(fits(0) && fits(1), "{:?} are left, of {}", over, rows);
+                    engine.roll_back();
+                }
+                Err(Exceeded { cause: Cause::Capped(cap), .. }) => prop_assert!(over[cap] > rows),
+                Err(other) => panic!("there was no limit but the cap: {other:?}"),
+            }
+            engine.cap(Vec::new());
+            engine.step(&changes, Limits::NONE).unwrap();
             for relation in 0..after.len() {
                 let mut changed = before[relation].clone();
                 engine.changes(relation, |row, comes| {

@@ -18,7 +18,7 @@
 //! | [`relation`] | the base relations an item contributes to, and changes of them |
 //! | [`model`] | the model trait and the registry |
 //! | [`fold`] | a model of any fold in order |
-//! | [`kept`] | the facts a state was told of, as its snapshot |
+//! | [`kept`], [`tally`] | the facts a state was told of, as its snapshot; the hash of what it holds |
 //! | [`register`] | multi-value registers with a deterministic winner |
 //! | [`path`], [`reference`](mod@reference) | the names of properties, and values that point at items |
 //! | [`object`], [`facts`], [`log`] | the models Object, Facts and Log |
@@ -49,7 +49,7 @@ pub mod register;
 pub mod relation;
 mod running;
 pub mod sequence;
-mod tally;
+pub mod tally;
 pub mod text;
 pub mod tree;
 mod varint;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, Value};
 
-use crate::{BaseRelation, Change, Facts, ItemId, List, Log, Object, Place, Text};
+use crate::{BaseRelation, Change, Facts, ItemId, List, Log, Object, ObjectState, Place, Text};
 
 /// A fact that begins (`weight` 1) or ceases (-1) to count, as it stands among the others; or, for models that keep
 /// what is withdrawn, one that is there and does not count (0).
@@ -99,6 +99,12 @@ pub trait State: Send + Any {
     /// the last change did.
     fn digest(&self) -> Digest;
 
+    /// Whether there is a state: computing one may be given up here for what it costs (H20). Then there are no rows,
+    /// and the hash of the item is that of one whose model is not known.
+    fn is_computed(&self) -> bool {
+        true
+    }
+
     /// The state's bytes, canonical.
     fn snapshot(&self) -> Vec<u8>;
 
@@ -115,6 +121,12 @@ pub trait State: Send + Any {
             }
         });
         changes
+    }
+
+    /// Its facts read as those of properties, for writers who set, add, count and remove: so they know what to cite,
+    /// whatever the model makes of it.
+    fn properties(&self) -> Option<&ObjectState> {
+        None
     }
 
     /// The names of the heads of a register, the winner first: what a new fact of it must cite.

@@ -89,9 +89,12 @@ impl Running {
         Some(change)
     }
 
-    /// The version of the model, and the hashes of what it keeps.
+    /// The version of the model, and the hashes of what it keeps; nothing if that was not computed.
     pub(crate) fn digest(&self) -> Vec<u8> {
         let version = self.model.version().to_le_bytes();
+        if self.state().is_some_and(|state| !state.is_computed()) {
+            return Vec::new();
+        }
         let state = self.state.as_ref().map(|state| state.digest().0);
         let properties = self.properties.as_ref().map(|properties| properties.digest().0);
         [&version[..], state.as_ref().map_or(&[], |it| it), properties.as_ref().map_or(&[], |it| it)].concat()
@@ -107,7 +110,8 @@ impl Running {
     }
 
     pub(crate) fn properties(&self) -> Option<&ObjectState> {
-        self.of_the_item()?.as_any().downcast_ref()
+        let of_the_item = self.of_the_item()?;
+        of_the_item.as_any().downcast_ref().or_else(|| of_the_item.properties())
     }
 
     /// Whether a fact is one of the properties beside the state.

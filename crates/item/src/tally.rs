@@ -8,30 +8,33 @@ use motet_fact::{Digest, SetHash};
 /// The greatest number of elements for which no hash is kept.
 const SMALL: usize = 16;
 
+/// The hash of a set.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(Option<SetHash>);
+pub struct Tally(Option<SetHash>);
 
 impl Tally {
-    pub(crate) fn insert(&mut self, element: &[u8]) {
+    /// Adds an element.
+    pub fn insert(&mut self, element: &[u8]) {
         self.0.iter_mut().for_each(|hash| hash.insert(element));
     }
 
-    pub(crate) fn remove(&mut self, element: &[u8]) {
+    /// Removes an element.
+    pub fn remove(&mut self, element: &[u8]) {
         self.0.iter_mut().for_each(|hash| hash.remove(element));
     }
 
     /// Whether the set, of this size now, has grown enough for its hash to be kept from now on.
-    pub(crate) fn wants_keeping(&self, size: usize) -> bool {
+    pub fn wants_keeping(&self, size: usize) -> bool {
         self.0.is_none() && size > SMALL
     }
 
     /// Keeps the hash of the set from now on; these are all its elements.
-    pub(crate) fn keep<E: AsRef<[u8]>>(&mut self, elements: impl Iterator<Item = E>) {
+    pub fn keep<E: AsRef<[u8]>>(&mut self, elements: impl Iterator<Item = E>) {
         self.0 = Some(hash(elements));
     }
 
     /// The hash of the set; these are all its elements.
-    pub(crate) fn digest<E: AsRef<[u8]>>(&self, elements: impl Iterator<Item = E>) -> Digest {
+    pub fn digest<E: AsRef<[u8]>>(&self, elements: impl Iterator<Item = E>) -> Digest {
         self.0.as_ref().map_or_else(|| hash(elements).digest(), SetHash::digest)
     }
 }

@@ -14,6 +14,7 @@
 //! | `relations` | which relations there are, with which columns |
 //! | `rule` | clauses with names resolved and arguments made simple |
 //! | `lift` | clauses in which parameters are rows of an input |
+//! | [`model`] | clauses that say what the facts of each item come to |
 //! | `types` | the types of variables and of undeclared columns |
 //! | `check`, `binding` | that kinds fit and variables are bound |
 //! | `time` | that what is carried into the next epoch comes to rest |
@@ -39,6 +40,7 @@ mod lift;
 pub mod literal;
 mod lower;
 mod materialise;
+pub mod model;
 mod modules;
 mod parser;
 mod plan;
@@ -55,6 +57,7 @@ mod window;
 pub use catalog::Catalog;
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
 pub use materialise::FactOutput;
+pub use model::{compile_model, compile_model_of};
 pub use modules::{check_syntax, used_modules};
 pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};

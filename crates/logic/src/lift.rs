@@ -71,7 +71,7 @@ pub(crate) fn lift(
         known.columns.splice(0..0, columns);
     }
     if !parameters.is_empty() {
-        let input = free_name(relations);
+        let input = free_name(relations, "parameters~");
         let typed = parameters.iter().map(|parameter| (parameter.clone(), Some(kind(parameter)))).collect();
         relations.known.insert(input.clone(), Known::given(typed));
         relations.parameters = Some(input.clone());
@@ -109,7 +109,11 @@ fn mentioned(rule: &Rule) -> BTreeSet<Variable> {
 }
 
 /// Makes a rule ask for the bindings, and say which one it speaks of.
-fn bind(rule: &mut Rule, bound: &BTreeMap<RelationName, BTreeSet<Variable>>, input: &RelationName) {
+pub(crate) fn bind(
+    rule: &mut Rule,
+    bound: &BTreeMap<RelationName, BTreeSet<Variable>>,
+    input: &RelationName,
+) {
     let Some(own) = bound.get(&rule.head) else { return };
     let span = rule.span;
     for goal in &mut rule.goals {
@@ -131,8 +135,9 @@ fn bind(rule: &mut Rule, bound: &BTreeMap<RelationName, BTreeSet<Variable>>, inp
     rule.terms.splice(0..0, heads);
 }
 
-fn free_name(relations: &Relations) -> RelationName {
-    let mut name = "parameters~".to_owned();
+/// A name that no relation has.
+pub(crate) fn free_name(relations: &Relations, name: &str) -> RelationName {
+    let mut name = name.to_owned();
     while relations.known.contains_key(name.as_str()) {
         name.push('~');
     }

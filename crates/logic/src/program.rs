@@ -17,7 +17,7 @@ use crate::lower::{Helper, lower};
 use crate::relations::Relations;
 use crate::rule::{Given, Resolver, Rule, Variable};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, controls, item_types, modules, time, types, window};
+use crate::{Catalog, check, controls, item_types, model, modules, time, types, window};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -165,7 +165,7 @@ pub fn compile(
     catalog: &Catalog,
     parameters: &BTreeMap<String, Value>,
 ) -> Result<Compiled, Diagnostics> {
-    let outcome = compile_given(source, catalog, Given::Values(parameters))?;
+    let outcome = compile_given(source, catalog, Given::Values(parameters), None)?;
     Ok(outcome.expect("only parameters without values may be too little to go by").0)
 }
 
@@ -180,7 +180,7 @@ pub fn compile_parameterised(
     catalog: &Catalog,
     kinds: &BTreeMap<String, Kind>,
 ) -> Result<Option<Parameterised>, Diagnostics> {
-    let outcome = compile_given(source, catalog, Given::Kinds(kinds))?;
+    let outcome = compile_given(source, catalog, Given::Kinds(kinds), None)?;
     let Some((compiled, input, Lifted { parameters, bound })) = outcome else { return Ok(None) };
     let place = |one: &Variable| parameters.iter().position(|other| other == one);
     let places = |own: &BTreeSet<Variable>| own.iter().filter_map(place).collect();
@@ -194,14 +194,25 @@ pub fn compile_parameterised(
 /// A program, and if its parameters are variables the input for their values, and what depends on them.
 type Outcome = (Compiled, Option<RelationName>, Lifted);
 
+/// That a program is a model's ([`model`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Model {
+    /// Texts that its rules make are cut after so many bytes.
+    pub(crate) value_bytes: usize,
+}
+
 /// Nothing if its parameters can't be variables.
-fn compile_given(
+pub(crate) fn compile_given(
     source: &Source,
     catalog: &Catalog,
     parameters: Given<'_>,
+    of_model: Option<Model>,
 ) -> Result<Option<Outcome>, Diagnostics> {
     let mut report = Report::default();
-    let (written, sources) = modules::assemble(source, catalog, &mut report);
+    let (mut written, sources) = modules::assemble(source, catalog, &mut report);
+    if of_model.is_some() {
+        model::shape(&mut written, &mut report);
+    }
     let mut module = item_types::expand(&written, catalog, &mut report);
     let bases = controls::resolve(&mut module, catalog, &mut report);
     let mut relations = Relations::of(&module, &bases, &mut report);
@@ -216,11 +227,18 @@ fn compile_given(
         rule.show_all();
         relations.forbid(&rule.head, rule.terms.iter().map(|head| head.column.clone()));
     }
+    if of_model.is_some() {
+        model::check(&rules, &relations, &mut report);
+    }
     let mut lifted = Lifted::default();
     if let Given::Kinds(kinds) = parameters
         && !report.has_errors()
     {
-        let Some(parameters) = lift::lift(&mut rules, &mut relations, kinds) else { return Ok(None) };
+        let parameters = match of_model {
+            Some(_) => Some(model::lift_items(&mut rules, &mut relations)),
+            None => lift::lift(&mut rules, &mut relations, kinds),
+        };
+        let Some(parameters) = parameters else { return Ok(None) };
         lifted = parameters;
     }
     types::infer(&rules, &mut relations);
@@ -231,6 +249,9 @@ fn compile_given(
     let components = stratify::stratify(&edges, &relations, &mut report);
     if report.has_errors() {
         return Err(report.finish(sources));
+    }
+    if let Some(Model { value_bytes }) = of_model {
+        model::cut_texts(&mut rules, value_bytes);
     }
     let places = Rules::of_all(&sources);
     let compiler =

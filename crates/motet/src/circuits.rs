@@ -113,7 +113,7 @@ impl Circuits {
     /// Whether a parameter is an attribute of which models say something on demand: a circuit reads that for the
     /// attributes that its program names, and a parameter's value is no part of it.
     fn names_on_demand(&self, query: &Query) -> bool {
-        let models = self.database.models();
+        let models = self.database.models().registry;
         let mut attributes = query.parameters.values().filter_map(|value| Attribute::new(value.clone()).ok());
         attributes.any(|attribute| models.models().any(|model| !model.publishes(&attribute)))
     }

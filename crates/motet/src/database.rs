@@ -11,6 +11,7 @@ use motet_item::Registry;
 use motet_store::{Batch, DiskStore, KeyStore, Lock, MemoryStore, Options, Store, key_file_beside, keys};
 use prost::Message as _;
 
+use crate::model::Models;
 use crate::proto::{self, PartyRecord};
 use crate::state::{self, PartyState};
 use crate::tables::{PARTY_ROWS, PROFILE, SELF_ROW, party_row};
@@ -35,7 +36,7 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: KeyStore,
     pub(crate) world: Arc<dyn World>,
-    models: Mutex<Registry>,
+    models: Mutex<Models>,
     pub(crate) profile: Profile,
     device: SecretKey,
     pub(crate) parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
@@ -190,7 +191,7 @@ impl Database {
         };
         batch.put(PROFILE, SELF_ROW, row.encode_to_vec());
         store.commit(batch)?;
-        Self::assemble(store, keys, world, profile, Registry::builtin(), BTreeMap::new())
+        Self::assemble(store, keys, world, profile, Models::of(Registry::builtin()), BTreeMap::new())
     }
 
     fn resume(store: Arc<dyn Store>, keys: KeyStore, world: Arc<dyn World>) -> Result<Self, Error> {
@@ -202,7 +203,7 @@ impl Database {
         let key =
             |bytes: &[u8]| PublicKey::from_bytes(bytes).map_err(|error| Error::unreadable("a key", error));
         let profile = Profile { name: row.name, identity: key(&row.identity)?, device: key(&row.device)? };
-        let registry = Registry::builtin();
+        let models = Models::of(Registry::builtin());
         let mut parties = BTreeMap::new();
         let mut records = Vec::new();
         state::visit_rows(&*store, PROFILE, PARTY_ROWS, |_, bytes| {
@@ -212,10 +213,10 @@ impl Database {
             Ok(())
         })?;
         for record in records {
-            let party = PartyState::open(&*store, record, registry.clone())?;
+            let party = PartyState::open(&*store, record, models.clone())?;
             parties.insert(party.party, Arc::new(Mutex::new(party)));
         }
-        Self::assemble(store, keys, world, profile, registry, parties)
+        Self::assemble(store, keys, world, profile, models, parties)
     }
 
     fn assemble(
@@ -223,14 +224,14 @@ impl Database {
         keys: KeyStore,
         world: Arc<dyn World>,
         profile: Profile,
-        registry: Registry,
+        models: Models,
         parties: BTreeMap<PublicKey, Arc<Mutex<PartyState>>>,
     ) -> Result<Self, Error> {
         let seed = keys.get(&*store, &secret_label(&profile.device))?;
         let device = read_secret(seed.as_deref().map(Vec::as_slice))?
             .ok_or_else(|| Error::unreadable("the device's secret", "it is missing"))?;
         let (parties, listeners, functions) = (Mutex::new(parties), Mutex::default(), Mutex::default());
-        let models = Mutex::new(registry);
+        let models = Mutex::new(models);
         let inner = Inner { store, keys, world, models, profile, device, parties, listeners, functions };
         let database = Database { inner: Arc::new(inner) };
         for party in database.parties() {
@@ -283,7 +284,7 @@ impl Database {
     pub fn register_model(&self, model: impl motet_item::Model + 'static) {
         let models = {
             let mut models = self.inner.models.lock().expect("nobody panics with the models");
-            *models = models.clone().with(model);
+            models.registry = models.registry.clone().with(model);
             models.clone()
         };
         let parties: Vec<_> = {
@@ -295,7 +296,7 @@ impl Database {
     }
 
     /// The models that are known here.
-    pub(crate) fn models(&self) -> Registry {
+    pub(crate) fn models(&self) -> Models {
         self.inner.models.lock().expect("nobody panics with the models").clone()
     }
 

@@ -35,6 +35,12 @@ pub enum Error {
     /// No model of that name is registered.
     #[error("no model is called `{0}`; known are: {known}", known = .1.join(", "))]
     NoSuchModel(String, Vec<String>),
+    /// A name that a model can't be published under.
+    #[error("a model can't be published as `{0}`: letters, digits, `_`, `-`, and no built in model's name")]
+    ModelName(String),
+    /// The block of a model that is not here, or is none.
+    #[error("{0}")]
+    ModelBlock(String),
     /// A name that rules can't be saved under.
     #[error("rules can't be saved as `{0}`: a name has letters, digits, `_` and `-` only")]
     RulesName(String),

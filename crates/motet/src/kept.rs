@@ -330,7 +330,7 @@ impl PartyState {
         let later: BTreeSet<_> =
             epochs.iter().flat_map(|(_, entries)| entries).map(|entry| entry.id).collect();
         let mut past =
-            PartyState::with(store, self.record.clone(), self.registry.clone(), &|id| !later.contains(id))?;
+            PartyState::with(store, self.record.clone(), self.models.clone(), &|id| !later.contains(id))?;
         past.attach(store, queue, net)?;
         for (number, entries) in epochs {
             past.replay(store, number, &entries)?;

@@ -31,6 +31,7 @@
 //! | [`transaction`] | what becomes true together |
 //! | [`deletion`], `remodel` | items go, come back, and go on under other models |
 //! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
+//! | [`model`] | models that are data: rules, published and fetched |
 //! | [`links`] | references between items, and what is at their ends |
 //! | [`text`](mod@text), [`list`] | texts and lists: reading and changing them |
 //! | [`pipeline`] | the one way in |
@@ -71,6 +72,7 @@ pub mod list;
 pub mod losses;
 pub mod materialise;
 pub mod membership;
+pub mod model;
 pub mod moment;
 mod outline;
 mod own_feeds;
@@ -99,6 +101,10 @@ mod write;
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
+
+    pub mod model {
+        include!(concat!(env!("OUT_DIR"), "/motet.model.rs"));
+    }
 }
 
 pub use admin::Cut;
@@ -113,6 +119,7 @@ pub use list::List;
 pub use losses::OwnLoss;
 pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
+pub use model::{ModelBlock, ModelLimits, PublishedModel, RulesState, RulesStatus};
 pub use moment::{AsOf, Moment};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};

@@ -50,8 +50,8 @@ impl Party {
             };
             Ok::<_, Error>((state.record.clone(), entries))
         })?;
-        let registry = self.database().models();
-        let state = PartyState::with(store, record, registry, &|id| entries.contains(id))?;
+        let models = self.database().models();
+        let state = PartyState::with(store, record, models, &|id| entries.contains(id))?;
         Ok(Moment { party: self.clone(), state: Mutex::new(state) })
     }
 }

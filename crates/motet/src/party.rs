@@ -14,7 +14,7 @@ use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
 use crate::view::View;
 use crate::withdrawal::Progress;
-use crate::{Database, Error, Parameters, Query};
+use crate::{Database, Error, Parameters, Query, model};
 
 /// A handle to one party of a database. Cheap to clone.
 #[derive(Clone)]
@@ -173,10 +173,15 @@ impl Party {
     /// [`Error::NoSuchItem`], [`Error::Store`].
     pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
         let store = self.database.store();
-        self.with(|state| {
+        let (waits, read) = self.with(|state| {
             state.check_item(id)?;
-            Ok(read(state.load_item(store, id)?))
-        })
+            let item = state.load_item(store, id)?;
+            Ok::<_, Error>((model::waits(item), read(item)))
+        })?;
+        if waits {
+            self.database.notify(); // sessions ask for what it waits for
+        }
+        Ok(read)
     }
 
     /// One item at a glance.

@@ -20,10 +20,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
-use motet_item::{Change, Item, ItemId, PartBody, Registry};
+use motet_item::{Change, Item, ItemId, PartBody};
 use motet_store::{Batch, Store};
 use prost::Message as _;
 
+use crate::model::Models;
 use crate::proto::WaitingEntry;
 use crate::state::{self, BodyFault, PartyState};
 use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
@@ -174,11 +175,13 @@ impl PartyState {
     }
 
     /// Other models are known: loaded items may come alive.
-    pub(crate) fn revive(&mut self, models: &Registry) {
-        self.registry = models.clone();
+    pub(crate) fn revive(&mut self, models: &Models) {
+        self.models = models.clone();
+        self.registry = self.programs.add_to(&models.registry);
+        let registry = &self.registry;
         let revive = |(id, item): (&ItemId, &mut Item)| {
             let id = *id;
-            item.revive(models).into_iter().map(move |change| (id, change))
+            item.revive(registry).into_iter().map(move |change| (id, change))
         };
         let changes = self.items.iter_mut().flat_map(revive).collect();
         let changes = self.hang(changes);

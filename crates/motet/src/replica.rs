@@ -90,6 +90,17 @@ impl Replica for Database {
     fn load(&self, party: &PublicKey, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
         self.load_bundle(party, id).map_err(|error| ReplicaError(error.to_string()))
     }
+
+    fn blocks_lacking(&self, party: &PublicKey) -> Vec<Cid> {
+        let lacking = self.party(party).and_then(|party| party.lacking_models());
+        // What can't be read is told where somebody reads it.
+        lacking.unwrap_or_default().into_iter().collect()
+    }
+
+    fn block(&self, party: &PublicKey, id: &Cid) -> Result<Option<Vec<u8>>, ReplicaError> {
+        let block = self.party(party).and_then(|party| party.block_bytes(id));
+        block.map_err(|error| ReplicaError(error.to_string()))
+    }
 }
 
 impl Database {

@@ -20,6 +20,7 @@ use crate::circuit::Contents;
 use crate::counted::CountedSet;
 use crate::held::Held;
 use crate::journal::Journal;
+use crate::model::{Models, Programs};
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
@@ -46,6 +47,11 @@ pub(crate) struct PartyState {
     pub(crate) items: BTreeMap<ItemId, Item>,
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
+    /// The models of the database.
+    pub(crate) models: Models,
+    /// The models that are data, of which the blocks are here.
+    pub(crate) programs: Programs,
+    /// Both.
     pub(crate) registry: Registry,
     /// The attributes that somebody named: models say on demand what there is of them.
     asked: BTreeSet<Attribute>,
@@ -63,8 +69,8 @@ pub(crate) struct PartyState {
 
 impl PartyState {
     /// Reads a party from the store.
-    pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
-        let mut state = Self::with(store, record, registry, &|_| true)?;
+    pub(crate) fn open(store: &dyn Store, record: PartyRecord, models: Models) -> Result<Self, Error> {
+        let mut state = Self::with(store, record, models, &|_| true)?;
         state.rewait(store)?;
         state.read_withdrawals(store)?;
         state.read_held(store)?;
@@ -82,11 +88,13 @@ impl PartyState {
     pub(crate) fn with(
         store: &dyn Store,
         record: PartyRecord,
-        registry: Registry,
+        models: Models,
         has: &dyn Fn(&Cid) -> bool,
     ) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
+        let programs = Programs::open(store, &party, &models.budget)?;
+        let registry = programs.add_to(&models.registry);
         let mut state = PartyState {
             party,
             record,
@@ -99,6 +107,8 @@ impl PartyState {
             tags: BTreeSet::from([ItemId::root(&party)]),
             items: BTreeMap::new(),
             all_loaded: false,
+            models,
+            programs,
             registry,
             asked: BTreeSet::new(),
             counted: CountedSet::default(),

@@ -11,6 +11,7 @@
 //! | `refused` | party, id | why an entry is refused for ever |
 //! | `parts` | CID | a body part, put once, whole |
 //! | `item_parts` | party, tag, position, index | a part's CID; so an item's parts are read in causal order (H27) |
+//! | `models` | party, CID | the block of a model that is data, put once, whole |
 //! | `invitations` | party, invitation | what this device has issued |
 //! | `views` | party, name | protocol buffers: the query of a view that is kept |
 //! | `views_progress` | party, name | protocol buffers: which epochs that view is past |
@@ -35,6 +36,7 @@ pub(crate) const WITHDRAWALS: Table = Table("withdrawals");
 pub(crate) const RESCUED: Table = Table("rescued");
 pub(crate) const PARTS: Table = Table("parts");
 pub(crate) const ITEM_PARTS: Table = Table("item_parts");
+pub(crate) const MODELS: Table = Table("models");
 pub(crate) const INVITATIONS: Table = Table("invitations");
 pub(crate) const AUTHORS: Table = Table("authors");
 pub(crate) const VIEWS: Table = Table("views");

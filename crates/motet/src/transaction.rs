@@ -124,7 +124,8 @@ impl Transaction {
         self
     }
 
-    /// Makes an item and gives its id (H15).
+    /// Makes an item and gives its id (H15). Its model is one that is registered, or one that is data: by the name it
+    /// is published under, or the CID of its block.
     ///
     /// # Errors
     /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write
@@ -135,18 +136,13 @@ impl Transaction {
         kind: Option<&str>,
         parent: Option<ItemId>,
     ) -> Result<ItemId, Error> {
-        let version = self.party.model_version(model)?;
+        let (model, version) = self.party.resolve_model(model)?;
         let feed = match self.feed {
             Some(feed) => feed,
             None => self.party.data_feed()?,
         };
         self.feed = Some(feed);
-        let genesis = Genesis {
-            nonce: self.party.nonce(),
-            model: model.to_owned(),
-            version,
-            kind: kind.map(str::to_owned),
-        };
+        let genesis = Genesis { nonce: self.party.nonce(), model, version, kind: kind.map(str::to_owned) };
         let item = genesis.id(&self.party.key(), &feed);
         let facts = genesis.facts(item)?;
         self.steps.extend(facts.into_iter().map(|fact| Step::State { item, fact }));

@@ -57,8 +57,8 @@ impl Party {
         }
         if found.faults.is_empty() {
             let record = self.with(|state| state.record.clone());
-            let registry = self.database().models();
-            let fresh = PartyState::open(store, record, registry)?.state_hash(store)?;
+            let models = self.database().models();
+            let fresh = PartyState::open(store, record, models)?.state_hash(store)?;
             found.hashes = Some((self.state_hash()?, fresh));
         }
         Ok(found)

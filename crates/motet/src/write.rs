@@ -247,15 +247,6 @@ impl Party {
         self.database().world().bytes()
     }
 
-    /// The version of a model that new items get.
-    pub(crate) fn model_version(&self, model: &str) -> Result<u32, Error> {
-        let registry = self.database().models();
-        match registry.get(model) {
-            Some(model) => Ok(model.version()),
-            None => Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect())),
-        }
-    }
-
     /// Takes entries in that came from elsewhere. The same corridor that local writes walk.
     ///
     /// # Errors

@@ -19,11 +19,12 @@ mod strife;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{Peer, assert_sound, everything, linked, rows, scatter, send};
+use common::{Peer, assert_sound, everything, fetch, linked, rows, scatter, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Digest, Entity, Fact, PublicKey, Value};
 use motet::item::{BaseRelation, Facts, ItemId, List, ListEdit, Log, Object, PartBody, Reference, Text};
-use motet::{AsOf, Database, Error, Parameters, RuntimeKind, Stand, Transaction, View};
+use motet::model::LIBRARY;
+use motet::{AsOf, Database, Error, ModelBlock, Parameters, RuntimeKind, Stand, Transaction, View};
 use motet_algebra::{Budget, Changes};
 use motet_feed::{Entry, EntryKind};
 use motet_store::Table;
@@ -146,6 +147,12 @@ impl Story {
         let count = 3 + chance.below(3);
         let peers: Vec<Peer> = (0..count).map(|n| Peer::new(&format!("peer {n}"), seed * 100 + n)).collect();
         let party = peers[0].database.create_party("Story").unwrap().key();
+        for (name, program) in LIBRARY {
+            // Items of these are registers, sets and counters, whatever is said of them.
+            if ["last-writer", "set", "counter"].contains(&name) {
+                peers[0].party(&party).publish_model(name, &ModelBlock::new(program)).unwrap();
+            }
+        }
         let (lent, wrote) = (vec![Vec::new(); peers.len()], vec![None; peers.len()]);
         let items = vec![ItemId::root(&party)];
         let cluster = chance.below(4) == 0;
@@ -217,7 +224,11 @@ impl Story {
         let item = self.some_item();
         match self.pick(18) {
             0 | 1 => {
-                let models = [Object::NAME, Object::NAME, Facts::NAME, Log::NAME, Text::NAME, List::NAME];
+                let published = self.peers[peer].party(&self.party).published_models().unwrap();
+                let mut models =
+                    vec![Object::NAME, Object::NAME, Facts::NAME, Log::NAME, Text::NAME, List::NAME];
+                let here = published.iter().filter(|(_, model)| model.is_here);
+                models.extend(here.map(|(name, _)| name.as_str()));
                 let model = models[self.pick(models.len())];
                 let kind = [None, Some("note")][self.pick(2)];
                 made.push(into.create_item(model, kind, Some(item))?);
@@ -350,6 +361,7 @@ impl Story {
             load.retain(|_| self.chance.below(3) > 0);
         }
         scatter(load, &self.peers[to].database, &self.party, &mut self.chance);
+        fetch(&self.peers[from].database, &self.peers[to].database, &self.party);
     }
 
     fn restart(&mut self) {
@@ -368,6 +380,7 @@ impl Story {
             self.lent[to].push(feed);
             let (from, to) = (&self.peers[from].database, &self.peers[to].database);
             send(from, to, &self.party);
+            fetch(from, to, &self.party);
             // Both write to it before they hear of each other.
             for database in [from, to] {
                 let mut transaction = database.party(&self.party).unwrap().transaction().on_feed(feed);
@@ -417,6 +430,9 @@ impl Story {
             self.join(0);
         }
         self.settle();
+        for peer in 1..self.peers.len() {
+            fetch(&self.peers[0].database, &self.peers[peer].database, &self.party);
+        }
     }
 
     fn check(&mut self) {

@@ -10,6 +10,9 @@
 //! 3. `meaning` is what the engine asks when a rule computes: terms, conditions, aggregates. Only there are numbers
 //!    decoded.
 //!
+//! [`Native::step_allowed`] also lets relations have so many rows and no more, which a model may ask for (H20). An
+//! [`OwnNative`] shares its dictionary with nobody, and so may go from thread to thread.
+//!
 //! What has no value (Q3) is a relation too: of the rows that an operator drops for it. So it is counted as rows are.
 //!
 //! | module | noun |
@@ -24,4 +27,4 @@ mod lower;
 mod meaning;
 mod native;
 
-pub use native::Native;
+pub use native::{Allowed, Native, OwnNative, Refusal};

@@ -3,13 +3,13 @@
 //! Numbers are decoded here and nowhere else, and only those that are asked about.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 
 use motet_algebra::aggregate::{dense_ranks, row_order};
 use motet_algebra::dictionary::{Id, small_int};
 use motet_algebra::moves::fold_moves;
 use motet_algebra::{
     Aggregate, BoundFormula, BoundTerm, Cancel, Column, Comparison, Dictionary, RelationName, Row,
-    SharedDictionary,
 };
 use motet_fact::Value;
 use motet_fact::codec::tuple_cid;
@@ -49,9 +49,14 @@ pub(crate) enum Fold {
     Moves { keys: Vec<usize>, ordered: Vec<usize> },
 }
 
+/// A dictionary that is shared, or a runtime's own.
+pub trait Holds: Deref<Target = RefCell<Dictionary>> {}
+
+impl<D: Deref<Target = RefCell<Dictionary>>> Holds for D {}
+
 /// Tests, functions and folds by number, and the dictionary.
-pub(crate) struct Meaning {
-    pub(crate) dictionary: SharedDictionary,
+pub(crate) struct Meaning<D> {
+    pub(crate) dictionary: D,
     pub(crate) tests: Vec<Test>,
     pub(crate) functions: Vec<Function>,
     pub(crate) folds: Vec<Fold>,
@@ -65,7 +70,7 @@ fn decoded(args: &[Id], dictionary: &Dictionary) -> impl Fn(usize) -> Value {
     move |place| dictionary.value(args[place])
 }
 
-impl Host for Meaning {
+impl<D: Holds> Host for Meaning<D> {
     fn held(&self) -> u64 {
         self.dictionary.borrow().bytes().saturating_sub(self.known.get())
     }
@@ -144,7 +149,7 @@ fn pick(row: &[Id], places: &[usize]) -> Vec<Id> {
     places.iter().map(|place| row[*place]).collect()
 }
 
-impl Meaning {
+impl<D: Holds> Meaning<D> {
     /// Compares two values, by their numbers where these tell.
     fn compares(&self, comparison: Comparison, left: Id, right: Id) -> bool {
         match (comparison, small_int(left), small_int(right)) {

@@ -11,19 +11,18 @@ use motet_fact::Value;
 use motet_flow::Engine;
 use motet_flow::engine::row::Batch;
 use motet_flow::engine::rule::{Arg, Definition, Goal, RelationId};
-use motet_flow::engine::{Cause, Change, Exceeded, Limits};
+use motet_flow::engine::{Cap, Cause, Change, Exceeded, Limits};
 
 use crate::lower::{Lowered, lower};
-use crate::meaning::Meaning;
+use crate::meaning::{Holds, Meaning};
 
 /// A program kept running on PomoFlow's engine.
 ///
 /// An input of which the program can only see rows with certain constants holds no others. Of the rows it does not hold
 /// it checks width and types, but cannot know whether they were there.
-pub struct Native {
+pub struct Native<D = SharedDictionary> {
     program: Program,
-    dictionary: SharedDictionary,
-    engine: Engine<Meaning>,
+    engine: Engine<Meaning<D>>,
     /// The relations of the program.
     relations: BTreeMap<RelationName, RelationId>,
     inputs: BTreeMap<RelationName, Input>,
@@ -37,6 +36,29 @@ pub struct Native {
     lacking: Vec<(RelationId, std::sync::Arc<str>)>,
 }
 
+/// A runtime with a dictionary that nobody else uses: it may go from thread to thread.
+pub type OwnNative = Native<Box<RefCell<Dictionary>>>;
+
+/// How many rows some relations of a program may have, all together (H20).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The relations. Each is named once.
+    pub relations: Vec<RelationName>,
+    /// The most rows.
+    pub rows: usize,
+}
+
+/// Why an epoch was refused that was allowed so many rows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It would leave more rows. That is a matter of the program and its inputs alone, whatever the budget is.
+    #[error("there would be more rows than are allowed in {0}")]
+    TooMany(Site),
+    /// Anything else.
+    #[error(transparent)]
+    Failed(#[from] RuntimeError),
+}
+
 /// A relation with rows from outside.
 struct Input {
     relation: RelationId,
@@ -48,6 +70,16 @@ impl Input {
     fn admits(&self, row: &[Id]) -> bool {
         let agrees = |list: &Vec<(usize, Id)>| list.iter().all(|(place, id)| row[*place] == *id);
         self.seen.as_ref().is_none_or(|lists| lists.iter().any(agrees))
+    }
+}
+
+impl OwnNative {
+    /// A runtime for a program, with a dictionary that nobody else will use.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if the program cannot be built.
+    pub fn alone(program: Program) -> Result<Self, SchemaError> {
+        Native::over(program, Box::default())
     }
 }
 
@@ -65,6 +97,12 @@ impl Native {
     /// # Errors
     /// [`SchemaError`] if the program cannot be built.
     pub fn with_dictionary(program: Program, dictionary: SharedDictionary) -> Result<Self, SchemaError> {
+        Native::over(program, dictionary)
+    }
+}
+
+impl<D: Holds> Native<D> {
+    fn over(program: Program, dictionary: D) -> Result<Self, SchemaError> {
         let lowered = lower(&program, &mut dictionary.borrow_mut())?;
         let Lowered {
             definition,
@@ -94,7 +132,7 @@ impl Native {
             engine: Engine::new(
                 definition,
                 Meaning {
-                    dictionary: dictionary.clone(),
+                    dictionary,
                     tests,
                     functions,
                     folds,
@@ -103,7 +141,6 @@ impl Native {
                 },
             ),
             program,
-            dictionary,
             relations,
             sites,
             rules,
@@ -111,14 +148,18 @@ impl Native {
         })
     }
 
+    fn dictionary(&self) -> &RefCell<Dictionary> {
+        &self.engine.host().dictionary
+    }
+
     /// The number that a value has in rows of this runtime.
     pub fn intern(&self, value: &Value) -> Id {
-        self.dictionary.borrow_mut().intern(value)
+        self.dictionary().borrow_mut().intern(value)
     }
 
     /// The value that a number in rows of this runtime stands for.
     pub fn value(&self, id: Id) -> Value {
-        self.dictionary.borrow().value(id)
+        self.dictionary().borrow().value(id)
     }
 
     /// A batch for rows of a relation, to be filled for [`Native::advance`].
@@ -146,7 +187,7 @@ impl Native {
             rows.extend(of(gone, -1));
             changes.extend(self.admit_ids(&name, rows)?);
         }
-        self.run(changes, &budget)?;
+        self.run(changes, &budget).map_err(failed)?;
         self.finish();
         Ok(())
     }
@@ -193,7 +234,7 @@ impl Native {
             let relation = self.program.relations.get(name).filter(|relation| relation.input);
             let relation = relation.ok_or_else(|| RuntimeError::NotAnInput(name.clone()))?;
             rows.iter().try_for_each(|(row, _)| relation.check_row(name, row))?;
-            let mut dictionary = self.dictionary.borrow_mut();
+            let mut dictionary = self.dictionary().borrow_mut();
             let mut ids = |row: &Row| row.iter().map(|value| dictionary.intern(value)).collect();
             let rows = rows.iter().map(|(row, weight)| (ids(row), *weight)).collect();
             drop(dictionary);
@@ -227,7 +268,7 @@ impl Native {
         Ok((!rows.is_empty()).then_some(Change { relation: input.relation, come, gone }))
     }
 
-    fn run(&mut self, mut changes: Vec<Change>, budget: &Budget) -> Result<(), RuntimeError> {
+    fn run(&mut self, mut changes: Vec<Change>, budget: &Budget) -> Result<(), Refusal> {
         changes.extend(self.constants.iter().cloned());
         let limits = Limits { rows: budget.rows, rounds: budget.iterations, bytes: budget.memory };
         self.engine.host().cancel.replace(budget.cancel.clone());
@@ -235,32 +276,65 @@ impl Native {
         self.engine.host().cancel.take();
         done.map_err(|Exceeded { cause, relation, rule }| {
             let site = rule.map_or(&self.sites[relation], |rule| &self.rules[rule]).clone();
-            let over = |what, limit| RuntimeError::OverBudget { what, limit, site: site.clone() };
+            let over =
+                |what, limit| Refusal::Failed(RuntimeError::OverBudget { what, limit, site: site.clone() });
             match cause {
                 Cause::Rows => over("rows", budget.rows),
                 Cause::Rounds => over("iterations", budget.iterations),
                 Cause::Bytes => over("bytes", budget.memory),
                 Cause::Unwanted => {
                     let reason = budget.cancel.poll().cloned().unwrap_or_else(|| "cancelled".into());
-                    RuntimeError::Cancelled { reason, site: site.clone() }
+                    Refusal::Failed(RuntimeError::Cancelled { reason, site: site.clone() })
                 }
+                Cause::Capped(_) => Refusal::TooMany(site),
             }
         })
     }
 
-    /// Does what takes numbers from the dictionary, and gives them back if it fails.
-    fn attempt<T>(
+    /// As [`Runtime::step`], but an epoch that would leave more rows than are allowed is refused, and leaves no trace.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    ///
+    /// # Panics
+    /// If the program has not one of the relations.
+    pub fn step_allowed(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, RuntimeError>,
-    ) -> Result<T, RuntimeError> {
+        inputs: &Changes,
+        budget: &Budget,
+        allowed: &[Allowed],
+    ) -> Result<Changes, Refusal> {
+        let cap = |one: &Allowed| Cap {
+            relations: one.relations.iter().map(|name| self.relations[name]).collect(),
+            rows: one.rows,
+        };
+        let caps = allowed.iter().map(cap).collect();
+        self.engine.cap(caps);
+        let done = self.epoch(inputs, budget);
+        self.engine.cap(Vec::new());
+        done
+    }
+
+    fn epoch(&mut self, inputs: &Changes, budget: &Budget) -> Result<Changes, Refusal> {
+        self.attempt(|this| {
+            let changes = this.admit(inputs)?;
+            this.run(changes, budget)
+        })?;
+        let outputs = self.decode();
+        self.finish();
+        Ok(outputs)
+    }
+
+    /// Does what takes numbers from the dictionary, and gives them back if it fails.
+    fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let (length, bytes) = {
-            let dictionary = self.dictionary.borrow();
+            let dictionary = self.dictionary().borrow();
             (dictionary.len(), dictionary.bytes())
         };
         self.engine.host().known.set(bytes);
         let done = work(self);
         if done.is_err() {
-            self.dictionary.borrow_mut().truncate(length);
+            self.dictionary().borrow_mut().truncate(length);
         }
         done
     }
@@ -272,7 +346,7 @@ impl Native {
 
     /// The changes of the outputs, as values.
     fn decode(&self) -> Changes {
-        let dictionary = self.dictionary.borrow();
+        let dictionary = self.dictionary().borrow();
         let mut changes = Changes::new();
         for (name, _) in self.program.relations.iter().filter(|(_, relation)| relation.output) {
             let mut rows = Vec::new();
@@ -289,15 +363,17 @@ impl Native {
     }
 }
 
-impl Runtime for Native {
+/// Without caps there is one way to be refused.
+fn failed(refusal: Refusal) -> RuntimeError {
+    match refusal {
+        Refusal::Failed(error) => error,
+        Refusal::TooMany(site) => unreachable!("{site} was refused rows, and nothing limits them"),
+    }
+}
+
+impl<D: Holds> Runtime for Native<D> {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
-        self.attempt(|this| {
-            let changes = this.admit(inputs)?;
-            this.run(changes, &budget)
-        })?;
-        let outputs = self.decode();
-        self.finish();
-        Ok(outputs)
+        self.epoch(inputs, &budget).map_err(failed)
     }
 
     fn undefined(&self) -> Vec<Undefined> {
@@ -332,4 +408,15 @@ fn seen(definition: &Definition, relation: RelationId) -> Option<Vec<Vec<(usize,
         }
     }
     Some(lists)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_alone_may_go_from_thread_to_thread() {
+        fn goes<T: Send>() {}
+        goes::<OwnNative>();
+    }
 }

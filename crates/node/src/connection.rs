@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use motet_fact::PublicKey;
-use motet_sync::{Delivery, Limits, Message, Progress, ProtocolError, Session};
+use motet_sync::{BlockDelivery, Delivery, Limits, Message, Progress, ProtocolError, Session};
 
 use crate::channel::{Receiver, Sender};
 use crate::envelope::Envelope;
@@ -169,7 +169,24 @@ impl Connection {
         for fault in received.faults {
             let _ = around.events.send(NodeEvent::Fault { reason: fault.to_string() });
         }
+        for block in received.blocks {
+            self.deliver_block(block, around)?;
+        }
         received.deliver.into_iter().try_for_each(|delivery| self.deliver(delivery, around))
+    }
+
+    fn deliver_block(&self, block: BlockDelivery, around: &Surroundings) -> Result<(), End> {
+        let BlockDelivery { party, id, bytes } = block;
+        if let Err(reason) = around.host.deliver_block(&party, &id, bytes) {
+            let _ = around.events.send(NodeEvent::Fault { reason });
+        }
+        {
+            let mut session = self.session();
+            let messages = session.changed(around.host);
+            self.say(&messages)?;
+        }
+        (around.changed)();
+        Ok(())
     }
 
     fn deliver(&self, delivery: Delivery, around: &Surroundings) -> Result<(), End> {

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use motet::Database;
-use motet_fact::{PublicKey, SecretKey};
+use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_sync::Bundle;
 
 use crate::Host;
@@ -17,6 +17,10 @@ impl Host for Database {
         let count = bundles.len();
         self.deliver_from(Some(*from), party, bundles)
             .unwrap_or_else(|error| vec![Err(error.to_string()); count])
+    }
+
+    fn deliver_block(&self, party: &PublicKey, id: &Cid, bytes: Vec<u8>) -> Result<(), String> {
+        self.deliver_model(party, id, bytes).map_err(|error| error.to_string())
     }
 
     fn subscribe_heads(&self) -> Receiver<()> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use motet_fact::{PublicKey, SecretKey};
+use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_sync::{Bundle, Limits, Progress, Replica};
 
 /// The database, as a node sees it. Called from many threads, never from two for one connection.
@@ -15,6 +15,14 @@ pub trait Host: Replica + Send + Sync {
     /// Takes entries that came from a peer's device, in this order; one answer for each, in the same order. When it
     /// returns, what was taken is durable, and [`Replica::contains`] says so.
     fn deliver(&self, from: &PublicKey, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>>;
+
+    /// Takes a block that came; its bytes are the ones that the id names. When it returns, it is durable.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    fn deliver_block(&self, _party: &PublicKey, _id: &Cid, _bytes: Vec<u8>) -> Result<(), String> {
+        Ok(())
+    }
 
     /// A signal after each change of heads or of who has access. Signals may be merged.
     fn subscribe_heads(&self) -> Receiver<()>;

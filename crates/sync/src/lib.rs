@@ -12,6 +12,9 @@
 //! 4. When the round is over it has new heads, and tells them. The same goes for what is written meanwhile: a change
 //!    anywhere wanders from session to session as heads. There is no other live mode.
 //!
+//! **Blocks** that entries name and do not carry, the programs of models, are *fetched* by who lacks them, checked by
+//! their hash, and handed to the database.
+//!
 //! **Resuming** needs nothing but the databases: what was taken is among the heads next time.
 //!
 //! **Who gets what.** A device that is not a counted member's gets nothing, not even heads. But when *it* tells the
@@ -42,6 +45,7 @@ pub mod replica;
 pub mod session;
 
 mod asking;
+mod fetching;
 mod serving;
 
 mod proto {
@@ -52,4 +56,4 @@ mod proto {
 pub use message::{MAX_MESSAGE_BYTES, Message, ProtocolError};
 pub use progress::{PartyProgress, Progress};
 pub use replica::{Access, Bundle, Heads, Replica, ReplicaError};
-pub use session::{Delivery, Limits, Received, Session};
+pub use session::{BlockDelivery, Delivery, Limits, Received, Session};

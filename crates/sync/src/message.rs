@@ -18,6 +18,10 @@ pub const MAX_HEADS: usize = 32 * 1024;
 pub const MAX_OFFER: usize = 2048;
 /// The most ids wanted and not yet received at any moment, per party.
 pub const MAX_WINDOW: usize = 1024;
+/// The most blocks asked for at a time, per party.
+pub const MAX_FETCH: usize = 16;
+/// The most bytes of a block.
+pub const MAX_BLOCK_BYTES: usize = 64 * 1024;
 /// The most messages of entries under way without credit.
 pub const MAX_CREDIT: usize = 4;
 
@@ -67,6 +71,14 @@ pub enum ProtocolError {
         party: PublicKey,
         /// What is wrong with them.
         source: EntryError,
+    },
+    /// Other bytes than those that were asked for by their hash.
+    #[error("the peer sent bytes that are not block {id} of party {party:?}")]
+    NotTheBlock {
+        /// The party.
+        party: PublicKey,
+        /// What was asked for.
+        id: Cid,
     },
     /// An entry of another party.
     #[error("the peer sent entry {id}, which is not of party {party:?}")]
@@ -151,6 +163,25 @@ pub enum Message {
     },
     /// "I am done with one message of entries."
     Credit,
+    /// "Send me these blocks."
+    Fetch {
+        /// The party.
+        party: PublicKey,
+        /// At most [`MAX_FETCH`] ids.
+        ids: Vec<Cid>,
+    },
+    /// The blocks that were asked for.
+    Blocks {
+        /// The party.
+        party: PublicKey,
+        /// In the order of the ids; empty where one is not here.
+        blocks: Vec<Vec<u8>>,
+    },
+    /// "Something came that I was asked for and had not."
+    Stocked {
+        /// The party.
+        party: PublicKey,
+    },
 }
 
 impl Message {
@@ -166,6 +197,9 @@ impl Message {
             Message::Entries { .. } => "entries",
             Message::Absent { .. } => "absent",
             Message::Credit => "credit",
+            Message::Fetch { .. } => "fetch",
+            Message::Blocks { .. } => "blocks",
+            Message::Stocked { .. } => "stocked",
         }
     }
 
@@ -230,6 +264,13 @@ fn to_proto(message: &Message) -> proto::message::Kind {
             Kind::Absent(proto::Absent { party: key(party), ids: ids(absent) })
         }
         Message::Credit => Kind::Credit(proto::Credit {}),
+        Message::Fetch { party, ids: fetched } => {
+            Kind::Fetch(proto::Fetch { party: key(party), ids: ids(fetched) })
+        }
+        Message::Blocks { party, blocks } => {
+            Kind::Blocks(proto::Blocks { party: key(party), blocks: blocks.clone() })
+        }
+        Message::Stocked { party } => Kind::Stocked(proto::Stocked { party: key(party) }),
     }
 }
 
@@ -286,6 +327,21 @@ fn from_proto(kind: proto::message::Kind) -> Result<Message, ProtocolError> {
             Message::Absent { party: fields.party(&absent.party)?, ids: fields.ids(&absent.ids, MAX_WINDOW)? }
         }
         Kind::Credit(proto::Credit {}) => Message::Credit,
+        Kind::Fetch(fetch) => {
+            let fields = Fields("fetch");
+            Message::Fetch { party: fields.party(&fetch.party)?, ids: fields.ids(&fetch.ids, MAX_FETCH)? }
+        }
+        Kind::Blocks(blocks) => {
+            let fields = Fields("blocks");
+            let party = fields.party(&blocks.party)?;
+            if blocks.blocks.len() > MAX_FETCH
+                || blocks.blocks.iter().any(|block| block.len() > MAX_BLOCK_BYTES)
+            {
+                return Err(fields.fault("a block is too long, or there are too many"));
+            }
+            Message::Blocks { party, blocks: blocks.blocks }
+        }
+        Kind::Stocked(stocked) => Message::Stocked { party: Fields("stocked").party(&stocked.party)? },
     })
 }
 

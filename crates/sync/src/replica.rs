@@ -86,4 +86,18 @@ pub trait Replica {
     /// [`ReplicaError`] if it is here and can't be read. The peer is told that it is absent, and the caller of the
     /// session gets the error.
     fn load(&self, party: &PublicKey, id: &Cid) -> Result<Option<Bundle>, ReplicaError>;
+
+    /// The blocks that a party names and that are not here: programs of models. A few are enough; when they came, it is
+    /// asked again.
+    fn blocks_lacking(&self, _party: &PublicKey) -> Vec<Cid> {
+        Vec::new()
+    }
+
+    /// A block that a party names and that is here; `None` if it is not.
+    ///
+    /// # Errors
+    /// As [`Replica::load`].
+    fn block(&self, _party: &PublicKey, _id: &Cid) -> Result<Option<Vec<u8>>, ReplicaError> {
+        Ok(None)
+    }
 }

@@ -8,6 +8,7 @@
 //! on message:      received = session.receive(message, db)?    an error: close the connection
 //!                  send(received.send)
 //!                  for each delivery: db.take(bundles); send(session.delivered(party, db)?)
+//!                  for each block: db.take_block(block); send(session.changed(db))
 //! on local change: send(session.changed(db))
 //! ```
 
@@ -17,6 +18,7 @@ use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryError};
 
 use crate::asking::{Asking, View};
+use crate::fetching::Fetching;
 use crate::message::{MAX_CREDIT, MAX_HEADS, MAX_OFFER, MAX_WINDOW};
 use crate::serving::Serving;
 use crate::{Access, Bundle, Heads, Message, PartyProgress, Progress, ProtocolError, Replica, ReplicaError};
@@ -78,6 +80,17 @@ pub struct Delivery {
     pub bundles: Vec<Bundle>,
 }
 
+/// A block of one party for the database to take. Its bytes are those that the id names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockDelivery {
+    /// The party it was asked for.
+    pub party: PublicKey,
+    /// Its name.
+    pub id: Cid,
+    /// The block.
+    pub bytes: Vec<u8>,
+}
+
 /// What comes of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -85,6 +98,8 @@ pub struct Received {
     pub send: Vec<Message>,
     /// To be handed to the database, each followed by [`Session::delivered`].
     pub deliver: Vec<Delivery>,
+    /// To be handed to the database.
+    pub blocks: Vec<BlockDelivery>,
     /// What the database could not read; the peer was told that it is absent.
     pub faults: Vec<ReplicaError>,
 }
@@ -93,6 +108,7 @@ pub struct Received {
 struct Party {
     asking: Asking,
     serving: Serving,
+    fetching: Fetching,
     progress: PartyProgress,
     /// One of the two stands for nobody in the party, and the other tells it no more than that.
     is_limited: bool,
@@ -139,6 +155,8 @@ impl Session {
     pub fn changed(&mut self, replica: &dyn Replica) -> Vec<Message> {
         let mut out = Vec::new();
         for party in replica.parties() {
+            let (state, view) = self.look(party, replica);
+            state.fetching.tell(&view, &mut out);
             self.advance(party, replica, &mut out);
         }
         out
@@ -182,7 +200,8 @@ impl Session {
         let party = |(key, party): (&PublicKey, &Party)| {
             let (told, heard) = (party.serving.told(), party.asking.heard());
             let the_same = told == heard || (party.is_limited && party.serving.is_heard());
-            let in_sync = told.is_some() && heard.is_some() && the_same && party.asking.is_idle();
+            let idle = party.asking.is_idle() && party.fetching.is_idle();
+            let in_sync = told.is_some() && heard.is_some() && the_same && idle;
             (*key, PartyProgress { in_sync, ..party.progress })
         };
         Progress { parties: self.parties.iter().map(party).collect() }
@@ -210,6 +229,9 @@ impl Session {
         let (state, view) = self.look(party, replica);
         state.serving.tell(&view, out);
         state.asking.step(&view, out);
+        if state.asking.heard().is_some() {
+            state.fetching.step(&view, out);
+        }
     }
 
     fn dispatch(
@@ -230,6 +252,7 @@ impl Session {
             Message::Heads { heads, .. } => {
                 out.push(Message::Heard { party });
                 state.asking.hear(heads);
+                state.fetching.take_heart();
             }
             Message::Heard { .. } => state.serving.heard(),
             Message::Ask { want, have, control_only, .. } => {
@@ -242,6 +265,15 @@ impl Session {
             Message::Want { ids, .. } => state.serving.want(party, ids)?,
             Message::Absent { ids, .. } => state.asking.absent(party, &ids)?,
             Message::Entries { bundles, .. } => return self.entries(party, bundles, received),
+            Message::Fetch { ids, .. } => {
+                let blocks = state.fetching.serve(&view, &ids, &mut received.faults);
+                out.push(blocks);
+            }
+            Message::Blocks { blocks, .. } => {
+                let came = state.fetching.answered(party, blocks)?.into_iter();
+                received.blocks.extend(came.map(|(id, bytes)| BlockDelivery { party, id, bytes }));
+            }
+            Message::Stocked { .. } => state.fetching.take_heart(),
             Message::Credit => {}
         }
         self.advance(party, replica, &mut received.send);
@@ -374,7 +406,10 @@ fn party_of(message: &Message) -> Option<PublicKey> {
         | Message::More { party }
         | Message::Want { party, .. }
         | Message::Entries { party, .. }
-        | Message::Absent { party, .. } => Some(*party),
+        | Message::Absent { party, .. }
+        | Message::Fetch { party, .. }
+        | Message::Blocks { party, .. }
+        | Message::Stocked { party } => Some(*party),
         Message::Credit => None,
     }
 }
@@ -388,6 +423,10 @@ fn answer_for_absent_party(message: &Message) -> Option<Message> {
         }
         Message::Want { party, ids } => Some(Message::Absent { party: *party, ids: ids.clone() }),
         Message::Entries { .. } => Some(Message::Credit),
+        Message::Fetch { party, ids } => {
+            Some(Message::Blocks { party: *party, blocks: vec![Vec::new(); ids.len()] })
+        }
+        Message::Blocks { .. } | Message::Stocked { .. } => None,
         Message::Heard { .. } | Message::Offer { .. } | Message::Absent { .. } | Message::Credit => None,
     }
 }

@@ -61,7 +61,10 @@ impl Liar {
 
     fn message(&mut self) -> Message {
         let party = self.party();
-        match self.dice.roll(10) {
+        match self.dice.roll(13) {
+            10 => Message::Fetch { party, ids: self.ids() },
+            11 => Message::Blocks { party, blocks: vec![vec![7; self.dice.roll(3)]; self.dice.roll(3)] },
+            12 => Message::Stocked { party },
             0 | 1 => Message::Heads { party, heads: Heads { control: self.ids(), data: self.ids() } },
             2 => Message::Heard { party },
             3 => {

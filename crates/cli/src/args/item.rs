@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 pub(crate) enum ItemCommand {
     /// Make an item
     New {
-        /// Its model
+        /// Its model: one that `motet model list` shows, or the CID of the block of one
         #[arg(long, value_name = "MODEL", default_value = "object")]
         model: String,
         /// Its type
@@ -85,7 +85,8 @@ pub(crate) enum ItemCommand {
         #[arg(required = true, value_name = "TEXT | NAME=LITERAL")]
         line: Vec<String>,
     },
-    /// Show an item: properties, with all candidates where writers disagree, and the lines of a log
+    /// Show an item: properties, with all candidates where writers disagree, the lines of a log, or what the program of
+    /// its model derives
     Get {
         /// The item, or the beginning of its id
         item: String,

@@ -9,7 +9,7 @@
 //! So a row is searched only where a derivation of it was really lost, nothing is counted, and a circle of rows that
 //! only support each other falls. Without recursion all levels are 0, and a suspect is asked once.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::epoch::{Epoch, Own, Purpose};
 use super::level::{Level, Levels};
@@ -98,12 +98,12 @@ impl<H: Host> Engine<H> {
         below: Level,
     ) -> Result<Support, Exceeded> {
         let mut missed = false;
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         for rule in own.rules.iter().filter(|rule| definition.rules[**rule].relation == relation) {
             let plan = self.plan(*rule, Seed::Head, own.own());
             let graded = own.recursive;
-            let sight =
-                Sight { relations: &self.relations, host: &self.host, view: View::New, graded, below };
+            let (relations, bytes) = (&self.relations, epoch.room());
+            let sight = Sight { relations, host: &self.host, view: View::New, graded, below, bytes };
             let mut search = Search::new(&plan, sight, Found::default(), epoch.fuel());
             search.run(row);
             let (touched, Found(found)) = (search.touched, search.sink);

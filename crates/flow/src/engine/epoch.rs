@@ -5,7 +5,7 @@
 //! changed while it is searched.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::level::Level;
 use super::plan::{Planner, Seed, atom};
@@ -13,7 +13,7 @@ use super::relation::View;
 use super::row::{Batch, Id};
 use super::rows::Rows;
 use super::rule::{Goal, Host, RelationId};
-use super::search::{ANY_LEVEL, Gathered, Search, Sight};
+use super::search::{ANY_LEVEL, Gathered, Room, Search, Sight};
 use super::strata::Stratum;
 use super::{Cause, Engine, Exceeded, Limits};
 
@@ -66,6 +66,11 @@ impl Epoch {
     /// How many more rows may be looked at.
     pub(crate) fn fuel(&self) -> u64 {
         self.limits.rows.saturating_sub(self.touched)
+    }
+
+    /// How many bytes the host may hold, beside the rows that came.
+    pub(crate) fn room(&self) -> u64 {
+        self.limits.bytes.saturating_sub(self.held)
     }
 
     /// Takes the rows of a round.
@@ -139,7 +144,7 @@ impl<H: Host> Engine<H> {
         view: View,
         purpose: Purpose,
     ) -> Result<(), Exceeded> {
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         let atoms = || definition.rules[rule].goals.iter().filter_map(atom);
         if self.is_idle(rule) || atoms().any(|atom| own.own().contains(&atom.relation)) {
             return Ok(());
@@ -178,7 +183,7 @@ impl<H: Host> Engine<H> {
         view: View,
         purpose: Purpose,
     ) -> Result<(), Exceeded> {
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         for rule in own.rules {
             for (place, goal) in definition.rules[*rule].goals.iter().enumerate() {
                 let Some(atom) = atom(goal).filter(|atom| !own.own().contains(&atom.relation)) else {
@@ -234,7 +239,7 @@ impl<H: Host> Engine<H> {
         view: View,
         purpose: Purpose,
     ) -> Result<(), Exceeded> {
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         for rule in own.rules {
             for (place, goal) in definition.rules[*rule].goals.iter().enumerate() {
                 if atom(goal).is_some_and(|atom| atom.relation == relation) {
@@ -261,23 +266,27 @@ impl<H: Host> Engine<H> {
             Purpose::Come | Purpose::Suspect => own.recursive && self.relations[head].levels.is_some(),
             Purpose::Grade => true,
         };
-        let mut gathered =
-            Gathered { rows: Batch::new(self.definition.widths[head]), levels: Vec::new(), graded };
+        let (mut found, mut levels) = (Batch::new(self.definition.widths[head]), Vec::new());
         let mut from = 0;
         while from < rows.len() {
-            let sight =
-                Sight { relations: &self.relations, host: &self.host, view, graded, below: ANY_LEVEL };
+            let (relations, bytes) = (&self.relations, epoch.room());
+            let sight = Sight { relations, host: &self.host, view, graded, below: ANY_LEVEL, bytes };
+            let room = if purpose == Purpose::Come { self.room(head) } else { None };
+            let gathered = Gathered { rows: found, levels, graded, room };
             let mut search = Search::new(&plan, sight, gathered, epoch.fuel());
             while from < rows.len() && search.sink.rows.len() < GATHERED && !search.run(rows.row(from)) {
                 from += 1;
             }
-            let touched = search.touched;
-            gathered = search.sink;
+            let (touched, room) = (search.touched, search.sink.room.take());
+            Gathered { rows: found, levels, .. } = search.sink;
+            if let Some(room) = room.filter(Room::is_over) {
+                return Err(Exceeded { cause: Cause::Capped(room.cap), relation: head, rule: Some(rule) });
+            }
             self.charge(epoch, touched, head, Some(rule))?;
-            self.put_to_use(epoch, own, head, &gathered, purpose);
+            self.put_to_use(epoch, own, head, (&found, &levels), purpose);
             self.charge(epoch, 0, head, Some(rule))?;
-            gathered.rows.clear();
-            gathered.levels.clear();
+            found.clear();
+            levels.clear();
         }
         Ok(())
     }
@@ -287,15 +296,15 @@ impl<H: Host> Engine<H> {
         epoch: &mut Epoch,
         own: &Own,
         head: RelationId,
-        gathered: &Gathered,
+        (rows, levels): (&Batch, &[Level]),
         purpose: Purpose,
     ) {
         let relation = &mut self.relations[head];
-        let levels = || gathered.levels.iter().copied().chain(std::iter::repeat(0));
+        let levels = || levels.iter().copied().chain(std::iter::repeat(0));
         match purpose {
             Purpose::Come => {
                 let next = &mut epoch.next[head];
-                for (row, level) in gathered.rows.rows().zip(levels()) {
+                for (row, level) in rows.rows().zip(levels()) {
                     if !relation.put(row, level, !self.started) {
                         continue;
                     }
@@ -306,7 +315,7 @@ impl<H: Host> Engine<H> {
                 }
             }
             Purpose::Suspect => {
-                for (row, lost) in gathered.rows.rows().zip(levels()).filter(|(row, _)| relation.has(row)) {
+                for (row, lost) in rows.rows().zip(levels()).filter(|(row, _)| relation.has(row)) {
                     // It never stood on a derivation from rows of its own level or above.
                     let level = relation.level(row).unwrap_or(0);
                     if lost <= level {
@@ -317,7 +326,7 @@ impl<H: Host> Engine<H> {
             }
             Purpose::Grade => {
                 let levels_of = relation.levels.as_mut().expect("grading begins with no level for any row");
-                for (row, level) in gathered.rows.rows().zip(levels()) {
+                for (row, level) in rows.rows().zip(levels()) {
                     if relation.table.contains(row) && levels_of.get(&relation.table, row).is_none() {
                         levels_of.set(&relation.table, row, level);
                         epoch.next[head].push(row);

@@ -3,7 +3,7 @@
 //! Of the groups that changed the rows are gathered and folded, and what comes of it is compared with the rows that the
 //! outputs have for the key. So a fold needs no state of its own that an epoch would have to take back.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::epoch::{Epoch, row_bytes};
 use super::relation::View;
@@ -23,7 +23,7 @@ struct Way {
 
 impl<H: Host> Engine<H> {
     pub(crate) fn fold(&mut self, epoch: &mut Epoch, fold: usize) -> Result<(), Exceeded> {
-        let definition = Rc::clone(&self.definition);
+        let definition = Arc::clone(&self.definition);
         let fold = &definition.folds[fold];
         let input = &mut self.relations[fold.input];
         if self.started && !input.is_changed() {

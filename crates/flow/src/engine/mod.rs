@@ -13,7 +13,8 @@
 //! * **Folds** (aggregates, ranks) look at the groups that changed, and compare what they give with what they gave.
 //!
 //! An epoch is staged: rows that come are noted, rows that go stay until it is committed. One that runs over its limits
-//! is taken back without a trace (Q17). [`Engine::touched`] counts the rows that were looked at (Q19).
+//! is taken back without a trace (Q17). [`Engine::touched`] counts the rows that were looked at (Q19). A [`Cap`] says
+//! how many rows relations may have, and is no matter of cost: it is met or not, however an epoch is computed (H20).
 //!
 //! | module | noun |
 //! |---|---|
@@ -42,13 +43,15 @@ mod set;
 mod strata;
 mod table;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use epoch::{Epoch, row_bytes};
 use plan::{Plan, Planner, Seed};
 use relation::Relation;
 use row::{Batch, Id};
+use rows::Rows;
 use rule::{Definition, Goal, Host, RelationId};
+use search::Room;
 use strata::{Stratum, strata};
 
 /// What an epoch may cost. Counted, never timed.
@@ -78,6 +81,17 @@ pub enum Cause {
     Bytes,
     /// The host wants it no more ([`Host::is_wanted`](rule::Host::is_wanted)).
     Unwanted,
+    /// The relations of this cap, by its place, have more rows than it lets them have.
+    Capped(usize),
+}
+
+/// How many rows some relations may have, all together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// The relations. They are computed together, or one after the other, and no other cap names them.
+    pub relations: Vec<RelationId>,
+    /// The most rows.
+    pub rows: usize,
 }
 
 /// Why an epoch goes no further, and where it was.
@@ -104,17 +118,18 @@ pub struct Change {
 
 /// Rules kept up.
 pub struct Engine<H> {
-    definition: Rc<Definition>,
+    definition: Arc<Definition>,
     host: H,
     relations: Vec<Relation>,
-    strata: Rc<Vec<Stratum>>,
+    strata: Arc<Vec<Stratum>>,
     /// The plans of each rule that were made so far, with their seeds.
-    plans: Vec<Vec<(Seed, Rc<Plan>)>>,
+    plans: Vec<Vec<(Seed, Arc<Plan>)>>,
     /// Whether an epoch was committed.
     started: bool,
     /// Whether an epoch waits to be committed.
     staged: bool,
     touched: u64,
+    caps: Vec<Cap>,
     /// Whether this engine checks another, and is not checked itself.
     is_twin: bool,
 }
@@ -125,19 +140,20 @@ impl<H: Host> Engine<H> {
     /// # Panics
     /// If a relation depends on itself through what is absent, or through a fold.
     pub fn new(definition: Definition, host: H) -> Self {
-        Engine::of(Rc::new(definition), host)
+        Engine::of(Arc::new(definition), host)
     }
 
-    fn of(definition: Rc<Definition>, host: H) -> Self {
+    fn of(definition: Arc<Definition>, host: H) -> Self {
         Engine {
             host,
             relations: definition.widths.iter().map(|width| Relation::new(*width)).collect(),
-            strata: Rc::new(strata(&definition)),
+            strata: Arc::new(strata(&definition)),
             plans: vec![Vec::new(); definition.rules.len()],
             definition,
             started: false,
             staged: false,
             touched: 0,
+            caps: Vec::new(),
             is_twin: false,
         }
     }
@@ -154,7 +170,7 @@ impl<H: Host> Engine<H> {
         let mut epoch = Epoch::new(limits, &self.definition.widths);
         self.feed(changes);
         epoch.held = changes.iter().flat_map(|change| change.come.rows()).map(row_bytes).sum();
-        let strata = Rc::clone(&self.strata);
+        let strata = Arc::clone(&self.strata);
         let begun = self.charge(&mut epoch, 0, changes.first().map_or(0, |change| change.relation), None);
         let done =
             begun.and_then(|()| strata.iter().try_for_each(|stratum| self.stratum(&mut epoch, stratum)));
@@ -164,6 +180,22 @@ impl<H: Host> Engine<H> {
             Err(_) => self.roll_back(),
         }
         done
+    }
+
+    /// Lets relations have so many rows and no more in the epochs that follow, in place of the caps before. What goes
+    /// is gone before anything comes, and what has come stays; so an epoch is refused as soon as a row is found with
+    /// which there would be more.
+    pub fn cap(&mut self, caps: Vec<Cap>) {
+        self.caps = caps;
+    }
+
+    /// How many rows a relation under a cap has room for.
+    fn room(&self, relation: RelationId) -> Option<Room<'_>> {
+        let cap = self.caps.iter().position(|cap| cap.relations.contains(&relation))?;
+        let rows: usize = self.caps[cap].relations.iter().map(|one| self.len(*one)).sum();
+        let found = Rows::new(self.definition.widths[relation]);
+        let left = self.caps[cap].rows.saturating_sub(rows);
+        Some(Room { cap, relation: &self.relations[relation], left, found })
     }
 
     /// Who knows what the ids mean.
@@ -248,13 +280,13 @@ impl<H: Host> Engine<H> {
     }
 
     /// The plan of a rule from a seed, made if it was not made before.
-    fn plan(&mut self, rule: usize, seed: Seed, own: &[RelationId]) -> Rc<Plan> {
+    fn plan(&mut self, rule: usize, seed: Seed, own: &[RelationId]) -> Arc<Plan> {
         if let Some((_, plan)) = self.plans[rule].iter().find(|(known, _)| *known == seed) {
-            return Rc::clone(plan);
+            return Arc::clone(plan);
         }
         let mut planner = Planner { rule: &self.definition.rules[rule], relations: &mut self.relations, own };
-        let plan = Rc::new(planner.plan(seed));
-        self.plans[rule].push((seed, Rc::clone(&plan)));
+        let plan = Arc::new(planner.plan(seed));
+        self.plans[rule].push((seed, Arc::clone(&plan)));
         plan
     }
 

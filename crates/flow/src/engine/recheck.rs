@@ -4,7 +4,7 @@
 //! of a recursion whose levels are known has a derivation from lower levels.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::deletion::Support;
 use super::epoch::{Epoch, Own};
@@ -41,7 +41,7 @@ impl<H: Host> Engine<H> {
         if rows > MOST_ROWS {
             return;
         }
-        let mut twin = Engine::of(Rc::clone(&self.definition), Lent(&self.host));
+        let mut twin = Engine::of(Arc::clone(&self.definition), Lent(&self.host));
         twin.is_twin = true;
         let base: Vec<Change> = self.base().into_iter().map(|relation| self.whole_base(relation)).collect();
         twin.step(&base, Limits::NONE).expect("there is no limit");
@@ -53,7 +53,7 @@ impl<H: Host> Engine<H> {
     }
 
     fn check_levels(&mut self) {
-        let strata = Rc::clone(&self.strata);
+        let strata = Arc::clone(&self.strata);
         let mut epoch = Epoch::new(Limits::NONE, &self.definition.widths);
         for stratum in &*strata {
             let Stratum::Rules { relations, rules, recursive: true } = stratum else { continue };

@@ -9,6 +9,7 @@ use super::level::Level;
 use super::plan::{Out, Plan, Register, Scan, Side, Step};
 use super::relation::{Relation, View};
 use super::row::{Id, NONE};
+use super::rows::Rows;
 use super::rule::Host;
 use super::table::{Access, Key};
 
@@ -28,6 +29,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) graded: bool,
     /// Own rows of this level or above are not seen. [`NONE`] is above all.
     pub(crate) below: Level,
+    /// How many bytes the host may hold for what it makes: past that the search stops.
+    pub(crate) bytes: u64,
 }
 
 /// A plan in progress.
@@ -109,6 +112,9 @@ impl<'a, S: Sink> Search<'a, S> {
             Step::Make { function, args, into, check } => {
                 let args = self.key(args);
                 let Some(id) = self.sight.host.make(*function, &args) else { return false };
+                if self.sight.host.held() > self.sight.bytes {
+                    return true;
+                }
                 if *check {
                     return self.registers[*into] == id && self.step(at + 1);
                 }
@@ -265,21 +271,49 @@ impl Sink for Found {
 }
 
 /// Gathers what is found.
-pub(crate) struct Gathered {
+pub(crate) struct Gathered<'a> {
     pub(crate) rows: super::row::Batch,
     /// The level of each row; empty if levels don't count.
     pub(crate) levels: Vec<Level>,
     pub(crate) graded: bool,
+    /// If the relation is under a cap: only what is new is gathered, and no more than it takes to be over.
+    pub(crate) room: Option<Room<'a>>,
 }
 
-impl Sink for Gathered {
+/// How many rows a relation under a cap has room for.
+pub(crate) struct Room<'a> {
+    /// The place of the cap.
+    pub(crate) cap: usize,
+    pub(crate) relation: &'a Relation,
+    pub(crate) left: usize,
+    /// The new rows that were found.
+    pub(crate) found: Rows,
+}
+
+impl Room<'_> {
+    /// Whether more was found than there is room for.
+    pub(crate) fn is_over(&self) -> bool {
+        self.found.len() > self.left
+    }
+}
+
+impl Sink for Gathered<'_> {
     #[inline]
     fn take(&mut self, registers: &[Id], row: &[Register], level: Level) -> bool {
-        self.rows.push_ids(row.iter().map(|register| registers[*register]));
+        let ids = row.iter().map(|register| registers[*register]);
+        let mut is_enough = false;
+        if let Some(room) = &mut self.room {
+            let row: Key = ids.clone().collect();
+            if room.relation.has(&row) || !room.found.insert(&row).1 {
+                return false;
+            }
+            is_enough = room.is_over();
+        }
+        self.rows.push_ids(ids);
         if self.graded {
             self.levels.push(level);
         }
-        false
+        is_enough
     }
 }
 

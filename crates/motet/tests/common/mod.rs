@@ -120,6 +120,15 @@ pub fn send(from: &Database, to: &Database, party: &PublicKey) {
     }
 }
 
+/// Sends the blocks of models that one lacks and the other has.
+pub fn fetch(from: &Database, to: &Database, party: &PublicKey) {
+    for cid in to.blocks_lacking(party) {
+        if let Some(block) = from.block(party, &cid).unwrap() {
+            to.deliver_model(party, &cid, block).unwrap();
+        }
+    }
+}
+
 /// Lets two databases talk as over a connection, until neither has anything to say.
 pub fn converse(one: &Database, other: &Database) {
     let ends = [one, other];

@@ -5,7 +5,7 @@ use std::io::Write;
 use motet::fact::{Attribute, Cid, Fact, Value};
 use motet::item::{Item, ItemId, Line, LogState, Properties, Property, Reference};
 use motet::party::ItemSummary;
-use motet::{Moment, Party};
+use motet::{Moment, Party, RulesState, RulesStatus};
 
 use crate::args::{DeletedArg, Format, Global};
 use crate::failure::Failure;
@@ -39,11 +39,17 @@ pub(super) fn get(global: &Global, party: &Party, item: &str, as_of: Option<&str
 
 fn head(item: &Item) -> String {
     let (model, kind) = (item.model().unwrap_or("none"), item.kind());
+    let rules = item.state::<RulesState>().map(|state| match state.status() {
+        RulesStatus::Computed => " (computed)".to_owned(),
+        RulesStatus::OverLimit => " (over limit)".to_owned(),
+        RulesStatus::Wrong(why) => format!(" (its program is wrong)\n{why}"),
+        RulesStatus::NotComputed(why) => format!(" (not computed here: {why})"),
+    });
     let standing = match (item.is_purged(), item.is_deleted(), item.is_alive()) {
-        (true, ..) => " (gone for good)",
-        (_, true, _) => " (deleted)",
-        (.., false) => " (not known here)",
-        _ => "",
+        (true, ..) => " (gone for good)".to_owned(),
+        (_, true, _) => " (deleted)".to_owned(),
+        (.., false) => " (not known here)".to_owned(),
+        _ => rules.unwrap_or_default(),
     };
     let mut head = format!("model   {model}{standing}\ntype    {}", kind.as_deref().unwrap_or_default());
     if let Some(successor) = item.successor() {
@@ -53,6 +59,9 @@ fn head(item: &Item) -> String {
 }
 
 fn rows(item: &Item) -> Vec<Shown> {
+    if let Some(state) = item.state::<RulesState>() {
+        return of_rules(item.id(), state);
+    }
     let mut shown = Vec::new();
     if let Some(properties) = item.properties() {
         put_properties(item, "", &properties.properties(), &mut shown);
@@ -66,6 +75,22 @@ fn rows(item: &Item) -> Vec<Shown> {
         shown.extend(log.lines().enumerate().map(|(number, line)| of_line(number, &line)));
     }
     shown
+}
+
+/// The rows of a program's outputs; what it says of the item itself, as a property.
+fn of_rules(item: ItemId, state: &RulesState) -> Vec<Shown> {
+    let outputs = state.outputs();
+    let rows = outputs.iter().flat_map(|output| state.rows_of(&output.name).map(move |row| (output, row)));
+    let shown = rows.map(|(output, row)| {
+        if *output.name == *"attr" && row[0] == item.into() {
+            return [plain(&row[1]), literal(&row[2]), "value".to_owned(), String::new()];
+        }
+        let cells = output.columns.iter().zip(row);
+        let cells: Vec<String> =
+            cells.map(|((name, _), value)| format!("{name}: {}", literal(value))).collect();
+        [output.name.to_string(), cells.join(", "), "row".to_owned(), String::new()]
+    });
+    shown.collect()
 }
 
 fn put_properties(item: &Item, front: &str, properties: &Properties, shown: &mut Vec<Shown>) {
