@@ -156,6 +156,11 @@ impl Native {
         self.engine.touched()
     }
 
+    /// How many rows were asked for their support so far (Q19).
+    pub fn asked(&self) -> u64 {
+        self.engine.asked()
+    }
+
     /// The bytes that each relation takes, with all its indexes, and those that were made for it.
     pub fn bytes(&self) -> BTreeMap<RelationName, usize> {
         let mut bytes = BTreeMap::new();

@@ -97,15 +97,20 @@ impl<H: Host> Engine<H> {
         row: &[Id],
         below: Level,
     ) -> Result<Support, Exceeded> {
+        epoch.asked += 1;
+        epoch.charge(1, relation)?;
         let mut missed = false;
         let definition = Rc::clone(&self.definition);
         for rule in own.rules.iter().filter(|rule| definition.rules[**rule].relation == relation) {
             let plan = self.plan(*rule, Seed::Head, own.own());
             let graded = own.recursive;
-            let sight = Sight { relations: &self.relations, host: &self.host, view: View::New, graded, below };
+            let (view, least) = (View::New, false);
+            let sight =
+                Sight { relations: &self.relations, host: &self.host, view, graded, below, least };
             let mut search = Search::new(&plan, sight, Found::default(), epoch.fuel());
             search.run(row);
-            let (touched, Found(found)) = (search.touched, search.sink);
+            // The row itself was counted.
+            let (touched, Found(found)) = (search.touched - 1, search.sink);
             missed |= search.missed;
             epoch.charge(touched, relation)?;
             if let Some(level) = found {

@@ -24,6 +24,7 @@ const GATHERED: usize = 4096;
 pub(crate) struct Epoch {
     pub(crate) limits: Limits,
     pub(crate) touched: u64,
+    pub(crate) asked: u64,
     /// The rows that came to each relation in this round.
     pub(crate) next: Vec<Batch>,
     /// The rows that may have lost what they stood on.
@@ -58,7 +59,7 @@ impl Own<'_> {
 impl Epoch {
     pub(crate) fn new(limits: Limits, widths: &[usize]) -> Self {
         let next = widths.iter().map(|width| Batch::new(*width)).collect();
-        Epoch { limits, touched: 0, next, suspects: BTreeMap::new() }
+        Epoch { limits, touched: 0, asked: 0, next, suspects: BTreeMap::new() }
     }
 
     /// Counts rows that were looked at.
@@ -231,14 +232,15 @@ impl<H: Host> Engine<H> {
             Purpose::Come | Purpose::Suspect => own.recursive && self.relations[head].levels.is_some(),
             Purpose::Grade => true,
         };
+        let least = purpose == Purpose::Suspect;
         let mut gathered = Gathered { rows: Batch::new(self.definition.widths[head]), levels: Vec::new(), graded };
         let mut from = 0;
         while from < rows.len() {
             let sight =
-                Sight { relations: &self.relations, host: &self.host, view, graded, below: ANY_LEVEL };
+                Sight { relations: &self.relations, host: &self.host, view, graded, below: ANY_LEVEL, least };
             let mut search = Search::new(&plan, sight, gathered, epoch.fuel());
-            while from < rows.len() && search.sink.rows.len() < GATHERED && !search.run(rows.row(from)) {
-                from += 1;
+            while from < rows.len() && search.sink.rows.len() < GATHERED && !search.is_out_of_fuel() {
+                from = search.run_from(rows, from);
             }
             let touched = search.touched;
             gathered = search.sink;

@@ -92,9 +92,8 @@ impl Levels {
             }
             Levels::Narrow { keys, grades } => {
                 let (last, key) = row.split_last().expect("a narrow row has a column");
-                if let Some(number) = keys.find(key)
-                    && grades[number as usize].remove(*last)
-                {
+                let grades = keys.find(key).and_then(|number| grades.get_mut(number as usize));
+                if grades.is_some_and(|grades| grades.remove(*last)) {
                     keys.remove(key);
                 }
             }

@@ -98,6 +98,7 @@ pub struct Engine<H> {
     /// Whether an epoch waits to be committed.
     staged: bool,
     touched: u64,
+    asked: u64,
     /// Whether this engine checks another, and is not checked itself.
     is_twin: bool,
 }
@@ -121,6 +122,7 @@ impl<H: Host> Engine<H> {
             started: false,
             staged: false,
             touched: 0,
+            asked: 0,
             is_twin: false,
         }
     }
@@ -139,6 +141,7 @@ impl<H: Host> Engine<H> {
         let strata = Rc::clone(&self.strata);
         let done = strata.iter().try_for_each(|stratum| self.stratum(&mut epoch, stratum));
         self.touched += epoch.touched;
+        self.asked += epoch.asked;
         match done {
             Ok(()) => self.staged = true,
             Err(_) => self.roll_back(),
@@ -215,6 +218,11 @@ impl<H: Host> Engine<H> {
     /// How many rows were looked at, over all epochs (Q19). A lookup that finds nothing counts as one.
     pub fn touched(&self) -> u64 {
         self.touched
+    }
+
+    /// How many rows were asked for their support, over all epochs (Q19): those that might have gone, each time.
+    pub fn asked(&self) -> u64 {
+        self.asked
     }
 
     /// The bytes that a relation takes, with its arrangements and all else that is kept of it.

@@ -83,10 +83,21 @@ pub(crate) struct Plan {
     pub(crate) seed: Vec<Out>,
     /// The relation of the seed, if it is one of the rule's own recursion.
     pub(crate) own_seed: Option<RelationId>,
+    /// The columns of the seed that only the head uses, with their registers: seeds that differ in these alone have
+    /// their steps in common.
+    pub(crate) varying: Vec<(Place, Register)>,
     pub(crate) steps: Vec<Step>,
     pub(crate) head: Vec<Register>,
     /// What is in the registers at first: the constants.
     pub(crate) registers: Vec<Id>,
+}
+
+impl Plan {
+    /// Whether seeds that differ in this column alone have their steps in common.
+    #[inline]
+    pub(crate) fn varies(&self, column: Place) -> bool {
+        self.varying.iter().any(|(one, _)| *one == column)
+    }
 }
 
 /// Makes plans of one rule.
@@ -114,8 +125,9 @@ impl Planner<'_> {
         let mut steps: Vec<Step> = order.into_iter().map(|goal| self.step(&mut maker, goal)).collect();
         self.shorten(&mut steps);
         let head: Vec<Register> = self.rule.row.iter().map(|arg| maker.register(*arg)).collect();
-        note_once(&mut steps, &head);
-        Plan { seed: outs, own_seed, steps, head, registers: maker.registers }
+        let used = note_once(&mut steps, &head);
+        let varying = varying(&outs, &used);
+        Plan { seed: outs, own_seed, varying, steps, head, registers: maker.registers }
     }
 
     /// The goal from which all rows of the rule are found most cheaply.
@@ -294,34 +306,58 @@ fn side_of_scan(scan: &Scan) -> Option<(Side, Register)> {
     Some((Side { relation: scan.relation, access: scan.access, key: scan.key[0], own: scan.own }, value))
 }
 
-/// Marks the scans of which no later step uses what they bind.
-fn note_once(steps: &mut [Step], head: &[Register]) {
+/// The columns that bind registers which no step uses.
+fn varying(seed: &[Out], used: &BTreeSet<Register>) -> Vec<(Place, Register)> {
+    let column = |(column, out): (usize, &Out)| match out {
+        Out::Bind(register) if !used.contains(register) && !seed.contains(&Out::Check(*register)) => {
+            Some((column, *register))
+        }
+        _ => None,
+    };
+    seed.iter().enumerate().filter_map(column).collect()
+}
+
+/// Marks the scans of which no later step uses what they bind; gives the registers that steps use.
+fn note_once(steps: &mut [Step], head: &[Register]) -> BTreeSet<Register> {
+    let mut read = BTreeSet::new();
     let mut used: BTreeSet<Register> = head.iter().copied().collect();
     for step in steps.iter_mut().rev() {
+        let mut use_all = |registers: &[Register]| {
+            used.extend(registers);
+            read.extend(registers);
+        };
         match step {
             Step::Scan(scan) => {
-                scan.once = !scan.outs.iter().any(|out| matches!(out, Out::Bind(to) if used.contains(to)));
-                used.extend(&scan.key);
-                used.extend(scan.outs.iter().filter_map(|out| match out {
+                let checked = scan.outs.iter().filter_map(|out| match out {
                     Out::Check(with) => Some(*with),
                     Out::Skip | Out::Bind(_) => None,
-                }));
+                });
+                let checked: Vec<Register> = checked.collect();
+                use_all(&scan.key);
+                use_all(&checked);
+                scan.once = !scan.outs.iter().any(|out| matches!(out, Out::Bind(to) if used.contains(to)));
             }
             Step::Follow { side, value, once } => {
                 *once = !used.contains(value);
                 used.insert(side.key);
+                read.insert(side.key);
             }
             Step::Meet { sides, value, once } => {
                 *once = !used.contains(value);
-                used.extend(sides.map(|side| side.key));
+                let keys = sides.map(|side| side.key);
+                used.extend(keys);
+                read.extend(keys);
             }
-            Step::Absent { key: args, .. } | Step::Test { args, .. } => used.extend(args.iter()),
+            Step::Absent { key: args, .. } | Step::Test { args, .. } => use_all(args),
             Step::Make { args, into, check, .. } => {
-                used.extend(args.iter());
-                used.extend(check.then_some(*into));
+                use_all(args);
+                if *check {
+                    use_all(&[*into]);
+                }
             }
         }
     }
+    read
 }
 
 /// The registers of a plan that is being made.

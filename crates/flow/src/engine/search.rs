@@ -5,10 +5,12 @@
 //! own recursion count only if they have a level, below a limit if there is one, and what is found has a level above
 //! theirs.
 
+use std::ops::Range;
+
 use super::level::Level;
 use super::plan::{Out, Plan, Register, Scan, Side, Step};
 use super::relation::{Relation, View};
-use super::row::{Id, NONE};
+use super::row::{Batch, Id, NONE};
 use super::rule::Host;
 use super::table::{Access, Key};
 
@@ -28,6 +30,9 @@ pub(crate) struct Sight<'a> {
     pub(crate) graded: bool,
     /// Own rows of this level or above are not seen. [`NONE`] is above all.
     pub(crate) below: Level,
+    /// Whether what is found must have no higher level than any of its derivations: where one own row is as good as all
+    /// others, the others may be lower.
+    pub(crate) least: bool,
 }
 
 /// A plan in progress.
@@ -35,6 +40,8 @@ pub(crate) struct Search<'a, S> {
     plan: &'a Plan,
     sight: Sight<'a>,
     pub(crate) sink: S,
+    /// The seeds whose steps are being taken.
+    run: Option<(&'a Batch, Range<usize>)>,
     registers: Vec<Id>,
     /// Above those of the own rows used so far.
     level: Level,
@@ -49,7 +56,12 @@ pub(crate) struct Search<'a, S> {
 impl<'a, S: Sink> Search<'a, S> {
     pub(crate) fn new(plan: &'a Plan, sight: Sight<'a>, sink: S, fuel: u64) -> Self {
         let registers = plan.registers.clone();
-        Search { plan, sight, sink, registers, level: 0, touched: 0, fuel, missed: false }
+        Search { plan, sight, sink, run: None, registers, level: 0, touched: 0, fuel, missed: false }
+    }
+
+    /// Whether more rows were looked at than may be.
+    pub(crate) fn is_out_of_fuel(&self) -> bool {
+        self.touched > self.fuel
     }
 
     /// Searches from one seed; gives whether the search was stopped.
@@ -69,6 +81,56 @@ impl<'a, S: Sink> Search<'a, S> {
         self.matches(&plan.seed, seed) && self.step(0)
     }
 
+    /// Searches from the seed at a place, and from those after it that have its steps in common; gives the place to go on
+    /// from.
+    #[inline]
+    pub(crate) fn run_from(&mut self, seeds: &'a Batch, from: usize) -> usize {
+        let plan = self.plan;
+        let mut to = from + 1;
+        if !plan.varying.is_empty() {
+            let first = seeds.row(from);
+            let alike = |row: &[Id]| (0..row.len()).all(|column| row[column] == first[column] || plan.varies(column));
+            while to < seeds.len() && alike(seeds.row(to)) {
+                to += 1;
+            }
+        }
+        if to == from + 1 {
+            self.run(seeds.row(from));
+            return to;
+        }
+        self.touched += (to - from) as u64;
+        self.level = 0;
+        self.run = Some((seeds, from..to));
+        if self.matches(&plan.seed, seeds.row(from)) {
+            self.step(0);
+        }
+        self.run = None;
+        to
+    }
+
+    /// Gives a row for each seed of a run.
+    fn take_all(&mut self, seeds: &Batch, run: Range<usize>) -> bool {
+        let plan = self.plan;
+        let own = plan.own_seed.filter(|_| self.sight.graded);
+        for place in run {
+            let row = seeds.row(place);
+            for (column, register) in &plan.varying {
+                self.registers[*register] = row[*column];
+            }
+            let mut level = self.level;
+            if let Some(own) = own {
+                match self.sight.relations[own].level(row) {
+                    Some(of_seed) => level = level.max(of_seed + 1),
+                    None => continue,
+                }
+            }
+            if self.sink.take(&self.registers, &plan.head, level) {
+                return true;
+            }
+        }
+        false
+    }
+
     #[inline]
     fn matches(&mut self, outs: &[Out], row: &[Id]) -> bool {
         outs.iter().zip(row).all(|(out, id)| match out {
@@ -84,7 +146,10 @@ impl<'a, S: Sink> Search<'a, S> {
     fn step(&mut self, at: usize) -> bool {
         let plan = self.plan;
         let Some(step) = plan.steps.get(at) else {
-            return self.sink.take(&self.registers, &plan.head, self.level);
+            return match self.run.clone() {
+                None => self.sink.take(&self.registers, &plan.head, self.level),
+                Some((seeds, run)) => self.take_all(seeds, run),
+            };
         };
         match step {
             Step::Scan(scan) => self.scan(scan, at + 1),
@@ -127,7 +192,7 @@ impl<'a, S: Sink> Search<'a, S> {
         let relation = &self.sight.relations[scan.relation];
         let hidden = relation.hidden(self.sight.view);
         let hides = !hidden.is_empty();
-        let graded = scan.own && self.sight.graded;
+        let graded = self.counts(scan.own, scan.once);
         let before = self.level;
         let mut stopped = false;
         let key = self.key(&scan.key);
@@ -164,7 +229,8 @@ impl<S: Sink> Search<'_, S> {
             self.touched += 1;
             return false;
         };
-        let plain = relation.hidden(self.sight.view).is_empty() && !(side.own && self.sight.graded);
+        let graded = self.counts(side.own, once);
+        let plain = relation.hidden(self.sight.view).is_empty() && !graded;
         let before = self.level;
         let mut stopped = false;
         set.walk(|id| {
@@ -173,7 +239,7 @@ impl<S: Sink> Search<'_, S> {
                 stopped = true;
                 return true;
             }
-            if !plain && !self.sees(side, id) {
+            if !plain && !self.sees(side, id, graded) {
                 return false;
             }
             self.registers[value] = id;
@@ -192,6 +258,7 @@ impl<S: Sink> Search<'_, S> {
         self.touched += 1;
         let [Some(one), Some(two)] = [set(&sides[0]), set(&sides[1])] else { return false };
         let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
+        let graded = sides.map(|side| self.counts(side.own, once));
         let before = self.level;
         let mut stopped = false;
         short.walk(|id| {
@@ -200,7 +267,8 @@ impl<S: Sink> Search<'_, S> {
                 stopped = true;
                 return true;
             }
-            if !long.contains(id) || !sides.iter().all(|side| self.sees(side, id)) {
+            let mut both = sides.iter().zip(graded);
+            if !long.contains(id) || !both.all(|(side, graded)| self.sees(side, id, graded)) {
                 self.level = before;
                 return false;
             }
@@ -214,7 +282,7 @@ impl<S: Sink> Search<'_, S> {
 
     /// Whether the row of a side with this id counts. If it is one of the recursion's own the level goes above its.
     #[inline]
-    fn sees(&mut self, side: &Side, id: Id) -> bool {
+    fn sees(&mut self, side: &Side, id: Id, graded: bool) -> bool {
         let relation = &self.sight.relations[side.relation];
         let key = self.registers[side.key];
         let row = if side.access == Access::Forward { [key, id] } else { [id, key] };
@@ -222,7 +290,13 @@ impl<S: Sink> Search<'_, S> {
         if !hidden.is_empty() && hidden.contains(&row) {
             return false;
         }
-        !(side.own && self.sight.graded) || self.rises(relation.level(&row))
+        !graded || self.rises(relation.level(&row))
+    }
+
+    /// Whether the levels of rows count.
+    #[inline]
+    fn counts(&self, own: bool, once: bool) -> bool {
+        own && self.sight.graded && !(once && self.sight.least)
     }
 
     /// Goes above the level of an own row, if that counts.
@@ -255,7 +329,7 @@ impl Sink for Found {
 
 /// Gathers what is found.
 pub(crate) struct Gathered {
-    pub(crate) rows: super::row::Batch,
+    pub(crate) rows: Batch,
     /// The level of each row; empty if levels don't count.
     pub(crate) levels: Vec<Level>,
     pub(crate) graded: bool,
