@@ -14,7 +14,9 @@
 //!
 //! Another epoch is due (Q11) if something waits to be fed back, or an event held. Whoever drives the runtime decides
 //! whether to run it, and how many at most ([`tick_is_due`](crate::tick_is_due)). What is carried on is a function of
-//! the epochs that were run: it is kept in memory only, and no later epoch revises it.
+//! the epochs that were run, and no later epoch revises it. It is in memory only; but an epoch can be run again from
+//! its inputs and the rows that the epoch before gave it. Whoever wants to go on in another process keeps these
+//! ([`Runtime::due`], [`Clocked::resume`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +34,8 @@ pub struct Clocked<R> {
     events: BTreeMap<RelationName, BTreeSet<Row>>,
     /// The changes of the hidden inputs that the next epoch begins with.
     due: Changes,
+    /// The rows of the hidden inputs that the first epoch is to begin with, if it is one that was run before.
+    given: Changes,
 }
 
 /// A relation that is given rows for the next epoch.
@@ -57,7 +61,27 @@ impl<R: Runtime> Clocked<R> {
         let events = program.relations.iter().filter(|(_, relation)| relation.event);
         let events = events.map(|(name, _)| (name.clone(), BTreeSet::new())).collect();
         let (program, delays) = without_time(program);
-        Ok(Clocked { runtime: start(program)?, delays, events, due: Changes::new() })
+        Ok(Clocked { runtime: start(program)?, delays, events, due: Changes::new(), given: Changes::new() })
+    }
+
+    /// Makes a runtime that goes on where another one of the program was. Its first epoch must be the last one of the
+    /// other: with all inputs as they were then, all events that it had, and `given`, the rows that it was given by the
+    /// epoch before it. What follows is what would have followed.
+    ///
+    /// # Errors
+    /// As [`Clocked::new`].
+    pub fn resume<E: From<SchemaError>>(
+        program: Program,
+        start: impl FnOnce(Program) -> Result<R, E>,
+        given: &BTreeMap<RelationName, BTreeSet<Row>>,
+    ) -> Result<Self, E> {
+        let mut clocked = Clocked::new(program, start)?;
+        let rows = |delay: &Delay| Some((delay.held.clone(), given.get(&delay.relation)?));
+        let all = |rows: &BTreeSet<Row>| rows.iter().map(|row| (row.clone(), 1)).collect();
+        clocked.given =
+            clocked.delays.iter().filter_map(rows).map(|(held, rows)| (held, all(rows))).collect();
+        clocked.due = clocked.given.clone();
+        Ok(clocked)
     }
 
     /// The runtime of the program without time.
@@ -109,6 +133,12 @@ impl<R: Runtime> Runtime for Clocked<R> {
         let events = self.events_in(inputs)?;
         let mut outputs = self.runtime.step(&self.feed(inputs, &events), budget)?;
         self.due = self.take_due(&mut outputs);
+        for (held, rows) in std::mem::take(&mut self.given) {
+            // The first epoch told all rows of the next, and not what it changes of those it was given.
+            let due = self.due.entry(held).or_default();
+            *due = less(due, &rows);
+        }
+        self.due.retain(|_, changes| !changes.is_empty());
         self.events = events;
         Ok(outputs)
     }
@@ -117,12 +147,24 @@ impl<R: Runtime> Runtime for Clocked<R> {
         self.runtime.undefined()
     }
 
+    fn due(&self) -> Changes {
+        let changes = |delay: &Delay| Some((delay.relation.clone(), self.due.get(&delay.held)?.clone()));
+        self.delays.iter().filter_map(changes).collect()
+    }
+
     fn restless(&self) -> Vec<RelationName> {
         let held = |delay: &&Delay| self.due.contains_key(&delay.held);
         let delayed = self.delays.iter().filter(held).map(|delay| &delay.relation);
         let events = self.events.iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, _)| name);
         delayed.chain(events).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
+}
+
+/// Changes without other changes, each row once.
+fn less(changes: &[(Row, i64)], others: &[(Row, i64)]) -> Vec<(Row, i64)> {
+    let mut net: BTreeMap<Row, i64> = changes.iter().cloned().collect();
+    others.iter().for_each(|(row, weight)| *net.entry(row.clone()).or_default() -= weight);
+    net.into_iter().filter(|(_, weight)| *weight != 0).collect()
 }
 
 /// The rows that an epoch is given of an event. None is there from before, so none can be taken away.
@@ -148,9 +190,9 @@ fn without_time(program: Program) -> (Program, Vec<Delay>) {
         let held = Relation { input: true, output: false, ..next.clone() };
         relations.extend([(delay.next.clone(), next), (delay.held.clone(), held)]);
     }
-    let held = delays.iter().map(|delay| Statement::Assign {
-        relation: delay.relation.clone(),
-        expression: Expression::Relation { name: delay.held.clone(), cid: None },
+    let held = delays.iter().map(|delay| {
+        let held = Expression::Relation { name: delay.held.clone(), cid: None };
+        Statement::assign(delay.relation.clone(), held)
     });
     let statements = held.chain(statements.into_iter().map(|one| at_once(one, &delays))).collect();
     (Program { relations, statements }, delays)
@@ -180,10 +222,10 @@ fn delays(program: &Program) -> Vec<Delay> {
 /// A statement for the next epoch as one for this.
 fn at_once(statement: Statement, delays: &[Delay]) -> Statement {
     match statement {
-        Statement::Next { relation, expression } => {
+        Statement::Next { relation, expression, rule } => {
             let delay = delays.iter().find(|delay| delay.relation == relation);
             let relation = delay.expect("every target has its delay").next.clone();
-            Statement::Assign { relation, expression }
+            Statement::Assign { relation, expression, rule }
         }
         Statement::Assign { .. } | Statement::Loop { .. } => statement,
     }

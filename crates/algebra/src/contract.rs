@@ -8,8 +8,8 @@ use std::sync::Arc;
 use motet_fact::{Kind, Value};
 
 use crate::{
-    Budget, Changes, ColumnType, Expression, Program, Relation, RelationName, Row, Runtime, RuntimeError,
-    Statement,
+    Budget, Cancel, Changes, ColumnType, Expression, Program, Relation, RelationName, Row, Runtime,
+    RuntimeError, Statement,
 };
 
 /// Puts a runtime to the contract.
@@ -19,7 +19,13 @@ use crate::{
 pub fn check<R: Runtime>(start: impl Fn(Program) -> R) {
     gives_net_changes(start(program()));
     refuses_what_cannot_be(start(program()));
-    goes_on_after_its_budget(start(program()));
+    for none in [
+        Budget { rows: 0, ..Budget::default() },
+        Budget { memory: 0, ..Budget::default() },
+        Budget { cancel: Cancel::when("it is not wanted", || true), ..Budget::default() },
+    ] {
+        goes_on_after_its_budget(start(program()), &none);
+    }
 }
 
 /// `Left(x)` holds the first column of the input `Edge(x, y)`, and 0.
@@ -37,10 +43,7 @@ fn program() -> Program {
     let relations = [("Edge", relation(&["x", "y"], true)), ("Left", relation(&["x"], false))];
     Program {
         relations: relations.into_iter().map(|(name, relation)| (name.into(), relation)).collect(),
-        statements: vec![Statement::Assign {
-            relation: "Left".into(),
-            expression: Expression::Union(vec![zero, left]),
-        }],
+        statements: vec![Statement::assign("Left", Expression::Union(vec![zero, left]))],
     }
 }
 
@@ -98,15 +101,16 @@ fn refuses_what_cannot_be(mut runtime: impl Runtime) {
     expect(&mut runtime, &[(&[1, 1], -1), (&[2, 2], 1)], &[(&[1], -1), (&[2], 1)]);
 }
 
-fn goes_on_after_its_budget(mut runtime: impl Runtime) {
-    let none = Budget { rows: 0, ..Budget::default() };
+fn goes_on_after_its_budget(mut runtime: impl Runtime, none: &Budget) {
+    let refused = |got: Result<Changes, RuntimeError>| {
+        let refusal = matches!(got, Err(RuntimeError::OverBudget { .. } | RuntimeError::Cancelled { .. }));
+        assert!(refusal, "with {none:?}: {got:?}");
+    };
     let first = changes("Edge", &[(&[1, 1], 1)]);
     for _ in 0..2 {
-        let got = runtime.step(&first, none);
-        assert!(matches!(got, Err(RuntimeError::OverBudget { .. })), "without a budget: {got:?}");
+        refused(runtime.step(&first, none.clone()));
     }
     expect(&mut runtime, &[(&[1, 1], 1)], &[(&[0], 1), (&[1], 1)]);
-    let got = runtime.step(&changes("Edge", &[(&[1, 1], -1), (&[2, 2], 1)]), none);
-    assert!(matches!(got, Err(RuntimeError::OverBudget { .. })), "without a budget: {got:?}");
+    refused(runtime.step(&changes("Edge", &[(&[1, 1], -1), (&[2, 2], 1)]), none.clone()));
     expect(&mut runtime, &[(&[3, 3], 1)], &[(&[3], 1)]);
 }

@@ -1,17 +1,21 @@
 //! A dictionary: values to numbers of 32 bits and back (Q14).
 //!
 //! Joins and sets ask only whether two values are identical, and a comparison of two numbers is the cheapest way to
-//! ask. An int from 0 to 2³¹ - 1 is its own number, so counters and small keys take no room; every other value is given
-//! the next free number from 2³¹ on the first time it is seen. So numbers that are used together tend to be close to each
-//! other, and sets of them dense. The greatest number of 32 bits is never given out. Numbers carry no order: what compares by
-//! size decodes first. A number is never taken back, so a dictionary lives as long as the rows that use it, and one
-//! dictionary may serve every circuit of an open database. It never leaves its process.
+//! ask. An int from 0 to 2³¹ - 1 is its own number, so counters and small keys take no room; every other value is
+//! given the next free number from 2³¹ on the first time it is seen. So numbers that are used together tend to be
+//! close to each other, and sets of them dense. The greatest number of 32 bits is never given out. Numbers carry no
+//! order: what compares by size decodes first. A dictionary lives as long as the rows that use it, and one dictionary
+//! may serve every circuit of an open database. It never leaves its process. Numbers are taken back only from an epoch
+//! that was refused, whose rows nobody has (Q17): else whoever is refused again and again would fill the memory all
+//! the same.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use motet_fact::Value;
+
+use crate::budget::held_bytes;
 
 /// The number that stands for a value. Numbers of one [`Dictionary`] are equal if and only if their values are.
 pub type Id = u32;
@@ -21,6 +25,8 @@ pub type SharedDictionary = Rc<RefCell<Dictionary>>;
 
 /// The number of the first value that is not its own.
 const FIRST: Id = 1 << 31;
+/// What an entry costs, without what a text or bytes hold.
+const ENTRY: u64 = 96;
 
 /// Values and their numbers.
 #[derive(Debug, Default)]
@@ -28,6 +34,7 @@ pub struct Dictionary {
     /// Keyed hashing: the values are other people's, who could choose them to collide.
     ids: HashMap<Value, Id>,
     values: Vec<Value>,
+    bytes: u64,
 }
 
 impl Dictionary {
@@ -53,7 +60,21 @@ impl Dictionary {
         let id = id.expect("a dictionary holds less than 2^31 values") | FIRST;
         self.values.push(value.clone());
         self.ids.insert(value.clone(), id);
+        self.bytes = self.bytes.saturating_add(bytes(value));
         id
+    }
+
+    /// What the values are taken to hold, in bytes ([`crate::Budget`]).
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes back the numbers of all values but the first so many. Nobody may have any of them.
+    pub fn truncate(&mut self, length: usize) {
+        for value in self.values.drain(length.min(self.values.len())..) {
+            self.ids.remove(&value);
+            self.bytes = self.bytes.saturating_sub(bytes(&value));
+        }
     }
 
     /// The number of a value, if it has one.
@@ -82,6 +103,11 @@ impl Dictionary {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+}
+
+/// What a value costs: its places in both directions, and what a text or bytes hold.
+fn bytes(value: &Value) -> u64 {
+    ENTRY.saturating_add(held_bytes(value))
 }
 
 /// The int that is its own number, if this is the number of one.
@@ -119,6 +145,20 @@ mod tests {
             assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{value}");
         }
         assert_eq!(dictionary.len(), 7, "0, 1 and 2^31 - 1 are their own numbers");
+    }
+
+    #[test]
+    fn numbers_that_are_taken_back_are_given_again() {
+        let mut dictionary = Dictionary::new();
+        let kept = dictionary.intern(&Value::text("kept"));
+        let (length, bytes) = (dictionary.len(), dictionary.bytes());
+        let gone = dictionary.intern(&Value::text("gone"));
+        assert!(dictionary.bytes() > bytes + 4);
+        dictionary.truncate(length);
+        assert_eq!((dictionary.len(), dictionary.bytes()), (length, bytes));
+        assert_eq!(dictionary.find(&Value::text("gone")), None);
+        assert_eq!(dictionary.intern(&Value::text("other")), gone);
+        assert_eq!((dictionary.value(kept), dictionary.value(gone)), ("kept".into(), "other".into()));
     }
 
     #[test]

@@ -56,7 +56,7 @@ struct Explanation<'a> {
 impl Explanation<'_> {
     fn statement(&mut self, statement: &Statement, depth: usize) {
         match statement {
-            Statement::Assign { relation, expression } | Statement::Next { relation, expression } => {
+            Statement::Assign { relation, expression, .. } | Statement::Next { relation, expression, .. } => {
                 let next = if matches!(statement, Statement::Next { .. }) { "@next" } else { "" };
                 self.title(format!("{relation}{next} :="), depth);
                 let counts = self.actual.as_mut().map(|all| all.next().expect("a list for each assignment"));

@@ -9,7 +9,8 @@
 //! | module | noun |
 //! |---|---|
 //! | [`expression`] | operators, formulas, terms |
-//! | [`program`] | statements, relations with their columns and types, the text form |
+//! | [`program`] | statements, relations with their columns and types |
+//! | [`plan`] | a program with where its rows come from and go to |
 //! | [`schema`] | which columns an expression has, and whether it may be built at all |
 //! | [`term`] | evaluation of terms and comparisons (Q2, Q3) |
 //! | [`registry`] | functions and aggregates that an application brings along |
@@ -18,13 +19,15 @@
 //! | [`naive`] | the evaluator that defines the semantics |
 //! | [`optimiser`], [`stats`] | programs that mean the same and cost less; what they go by |
 //! | [`explain()`] | programs as trees for people, with the rows that are expected and those that there are |
-//! | [`runtime`] | the trait all runtimes share, changes, budgets |
+//! | [`runtime`] | the trait all runtimes share, changes |
+//! | [`budget`], [`rule`] | what an epoch may cost; which rule a statement is from |
 //! | [`clocked`] | time: rows for the next epoch, and events |
 //! | [`dictionary`] | values and their numbers |
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
 pub mod aggregate;
+pub mod budget;
 pub mod clocked;
 pub mod contract;
 mod derived;
@@ -36,8 +39,10 @@ mod formula;
 pub mod moves;
 pub mod naive;
 pub mod optimiser;
+pub mod plan;
 pub mod program;
 pub mod registry;
+pub mod rule;
 pub mod runtime;
 pub mod schema;
 pub mod stats;
@@ -47,15 +52,18 @@ mod texts;
 mod times;
 
 pub use aggregate::Aggregate;
+pub use budget::{Budget, Cancel};
 pub use clocked::Clocked;
 pub use dictionary::{Dictionary, SharedDictionary};
 pub use explain::{explain, explain_over};
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;
 pub use optimiser::optimise;
+pub use plan::Plan;
 pub use program::{CID_COLUMN, ColumnType, Program, Relation, RelationName, Statement};
 pub use registry::{Law, Registry, UserAggregate, UserFunction};
-pub use runtime::{Budget, Changes, Row, Runtime, RuntimeError, Undefined, tick_is_due};
+pub use rule::{Provenance, Rule, Site};
+pub use runtime::{Changes, Row, Runtime, RuntimeError, Undefined, tick_is_due};
 pub use schema::SchemaError;
 pub use stats::{Counted, Stats, Unknown};
 pub use term::{BoundFormula, BoundTerm, query_order};

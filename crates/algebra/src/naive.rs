@@ -5,24 +5,27 @@
 //! index and no trace from one epoch to the next, and has no planner: it is written to be read, and every other runtime
 //! is tested against it.
 //!
-//! There are three concessions to speed. Joins look matching rows up in a tree instead of trying all pairs; a selection
-//! over a join tests each pair before it is kept, since a product may be large; and loops are *semi-naive*: after the first round a body is not computed from all rows but only from what the last round added,
-//! operator by operator ([`Evaluation::gained`]). That gives the same fixed point, because loop bodies are monotone and
-//! every operator distributes over union in each of its inputs; [`Naive::plain`] does without it, and the tests compare
-//! the two.
+//! There are three concessions to speed. Joins look matching rows up in a tree instead of trying all pairs; a
+//! selection over a join tests each pair before it is kept, since a product may be large; and loops are *semi-naive*:
+//! after the first round a body is not computed from all rows but only from what the last round added, operator by
+//! operator ([`Evaluation::gained`]). That gives the same fixed point, because loop bodies are monotone and every
+//! operator distributes over union in each of its inputs; [`Naive::plain`] does without it, and the tests compare the
+//! two.
 
+mod cost;
 mod measure;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use motet_fact::{Value, codec};
+use motet_fact::codec;
 
-use crate::aggregate::{dense_ranks, row_order};
-use crate::moves::fold_moves;
-use crate::runtime::{Budget, Changes, Row, Runtime, RuntimeError, Undefined};
+use crate::runtime::{Changes, Row, Runtime, RuntimeError, Undefined};
 use crate::schema::position;
-use crate::{Aggregate, Column, Expression, Formula, Program, RelationName, SchemaError, Statement};
+use crate::{Budget, Column, Expression, Formula, Program, RelationName, SchemaError, Site, Statement};
+use cost::Cost;
+use table::{Table, pick};
 
 pub use measure::{MeasureError, measure};
 
@@ -77,25 +80,14 @@ impl Naive {
 
 impl Naive {
     /// The contents of every relation, given what came from outside.
-    fn evaluate(&self, stored: Contents, budget: Budget) -> Result<(Contents, Vec<Undefined>), RuntimeError> {
-        let mut evaluation = Evaluation {
-            program: &self.program,
-            semi_naive: self.semi_naive,
-            contents: stored,
-            added: Contents::new(),
-            budget,
-            derived: 0,
-            current: "".into(),
-            undefined: BTreeMap::new(),
-        };
-        for name in self.program.relations.keys() {
-            evaluation.contents.entry(name.clone()).or_default();
-        }
+    fn evaluate(&self, stored: Contents, cost: Cost) -> Result<(Contents, Vec<Undefined>), RuntimeError> {
+        let mut evaluation = Evaluation::new(&self.program, stored, cost);
+        evaluation.semi_naive = self.semi_naive;
         for statement in &self.program.statements {
             evaluation.run(statement)?;
         }
         let counts = evaluation.undefined.into_iter();
-        let undefined = counts.map(|((relation, term, _), rows)| (relation, term, rows.len()));
+        let undefined = counts.map(|((site, term, _), rows)| (site, term, rows.len()));
         Ok((evaluation.contents, Undefined::sum(undefined)))
     }
 }
@@ -103,10 +95,13 @@ impl Naive {
 impl Runtime for Naive {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
         let mut stored = self.stored.clone();
+        let mut cost = Cost::new(budget);
         for (name, rows) in inputs {
             apply_changes(&self.program, &mut stored, name, rows)?;
+            let mut come = rows.iter().filter(|(_, weight)| *weight > 0);
+            come.try_for_each(|(row, _)| cost.keep(row, &Site::of(name)))?;
         }
-        let (mut outputs, undefined) = self.evaluate(stored.clone(), budget)?;
+        let (mut outputs, undefined) = self.evaluate(stored.clone(), cost)?;
         outputs.retain(|name, _| self.program.relations[name].output);
         let changes = difference(&self.reported, &outputs);
         self.stored = stored;
@@ -165,12 +160,6 @@ fn difference(old: &Contents, new: &Contents) -> Changes {
     changes
 }
 
-/// The rows of an expression, and the column of each place in them.
-struct Table {
-    columns: Vec<Column>,
-    rows: Rows,
-}
-
 /// An epoch in progress.
 struct Evaluation<'a> {
     program: &'a Program,
@@ -178,24 +167,32 @@ struct Evaluation<'a> {
     contents: Contents,
     /// What the last round of the loop being run added to the relations it assigns.
     added: Contents,
-    budget: Budget,
-    /// Rows derived so far.
-    derived: u64,
-    /// The relation being computed, for messages.
-    current: RelationName,
-    /// The rows without a value, by relation, by what has none, and by the place of the operator in memory, which tells
-    /// it from others of that text.
-    undefined: BTreeMap<(RelationName, Arc<str>, usize), BTreeSet<Row>>,
+    cost: Cost,
+    /// What is being computed, for messages.
+    site: Site,
+    /// The rows without a value, by what was computed, by what has none, and by the place of the operator in memory,
+    /// which tells it from others of that text.
+    undefined: BTreeMap<(Site, Arc<str>, usize), BTreeSet<Row>>,
 }
 
 /// [`Program::check_deductive`] has bound every column of every expression before.
 const CHECKED: &str = "the program was checked when the runtime was made";
 
+impl<'a> Evaluation<'a> {
+    /// Nothing is computed yet.
+    fn new(program: &'a Program, stored: Contents, cost: Cost) -> Self {
+        let empty = program.relations.keys().map(|name| (name.clone(), Rows::default()));
+        let contents = empty.chain(stored).collect();
+        let (added, undefined) = Default::default();
+        Evaluation { program, semi_naive: true, contents, added, cost, site: Site::of(&"".into()), undefined }
+    }
+}
+
 impl Evaluation<'_> {
     fn run(&mut self, statement: &Statement) -> Result<(), RuntimeError> {
         match statement {
-            Statement::Assign { relation, expression } => {
-                self.current = relation.clone();
+            Statement::Assign { relation, expression, rule } => {
+                self.begin(Site::new(relation, rule))?;
                 let table = self.rows_of(expression)?;
                 self.assign(relation, &table).map(drop)
             }
@@ -204,47 +201,68 @@ impl Evaluation<'_> {
         }
     }
 
+    fn begin(&mut self, site: Site) -> Result<(), RuntimeError> {
+        self.site = site;
+        self.cost.begin();
+        self.cost.check_wanted(&self.site)
+    }
+
     fn run_loop(&mut self, body: &[Statement]) -> Result<(), RuntimeError> {
         self.added.clear();
-        for round in 0..self.budget.iterations {
+        let mut growing = None;
+        for round in 0..self.cost.iterations() {
             let mut added = Contents::new();
+            growing = None;
             for statement in body {
-                let Statement::Assign { relation, expression } = statement else { unreachable!("{CHECKED}") };
-                self.current = relation.clone();
+                let Statement::Assign { relation, expression, rule } = statement else {
+                    unreachable!("{CHECKED}")
+                };
+                self.begin(Site::new(relation, rule))?;
                 let all = round == 0 || !self.semi_naive;
                 let table = if all { self.rows_of(expression)? } else { self.gained(expression)? };
                 let new = self.assign(relation, &table)?;
+                if !new.is_empty() {
+                    growing.get_or_insert_with(|| self.site.clone());
+                }
                 Arc::make_mut(added.entry(relation.clone()).or_default()).extend(new);
             }
-            if added.values().all(|rows| rows.is_empty()) {
+            if growing.is_none() {
                 return Ok(());
             }
             self.added = added;
         }
-        Err(self.over_budget("iterations", self.budget.iterations))
+        // With no rounds at all it is the first statement that could not run.
+        let first = || body.iter().find_map(Statement::site);
+        let site = growing.or_else(first).unwrap_or_else(|| self.site.clone());
+        Err(self.cost.over_iterations(&site))
     }
 
     /// Adds rows to a relation, and gives those that are new.
     fn assign(&mut self, relation: &RelationName, table: &Table) -> Result<Vec<Row>, RuntimeError> {
         let declared: Vec<_> = self.program.relations[relation].names().cloned().collect();
-        let rows = project(table, &declared);
+        let rows = self.project(table, &declared)?;
         let target = Arc::make_mut(self.contents.get_mut(relation).expect("every relation has an entry"));
         let new: Vec<Row> = rows.difference(target).cloned().collect();
         target.extend(new.iter().cloned());
-        self.charge(new.len())?;
+        self.cost.derive(new.len(), &self.site)?;
+        new.iter().try_for_each(|row| self.cost.keep(row, &self.site))?;
         Ok(new)
     }
 
-    fn charge(&mut self, rows: usize) -> Result<(), RuntimeError> {
-        self.derived = self.derived.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
-        if self.derived > self.budget.rows {
-            return Err(self.over_budget("rows", self.budget.rows));
+    /// The rows that an operator makes, each counted as it is made.
+    fn gather(&mut self, made: impl IntoIterator<Item = Row>) -> Result<Rows, RuntimeError> {
+        let mut rows = BTreeSet::new();
+        for row in made {
+            let bytes = cost::bytes(&row);
+            if rows.insert(row) {
+                self.cost.make(bytes, &self.site)?;
+            }
         }
-        Ok(())
+        Ok(Arc::new(rows))
     }
 
-    fn over_budget(&self, what: &'static str, limit: u64) -> RuntimeError {
-        RuntimeError::OverBudget { what, limit, relation: self.current.clone() }
+    fn project(&mut self, table: &Table, columns: &[Column]) -> Result<Rows, RuntimeError> {
+        if table.columns == columns { Ok(table.rows.clone()) } else { self.gather(table.project(columns)) }
     }
 
     /// The rows of an expression.
@@ -267,7 +285,7 @@ impl Evaluation<'_> {
             Expression::Relation { name, cid } => {
                 let rows = self.added.get(name).cloned().unwrap_or_default();
                 let columns = self.program.columns(expression).expect(CHECKED);
-                Ok(Table { columns, rows: self.shown(name, &rows, cid.is_some()) })
+                Ok(Table { columns, rows: self.shown(name, &rows, cid.is_some())? })
             }
             Expression::Constant { .. }
             | Expression::GroupBy { .. }
@@ -283,8 +301,8 @@ impl Evaluation<'_> {
             | Expression::SemiJoin(left, right) => {
                 let first = self.gained_from(expression, left, right, true)?;
                 let second = self.gained_from(expression, left, right, false)?;
-                let rows = first.rows.union(&second.rows).cloned().collect();
-                Ok(Table { columns: first.columns, rows: Arc::new(rows) })
+                let rows = self.gather(first.rows.union(&second.rows).cloned())?;
+                Ok(Table { columns: first.columns, rows })
             }
             Expression::Difference(left, right) | Expression::AntiJoin(left, right) => {
                 self.gained_from(expression, left, right, true)
@@ -323,9 +341,13 @@ impl Evaluation<'_> {
     fn combine(&mut self, expression: &Expression, inputs: Vec<Table>) -> Result<Table, RuntimeError> {
         let input_columns: Vec<_> = inputs.iter().map(|input| input.columns.clone()).collect();
         let columns = self.program.operator_columns(expression, &input_columns).expect(CHECKED);
+        self.cost.check_wanted(&self.site)?;
         let rows = match (expression, inputs.as_slice()) {
-            (Expression::Relation { name, cid }, []) => self.shown(name, &self.contents[name], cid.is_some()),
-            (Expression::Constant { rows, .. }, []) => Arc::new(rows.iter().cloned().collect()),
+            (Expression::Relation { name, cid }, []) => {
+                let rows = self.contents[name].clone();
+                self.shown(name, &rows, cid.is_some())?
+            }
+            (Expression::Constant { rows, .. }, []) => self.gather(rows.iter().cloned())?,
             (Expression::Select { formula, .. }, [input]) => {
                 let bound = formula.bind(&input.columns).expect(CHECKED);
                 let mut undefined = Vec::new();
@@ -334,31 +356,28 @@ impl Evaluation<'_> {
                     undefined.extend(truth.is_none().then(|| (*row).clone()));
                     truth == Some(true)
                 });
-                let selected = Arc::new(selected.cloned().collect());
-                self.note(expression, formula, undefined);
+                let selected = self.gather(selected.cloned())?;
+                self.note(expression, formula, undefined)?;
                 selected
             }
-            (Expression::Project { columns, .. }, [input]) => project(input, columns),
+            (Expression::Project { columns, .. }, [input]) => self.project(input, columns)?,
             (Expression::Rename { .. }, [input]) => input.rows.clone(),
             (Expression::Extend { term, .. }, [input]) => {
                 let bound = term.bind(&input.columns).expect(CHECKED);
-                let (mut extended, mut undefined) = (BTreeSet::new(), Vec::new());
-                for row in input.rows.iter() {
-                    match bound.evaluate(&|place| row[place].clone()) {
-                        Some(value) => drop(extended.insert([row.as_slice(), &[value]].concat())),
-                        None => undefined.push(row.clone()),
-                    }
-                }
-                self.note(expression, term, undefined);
-                Arc::new(extended)
+                let mut undefined = Vec::new();
+                let extended = input.rows.iter().filter_map(|row| {
+                    let value = bound.evaluate(&|place| row[place].clone());
+                    undefined.extend(value.is_none().then(|| row.clone()));
+                    Some([row.as_slice(), &[value?]].concat())
+                });
+                let extended = self.gather(extended)?;
+                self.note(expression, term, undefined)?;
+                extended
             }
-            (Expression::Union(_), inputs) => {
-                let rows = inputs.iter().map(|input| project(input, &columns));
-                Arc::new(rows.flat_map(|rows| rows.iter().cloned().collect::<Vec<_>>()).collect())
-            }
+            (Expression::Union(_), inputs) => self.unite(inputs, &columns)?,
             (Expression::Difference(..), [left, right]) => {
-                let right = project(right, &columns);
-                filter(left, |row| !right.contains(row))
+                let right = self.project(right, &columns)?;
+                self.gather(left.rows.iter().filter(|row| !right.contains(*row)).cloned())?
             }
             (Expression::Join(..) | Expression::Product(..), [left, right]) => {
                 self.join(left, right, &mut |_| true)?
@@ -373,32 +392,36 @@ impl Evaluation<'_> {
                     places.iter().all(|(left, right)| row[*left] == row[*right])
                 })?
             }
-            (Expression::SemiJoin(..), [left, right]) => matching(left, right, true),
-            (Expression::AntiJoin(..), [left, right]) => matching(left, right, false),
+            (Expression::SemiJoin(..), [left, right]) => self.gather(left.matching(right, true))?,
+            (Expression::AntiJoin(..), [left, right]) => self.gather(left.matching(right, false))?,
             (Expression::GroupBy { keys, aggregate, over, by, .. }, [input]) => {
-                let (grouped, undefined) = group(input, keys, aggregate, by.iter().chain(over));
-                self.note(expression, aggregate, undefined);
-                grouped
+                let (grouped, undefined) = input.group(keys, aggregate, by.iter().chain(over));
+                self.note(expression, aggregate, undefined)?;
+                self.gather(grouped)?
             }
-            (Expression::Rank { keys, by, .. }, [input]) => rank(input, keys, by),
+            (Expression::Rank { keys, by, .. }, [input]) => self.gather(input.rank(keys, by))?,
             (Expression::FoldMoves { keys, node, parent, by, .. }, [input]) => {
-                replay(input, keys, by.iter().chain([node, parent]))
+                self.gather(input.replay(keys, by.iter().chain([node, parent])))?
             }
             _ => unreachable!("every operator is given as many inputs as it has"),
         };
         Ok(Table { columns, rows })
     }
 
+    fn unite(&mut self, inputs: &[Table], columns: &[Column]) -> Result<Rows, RuntimeError> {
+        self.gather(inputs.iter().flat_map(|input| input.project(columns)))
+    }
+
     /// Rows of a relation as an expression sees them: with their CID or without.
-    fn shown(&self, name: &RelationName, rows: &Rows, with_cid: bool) -> Rows {
+    fn shown(&mut self, name: &RelationName, rows: &Rows, with_cid: bool) -> Result<Rows, RuntimeError> {
         let relation = &self.program.relations[name];
         match (relation.carries_cid(), with_cid) {
-            (true, true) | (false, false) => rows.clone(),
-            (true, false) => Arc::new(rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect()),
+            (true, true) | (false, false) => Ok(rows.clone()),
+            (true, false) => self.gather(rows.iter().map(|row| row[..row.len() - 1].to_vec())),
             (false, true) => {
                 let columns = relation.tuple_columns();
                 let cid = |row: &Row| codec::tuple_cid(name, columns.iter().map(|column| &**column).zip(row));
-                Arc::new(rows.iter().map(|row| [row.as_slice(), &[cid(row).into()]].concat()).collect())
+                self.gather(rows.iter().map(|row| [row.as_slice(), &[cid(row).into()]].concat()))
             }
         }
     }
@@ -411,7 +434,7 @@ impl Evaluation<'_> {
         formula: &Formula,
     ) -> Result<Table, RuntimeError> {
         let (left, right) = (self.rows_of(left)?, self.rows_of(right)?);
-        let columns = joined_columns(&left, &right);
+        let columns = left.joined_columns(&right);
         Ok(Table { columns, rows: self.join_where(expression, &left, &right, formula)? })
     }
 
@@ -423,23 +446,36 @@ impl Evaluation<'_> {
         right: &Table,
         formula: &Formula,
     ) -> Result<Rows, RuntimeError> {
-        let bound = formula.bind(&joined_columns(left, right)).expect(CHECKED);
+        let bound = formula.bind(&left.joined_columns(right)).expect(CHECKED);
         let mut undefined = Vec::new();
         let rows = self.join(left, right, &mut |row| {
             let truth = bound.truth(&|place| row[place].clone());
             undefined.extend(truth.is_none().then(|| row.clone()));
             truth == Some(true)
         })?;
-        self.note(expression, formula, undefined);
+        self.note(expression, formula, undefined)?;
         Ok(rows)
     }
 
     /// Notes rows of an operator for which something has no value.
-    fn note(&mut self, operator: &Expression, what: &dyn ToString, rows: Vec<Row>) {
-        if !rows.is_empty() {
-            let key = (self.current.clone(), what.to_string().into(), std::ptr::from_ref(operator).addr());
-            self.undefined.entry(key).or_default().extend(rows);
+    fn note(
+        &mut self,
+        operator: &Expression,
+        what: &dyn ToString,
+        rows: Vec<Row>,
+    ) -> Result<(), RuntimeError> {
+        if rows.is_empty() {
+            return Ok(());
         }
+        let key = (self.site.clone(), what.to_string().into(), std::ptr::from_ref(operator).addr());
+        let noted = self.undefined.entry(key).or_default();
+        for row in rows {
+            if !noted.contains(&row) {
+                self.cost.keep(&row, &self.site)?;
+                noted.insert(row);
+            }
+        }
+        Ok(())
     }
 
     /// The pairs of rows that agree on the shared columns, if they are to be kept. The smaller side is put in a tree by
@@ -450,10 +486,10 @@ impl Evaluation<'_> {
         right: &Table,
         keep: &mut dyn FnMut(&Row) -> bool,
     ) -> Result<Rows, RuntimeError> {
-        let added = places_of(right, |column| !left.columns.contains(column));
+        let added = right.places_without(left);
         let left_is_smaller = left.rows.len() <= right.rows.len();
         let (small, large) = if left_is_smaller { (left, right) } else { (right, left) };
-        let (small_key, large_key) = shared(small, large);
+        let (small_key, large_key) = small.shared(large);
         let mut index: BTreeMap<Row, Vec<&Row>> = BTreeMap::new();
         for row in small.rows.iter() {
             index.entry(pick(row, &small_key)).or_default().push(row);
@@ -461,123 +497,16 @@ impl Evaluation<'_> {
         let mut joined = BTreeSet::new();
         for row in large.rows.iter() {
             let matches = index.get(&pick(row, &large_key)).map_or(&[][..], Vec::as_slice);
-            self.charge(matches.len())?;
+            self.cost.derive(matches.len(), &self.site)?;
             for other in matches {
                 let (left_row, right_row) = if left_is_smaller { (*other, row) } else { (row, *other) };
                 let row = [left_row.as_slice(), &pick(right_row, &added)].concat();
                 if keep(&row) {
+                    self.cost.make(cost::bytes(&row), &self.site)?;
                     joined.insert(row);
                 }
             }
         }
         Ok(Arc::new(joined))
     }
-}
-
-/// The columns of the left, and those that only the right has.
-fn joined_columns(left: &Table, right: &Table) -> Vec<Column> {
-    let added = right.columns.iter().filter(|column| !left.columns.contains(column));
-    left.columns.iter().chain(added).cloned().collect()
-}
-
-/// The left rows that agree with some right row on the shared columns, or those that agree with none.
-fn matching(left: &Table, right: &Table, wanted: bool) -> Rows {
-    let (left_key, right_key) = shared(left, right);
-    let keys: BTreeSet<Row> = right.rows.iter().map(|row| pick(row, &right_key)).collect();
-    filter(left, |row| keys.contains(&pick(row, &left_key)) == wanted)
-}
-
-fn filter(table: &Table, keep: impl Fn(&Row) -> bool) -> Rows {
-    Arc::new(table.rows.iter().filter(|row| keep(row)).cloned().collect())
-}
-
-fn project(table: &Table, columns: &[Column]) -> Rows {
-    if table.columns == columns {
-        return table.rows.clone();
-    }
-    let places = places(table, columns.iter());
-    Arc::new(table.rows.iter().map(|row| pick(row, &places)).collect())
-}
-
-/// An aggregate over the given columns, in groups, and the keys of those where it has no value.
-fn group<'a>(
-    table: &Table,
-    keys: &[Column],
-    aggregate: &Aggregate,
-    over: impl Iterator<Item = &'a Column>,
-) -> (Rows, Vec<Row>) {
-    let over = places(table, over);
-    let (mut grouped, mut undefined) = (BTreeSet::new(), Vec::new());
-    for (mut key, rows) in groups(table, keys) {
-        let mut values: Vec<Row> = rows.into_iter().map(|row| pick(row, &over)).collect();
-        if *aggregate == Aggregate::Count && !over.is_empty() {
-            values.sort_unstable();
-            values.dedup();
-        }
-        match aggregate.fold_rows(&mut values.into_iter()) {
-            None => undefined.push(key),
-            Some(value) => {
-                key.push(value);
-                grouped.insert(key);
-            }
-        }
-    }
-    (Arc::new(grouped), undefined)
-}
-
-/// Each row with its place in its group.
-fn rank(table: &Table, keys: &[Column], by: &[Column]) -> Rows {
-    let by = places(table, by.iter());
-    let ranked = |rows: Vec<&Row>| {
-        let ranks = dense_ranks(&rows.iter().map(|row| pick(row, &by)).collect::<Vec<_>>());
-        let row = |(row, rank): (&Row, i64)| [row.as_slice(), &[Value::Int(rank)]].concat();
-        rows.into_iter().zip(ranks).map(row).collect::<Vec<_>>()
-    };
-    Arc::new(groups(table, keys).into_values().flat_map(ranked).collect())
-}
-
-/// Where the moves of each group leave its nodes. The last two columns given say what is moved under what, and all of
-/// them in which order.
-fn replay<'a>(table: &Table, keys: &[Column], ordered: impl Iterator<Item = &'a Column>) -> Rows {
-    let places = places(table, ordered);
-    let placed = |(key, rows): (Row, Vec<&Row>)| {
-        let mut moves: Vec<Row> = rows.into_iter().map(|row| pick(row, &places)).collect();
-        moves.sort_unstable_by(|left, right| row_order(left, right));
-        let moved = |mut row: Row| row.pop().zip(row.pop()).map(|(parent, node)| (node, parent));
-        let parents = fold_moves(moves.into_iter().filter_map(moved));
-        parents.into_iter().map(move |(node, parent)| [key.as_slice(), &[node, parent]].concat())
-    };
-    Arc::new(groups(table, keys).into_iter().flat_map(placed).collect())
-}
-
-/// The rows by what they hold in some columns.
-fn groups<'a>(table: &'a Table, keys: &[Column]) -> BTreeMap<Row, Vec<&'a Row>> {
-    let keys = places(table, keys.iter());
-    let mut groups: BTreeMap<Row, Vec<&Row>> = BTreeMap::new();
-    for row in table.rows.iter() {
-        groups.entry(pick(row, &keys)).or_default().push(row);
-    }
-    groups
-}
-
-fn places<'a>(table: &Table, columns: impl Iterator<Item = &'a Column>) -> Vec<usize> {
-    columns.map(|column| position(&table.columns, column).expect(CHECKED)).collect()
-}
-
-fn pick(row: &Row, places: &[usize]) -> Row {
-    places.iter().map(|place| row[*place].clone()).collect()
-}
-
-fn places_of(table: &Table, wanted: impl Fn(&Column) -> bool) -> Vec<usize> {
-    (0..table.columns.len()).filter(|place| wanted(&table.columns[*place])).collect()
-}
-
-/// Where the shared columns stand in each of two tables, in the order of the first.
-fn shared(first: &Table, second: &Table) -> (Vec<usize>, Vec<usize>) {
-    let in_first = places_of(first, |column| second.columns.contains(column));
-    let in_second = in_first
-        .iter()
-        .map(|place| position(&second.columns, &first.columns[*place]).expect("a shared column"))
-        .collect();
-    (in_first, in_second)
 }

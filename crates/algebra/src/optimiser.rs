@@ -61,21 +61,16 @@ struct Optimiser<'a> {
 impl Optimiser<'_> {
     fn statement(&mut self, statement: &Statement) -> Statement {
         match statement {
-            Statement::Assign { relation, expression } => {
-                let expression = self.expression(expression);
+            Statement::Assign { expression, .. } => {
+                let optimised = self.with_expression(statement, expression);
                 self.estimator.run(statement);
-                Statement::Assign { relation: relation.clone(), expression }
+                optimised
             }
-            Statement::Next { relation, expression } => {
-                Statement::Next { relation: relation.clone(), expression: self.expression(expression) }
-            }
+            Statement::Next { expression, .. } => self.with_expression(statement, expression),
             Statement::Loop { body, exports } => {
                 self.estimator.run(statement);
                 let assign = |statement: &Statement| match statement {
-                    Statement::Assign { relation, expression } => {
-                        let expression = self.expression(expression);
-                        Statement::Assign { relation: relation.clone(), expression }
-                    }
+                    Statement::Assign { expression, .. } => self.with_expression(statement, expression),
                     Statement::Loop { .. } | Statement::Next { .. } => {
                         unreachable!("the program was checked: a loop has assignments only")
                     }
@@ -83,6 +78,16 @@ impl Optimiser<'_> {
                 Statement::Loop { body: body.iter().map(assign).collect(), exports: exports.clone() }
             }
         }
+    }
+
+    /// A statement with its expression made anew.
+    fn with_expression(&self, statement: &Statement, expression: &Expression) -> Statement {
+        let made = self.expression(expression);
+        let mut statement = statement.clone();
+        if let Statement::Assign { expression, .. } | Statement::Next { expression, .. } = &mut statement {
+            *expression = made;
+        }
+        statement
     }
 
     /// An expression for the same rows.

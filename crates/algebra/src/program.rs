@@ -6,6 +6,7 @@ use std::sync::Arc;
 use motet_fact::{Kind, Value};
 
 use crate::expression::{Column, Expression};
+use crate::rule::{Provenance, Site};
 
 /// The name of a relation.
 pub type RelationName = Arc<str>;
@@ -50,12 +51,15 @@ pub struct Relation {
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Statement {
-    /// The relation's contents become what they were, and what the expression gives (RA-4).
+    /// The relation's contents become what they were, and what the expression gives (RA-4). What several rules say of a
+    /// relation is an assignment for each.
     Assign {
         /// The relation.
         relation: RelationName,
         /// Gives rows with exactly the relation's columns.
         expression: Expression,
+        /// The rule that it is.
+        rule: Provenance,
     },
     /// The body is repeated until none of its relations changes (RA-5). The compiler makes bodies that are monotone
     /// in the relations they assign: negation and aggregation only of relations assigned before the loop. Loops are not
@@ -74,7 +78,31 @@ pub enum Statement {
         relation: RelationName,
         /// Gives rows with exactly the relation's columns.
         expression: Expression,
+        /// The rule that it is.
+        rule: Provenance,
     },
+}
+
+impl Statement {
+    /// An assignment that is no rule that anybody wrote.
+    pub fn assign(relation: impl Into<RelationName>, expression: Expression) -> Self {
+        Statement::Assign { relation: relation.into(), expression, rule: Provenance::default() }
+    }
+
+    /// Rows for the next epoch by no rule that anybody wrote.
+    pub fn next(relation: impl Into<RelationName>, expression: Expression) -> Self {
+        Statement::Next { relation: relation.into(), expression, rule: Provenance::default() }
+    }
+
+    /// What it computes, of a loop what it computes first; nothing if that is nothing.
+    pub fn site(&self) -> Option<Site> {
+        match self {
+            Statement::Assign { relation, rule, .. } | Statement::Next { relation, rule, .. } => {
+                Some(Site::new(relation, rule))
+            }
+            Statement::Loop { body, .. } => body.iter().find_map(Statement::site),
+        }
+    }
 }
 
 /// A program: relations and statements. Statements stand in stratum order: a relation that is negated or aggregated

@@ -11,35 +11,13 @@ use std::sync::Arc;
 use motet_fact::Value;
 
 use crate::program::{Relation, RelationName};
+use crate::{Budget, Site};
 
 /// One row: the values in the order of the relation's declared columns.
 pub type Row = Vec<Value>;
 
 /// Changes of relations: rows in value order, each once, with +1 (now there) or -1 (no longer there).
 pub type Changes = BTreeMap<RelationName, Vec<(Row, i64)>>;
-
-/// What one batch may cost (Q17). Counted, never timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// The most times a loop may go round in one epoch.
-    pub iterations: u64,
-    /// The most rows that may be derived in one epoch.
-    pub rows: u64,
-    /// The most epochs that may follow a batch before the program comes to rest (Q11).
-    pub ticks: u64,
-}
-
-impl Budget {
-    /// No limit at all.
-    pub const UNLIMITED: Budget = Budget { iterations: u64::MAX, rows: u64::MAX, ticks: u64::MAX };
-}
-
-impl Default for Budget {
-    /// Ten million rounds, a billion rows, a hundred thousand ticks.
-    fn default() -> Self {
-        Budget { iterations: 10_000_000, rows: 1_000_000_000, ticks: 100_000 }
-    }
-}
 
 /// Why an epoch failed. The runtime is as it was before the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,14 +54,22 @@ pub enum RuntimeError {
         weight: i64,
     },
     /// The budget ran out.
-    #[error("the budget of {limit} {what} ran out while computing `{relation}`")]
+    #[error("the budget of {limit} {what} ran out while computing {site}")]
     OverBudget {
-        /// `iterations` or `rows`.
+        /// `iterations`, `rows` or `bytes`.
         what: &'static str,
         /// The limit.
         limit: u64,
-        /// The relation that was being computed.
-        relation: RelationName,
+        /// What was being computed.
+        site: Site,
+    },
+    /// Whoever asked for the epoch wants it no more ([`Cancel`](crate::Cancel)).
+    #[error("{reason} while computing {site}")]
+    Cancelled {
+        /// Why.
+        reason: Arc<str>,
+        /// What was being computed.
+        site: Site,
     },
     /// The program does not come to rest: a further epoch is due, and no more are allowed.
     #[error("after {ticks} ticks the program is not at rest: `{}` still changes", relations.join("`, `"))]
@@ -118,8 +104,8 @@ impl Relation {
 /// Rows that derive nothing, since something of them has no value (Q3): a sum that overflows, a division by zero.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Undefined {
-    /// The relation that was being computed.
-    pub relation: RelationName,
+    /// What was being computed.
+    pub site: Site,
     /// The term, condition or aggregate that has no value, as text.
     pub term: Arc<str>,
     /// How many rows, or groups, that is so for now.
@@ -128,19 +114,19 @@ pub struct Undefined {
 
 impl Undefined {
     /// Adds up what several operators count, in order; what is nothing is left out.
-    pub fn sum(counts: impl Iterator<Item = (RelationName, Arc<str>, usize)>) -> Vec<Undefined> {
+    pub fn sum(counts: impl Iterator<Item = (Site, Arc<str>, usize)>) -> Vec<Undefined> {
         let mut sums: BTreeMap<_, usize> = BTreeMap::new();
-        counts.for_each(|(relation, term, rows)| *sums.entry((relation, term)).or_default() += rows);
+        counts.for_each(|(site, term, rows)| *sums.entry((site, term)).or_default() += rows);
         let some = sums.into_iter().filter(|(_, rows)| *rows > 0);
-        some.map(|((relation, term), rows)| Undefined { relation, term, rows }).collect()
+        some.map(|((site, term), rows)| Undefined { site, term, rows }).collect()
     }
 }
 
 impl Display for Undefined {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Undefined { relation, term, rows } = self;
+        let Undefined { site, term, rows } = self;
         let rows_have = if *rows == 1 { "row has" } else { "rows have" };
-        write!(f, "`{relation}`: {rows} {rows_have} no value for {term}")
+        write!(f, "{site}: {rows} {rows_have} no value for {term}")
     }
 }
 
@@ -163,6 +149,12 @@ pub trait Runtime {
         Vec::new()
     }
 
+    /// What the next epoch is given (`@next`) that the last one was not, and the other way round, by relation. So what
+    /// an epoch was given is the sum of these changes over the epochs before it.
+    fn due(&self) -> Changes {
+        Changes::new()
+    }
+
     /// Whether another epoch is due.
     fn pending(&self) -> bool {
         !self.restless().is_empty()
@@ -181,13 +173,17 @@ impl<R: Runtime + ?Sized> Runtime for Box<R> {
     fn restless(&self) -> Vec<RelationName> {
         (**self).restless()
     }
+
+    fn due(&self) -> Changes {
+        (**self).due()
+    }
 }
 
 /// Whether one more tick, an epoch without input, is due and allowed, after so many.
 ///
 /// # Errors
 /// [`RuntimeError::Restless`] if it is due and not allowed.
-pub fn tick_is_due(runtime: &dyn Runtime, ticks: u64, budget: Budget) -> Result<bool, RuntimeError> {
+pub fn tick_is_due(runtime: &dyn Runtime, ticks: u64, budget: &Budget) -> Result<bool, RuntimeError> {
     match runtime.restless() {
         relations if relations.is_empty() => Ok(false),
         _ if ticks < budget.ticks => Ok(true),

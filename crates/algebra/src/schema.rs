@@ -4,8 +4,8 @@
 //! operator's columns have one order, defined here: a relation's as declared, a union's and a difference's as the
 //! first's, a join's the left ones and then what the right adds, a group's its keys and then the result.
 //!
-//! [`Program::check`] is what a runtime calls before it builds anything. It finds the errors of whoever made the program
-//! (our own compiler, mostly); what users write is checked with better words in the `logic` crate.
+//! [`Program::check`] is what a runtime calls before it builds anything. It finds the errors of whoever made the
+//! program (our own compiler, mostly); what users write is checked with better words in the `logic` crate.
 
 use std::collections::BTreeSet;
 
@@ -317,7 +317,7 @@ impl Program {
         hidden: &BTreeSet<RelationName>,
     ) -> Result<(), SchemaError> {
         match statement {
-            Statement::Assign { relation, expression } => {
+            Statement::Assign { relation, expression, .. } => {
                 self.check_assign(relation, expression)?;
                 each_read(expression, false, &mut |read, _| {
                     if read == relation || self.assigns(later, read) {
@@ -329,7 +329,7 @@ impl Program {
                     check_export(read, relation, hidden)
                 })
             }
-            Statement::Next { relation, expression } => {
+            Statement::Next { relation, expression, .. } => {
                 self.check_assign(relation, expression)?;
                 each_read(expression, false, &mut |read, _| {
                     if self.assigns(later, read) {
@@ -357,7 +357,7 @@ impl Program {
         hidden: &BTreeSet<RelationName>,
     ) -> Result<(), SchemaError> {
         let (relation, expression) = match statement {
-            Statement::Assign { relation, expression } => (relation, expression),
+            Statement::Assign { relation, expression, .. } => (relation, expression),
             Statement::Next { relation, .. } => return Err(SchemaError::NextInLoop(relation.clone())),
             Statement::Loop { .. } => return Err(SchemaError::NestedLoop),
         };

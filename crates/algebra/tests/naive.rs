@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use motet_algebra::{
-    Aggregate, Budget, CID_COLUMN, Changes, Column, ColumnType, Comparison, Expression, Formula, Function,
-    Naive, Program, Relation, Row, Runtime, RuntimeError, SchemaError, Statement, Term,
+    Aggregate, Budget, CID_COLUMN, Cancel, Changes, Column, ColumnType, Comparison, Expression, Formula,
+    Function, Naive, Program, Relation, Row, Runtime, RuntimeError, SchemaError, Statement, Term,
 };
 use motet_fact::{Kind, Value, codec};
 
@@ -33,7 +33,7 @@ fn project(input: Expression, columns: &[&str]) -> Expression {
 }
 
 fn assign(relation: &str, expression: Expression) -> Statement {
-    Statement::Assign { relation: relation.into(), expression }
+    Statement::assign(relation, expression)
 }
 
 fn program(relations: &[(&str, Relation)], statements: Vec<Statement>) -> Program {
@@ -197,20 +197,24 @@ fn a_refused_epoch_leaves_no_trace() {
     let mut runtime = Naive::new(reachability()).unwrap();
     let edge = changes("edge", &[(&[1, 2], 1)]);
     let mut refused = |inputs: &Changes, budget| runtime.step(inputs, budget).unwrap_err();
-    let default = Budget::default();
-    assert_eq!(refused(&changes("path", &[]), default), RuntimeError::NotAnInput("path".into()));
-    assert_eq!(refused(&changes("nothing", &[]), default), RuntimeError::NotAnInput("nothing".into()));
-    assert!(matches!(refused(&changes("edge", &[(&[1], 1)]), default), RuntimeError::Width { got: 1, .. }));
+    let default = Budget::default;
+    assert_eq!(refused(&changes("path", &[]), default()), RuntimeError::NotAnInput("path".into()));
+    assert_eq!(refused(&changes("nothing", &[]), default()), RuntimeError::NotAnInput("nothing".into()));
+    assert!(matches!(refused(&changes("edge", &[(&[1], 1)]), default()), RuntimeError::Width { got: 1, .. }));
     let texts = Changes::from([("edge".into(), vec![(vec!["a".into(), "b".into()], 1)])]);
-    assert!(matches!(refused(&texts, default), RuntimeError::Type { .. }));
+    assert!(matches!(refused(&texts, default()), RuntimeError::Type { .. }));
     for rows in [&[(&[1_i64, 2][..], 2)][..], &[(&[1, 2], -1)], &[(&[1, 2], 1), (&[1, 2], 1)]] {
-        assert!(matches!(refused(&changes("edge", rows), default), RuntimeError::Weight { .. }));
+        assert!(matches!(refused(&changes("edge", rows), default()), RuntimeError::Weight { .. }));
     }
-    let short = Budget { iterations: 1, ..default };
+    let short = Budget { iterations: 1, ..default() };
     assert!(matches!(refused(&edge, short), RuntimeError::OverBudget { what: "iterations", .. }));
-    let narrow = Budget { rows: 0, ..default };
+    let narrow = Budget { rows: 0, ..default() };
     assert!(matches!(refused(&edge, narrow), RuntimeError::OverBudget { what: "rows", limit: 0, .. }));
-    assert_eq!(runtime.step(&edge, default).unwrap()["path"], [(row(&[1, 2]), 1)]);
+    let small = Budget { memory: 100, ..default() };
+    assert!(matches!(refused(&edge, small), RuntimeError::OverBudget { what: "bytes", limit: 100, .. }));
+    let unwanted = Budget { cancel: Cancel::when("it took too long", || true), ..default() };
+    assert!(refused(&edge, unwanted).to_string().starts_with("it took too long while computing `path`"));
+    assert_eq!(runtime.step(&edge, default()).unwrap()["path"], [(row(&[1, 2]), 1)]);
 }
 
 #[test]

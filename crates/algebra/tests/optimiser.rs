@@ -66,7 +66,7 @@ fn program(outputs: Vec<(&str, &[&str], Expression)>) -> Program {
     }
     for (name, columns, expression) in outputs {
         program.relations.insert(name.into(), relation(columns, false));
-        program.statements.push(Statement::Assign { relation: name.into(), expression });
+        program.statements.push(Statement::assign(name, expression));
     }
     program
 }
@@ -261,7 +261,7 @@ fn an_unsound_program_is_left_alone() {
 fn an_explanation_shows_what_was_expected_and_what_there_is() {
     let mut program = program(vec![("out", &["x", "y"], read("a", "x", "y"))]);
     let step = project(join(read("out", "x", "p"), read("a", "p", "y")), &["x", "y"]);
-    let body = vec![Statement::Assign { relation: "out".into(), expression: step }];
+    let body = vec![Statement::assign("out", step)];
     program.statements.push(Statement::Loop { body, exports: vec!["out".into()] });
     let edge = |from: i64| (vec![Value::Int(from), Value::Int(from + 1)], 1);
     let inputs = [("a".into(), (0..30).map(edge).collect())].into();

@@ -3,9 +3,10 @@
 
 mod common;
 
+use motet_algebra::plan::{End, Format};
 use motet_algebra::text::diagnostic::Source;
-use motet_algebra::text::{load, parse};
-use motet_algebra::{Clocked, Naive, Program, Registry};
+use motet_algebra::text::{load, load_plan, parse, parse_plan};
+use motet_algebra::{Clocked, Naive, Plan, Program, Registry};
 use proptest::prelude::*;
 
 /// Reads a text, prints whatever comes out, and checks that spans are inside the text.
@@ -17,6 +18,13 @@ fn try_to_load(text: &str) -> Option<Program> {
             assert!(problem.span.start <= problem.span.end && problem.span.end <= text.len());
         }
         assert!(!problems.is_empty());
+        drop(problems.to_string());
+    }
+    if let Ok(plan) = parse_plan(&source, &Registry::default()) {
+        let again = Source::new("again", plan.to_string());
+        assert_eq!(parse_plan(&again, &Registry::default()), Ok(plan), "{}", again.text);
+    }
+    if let Err(problems) = load_plan(&source, &Registry::default()) {
         drop(problems.to_string());
     }
     // A sound program runs, and an unsound one never gets to a runtime.
@@ -31,6 +39,9 @@ const PROGRAM: &str = r#"
 relation edge(x: int, y: int) input;
 relation path(x: int, y: int) output;
 relation `odd name`(n: int, t: text, c: link) output;
+source edge from csv "edges.csv";
+source edge from lines "-" follow retries 3;
+sink `odd name` to lines "odd \"name\".jsonl" retries 0 changes;
 path :- edge;
 while change do
   path :- projection([x, y], natural_join(rename([y: m], path), rename([x: m], edge)));
@@ -46,10 +57,16 @@ end exports [path];
 );
 "#;
 
-const TOKENS: [&str; 62] = [
+const TOKENS: [&str; 68] = [
     "relation r(x: int, y: any) input output;",
     "relation e(x: int) input event;",
     "r@next :- e;",
+    "source r from csv \"a\";",
+    "sink r to lines \"-\" changes retries 2;",
+    "source",
+    "from",
+    "lines",
+    "retries",
     "r :- ",
     "q",
     "r",
@@ -124,6 +141,19 @@ proptest! {
     }
 
     #[test]
+    fn ends_read_back(program in common::program(), ends in prop::collection::vec(end(), 0..4)) {
+        let mut plan = Plan::from(program);
+        for (end, is_source) in ends {
+            if is_source { &mut plan.sources } else { &mut plan.sinks }.push(end);
+        }
+        let source = Source::new("printed", plan.to_string());
+        match parse_plan(&source, &Registry::default()) {
+            Ok(read) => prop_assert_eq!(read, plan, "{}", source.text),
+            Err(problems) => prop_assert!(false, "{}", problems),
+        }
+    }
+
+    #[test]
     fn any_text(text in any::<String>()) {
         try_to_load(&text);
     }
@@ -151,6 +181,133 @@ proptest! {
         }
         try_to_load(&text.into_iter().collect::<String>());
     }
+}
+
+/// A source or a sink, under names and at places of all kinds.
+fn end() -> impl Strategy<Value = (End, bool)> {
+    let name = prop_oneof!["source|sink|from|relation|end|edge", "[^\u{0}]{1,6}"];
+    let retries = prop::option::of(any::<u32>());
+    let parts = (name, prop::sample::select(&Format::ALL[..]), any::<String>(), any::<bool>(), retries);
+    (parts, any::<bool>()).prop_map(|((relation, format, location, live, retries), is_source)| {
+        let (relation, location) = (relation.into(), location.into());
+        (End { relation, format, location, live, retries }, is_source)
+    })
+}
+
+#[test]
+fn relations_may_be_called_source_and_sink() {
+    let text = "relation source(x: int) input;\nrelation sink(x: int) output;\n\
+        source sink from csv \"a\";\nsink :- source;\nsink source to car \"b\";\n";
+    let plan = parse_plan(&Source::new("test", text), &Registry::default()).unwrap();
+    assert_eq!((plan.sources.len(), plan.program.statements.len(), plan.sinks.len()), (1, 1, 1));
+    assert_eq!(
+        plan.to_string(),
+        "relation sink(x: int) output;\nrelation source(x: int) input;\n\
+        source sink from csv \"a\";\nsink :- source;\nsink source to car \"b\";\n"
+    );
+}
+
+/// A plan whose ends are right, in six lines.
+const ENDS: &str = "relation a(x: int) input;\nrelation b(x: int) output;\nb :- a;\n\
+    source a from lines \"-\" follow;\nsource a from csv \"a.csv\" retries 2;\nsink b to car \"b.car\";\n";
+
+/// What is wrong with each of these lines, after those.
+fn wrong_ends<const N: usize>(wrong: [&str; N]) -> String {
+    let load = |text: &str| load_plan(&Source::new("test", text), &Registry::default());
+    assert_eq!(load(ENDS).unwrap().sources.len(), 2);
+    wrong.map(|wrong| load(&format!("{ENDS}{wrong}\n")).unwrap_err().to_string()).join("\n")
+}
+
+#[test]
+fn ends_have_a_form() {
+    let told = wrong_ends([
+        "source a by csv \"a\";",
+        "source a from xml \"a\";",
+        "source a from csv a;",
+        "source a from csv \"a\" changes;",
+        "source a from csv \"a\" retries -1;",
+    ]);
+    expect_test::expect![[r#"
+        error[R010]: wanted `from` before where the source is, found `by`
+         --> test:7:10
+          |
+        7 | source a by csv "a";
+          |          ^^ not expected here
+
+        error[R011]: there is no format `xml`
+         --> test:7:15
+          |
+        7 | source a from xml "a";
+          |               ^^^
+          = there are: csv, lines, car
+
+        error[R010]: wanted a text: the path of a file, or "-", found `a`
+         --> test:7:19
+          |
+        7 | source a from csv a;
+          |                   ^ not expected here
+
+        error[R010]: wanted `follow`, `retries` or `;`, found `changes`
+         --> test:7:23
+          |
+        7 | source a from csv "a" changes;
+          |                       ^^^^^^^ not expected here
+
+        error[R010]: wanted how often it may fail in a row, found `-`
+         --> test:7:31
+          |
+        7 | source a from csv "a" retries -1;
+          |                               ^ not expected here
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn ends_fit_their_relations() {
+    let told = wrong_ends([
+        "source aa from csv \"a\";",
+        "source b from csv \"b\";",
+        "sink a to csv \"a\";",
+        "source a from csv \"a\" follow;",
+        "sink b to lines \"-\";",
+    ]);
+    expect_test::expect![[r#"
+        error[R030]: the program has no relation `aa`
+         --> test:7:8
+          |
+        7 | source aa from csv "a";
+          |        ^^
+          = did you mean `a`?
+
+        error[R045]: `b` has a source and is no input
+         --> test:7:8
+          |
+        7 | source b from csv "b";
+          |        ^
+          = write `input` after the columns of its declaration
+
+        error[R045]: `a` has a sink and is no output
+         --> test:7:6
+          |
+        7 | sink a to csv "a";
+          |      ^
+          = write `output` after the columns of its declaration
+
+        error[R046]: `follow` is for lines, and this is csv
+         --> test:7:1
+          |
+        7 | source a from csv "a" follow;
+          | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          = leave it out, or write lines
+
+        error[R046]: standard input and output are streams of lines
+         --> test:7:1
+          |
+        7 | sink b to lines "-";
+          | ^^^^^^^^^^^^^^^^^^^^
+          = write lines "-" changes
+    "#]]
+    .assert_eq(&told);
 }
 
 #[test]

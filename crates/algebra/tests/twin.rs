@@ -74,13 +74,12 @@ fn program(bodies: Vec<(bool, Expression)>) -> Program {
     let relation = |input| Relation { columns: columns.clone(), input, event: false, output: !input };
     let relations = [("a", true), ("b", true), ("p", false), ("q", false)];
     let relations = relations.map(|(name, input)| (name.into(), relation(input))).into();
-    let body = bodies.into_iter().map(|(first, expression)| Statement::Assign {
-        relation: if first { "p" } else { "q" }.into(),
-        expression,
-    });
+    let body = bodies
+        .into_iter()
+        .map(|(first, expression)| Statement::assign(if first { "p" } else { "q" }, expression));
     let body: Vec<_> = body.collect();
-    let start = Statement::Assign { relation: "p".into(), expression: read("a") };
-    let both = Statement::Assign { relation: "q".into(), expression: read("q") };
+    let start = Statement::assign("p", read("a"));
+    let both = Statement::assign("q", read("q"));
     let body = [vec![start, both], body].concat();
     Program { relations, statements: vec![Statement::Loop { body, exports: vec!["p".into(), "q".into()] }] }
 }
@@ -111,7 +110,8 @@ proptest! {
             let inputs: Changes =
                 BTreeMap::from([("a".into(), changes(&a, &new_a)), ("b".into(), changes(&b, &new_b))]);
             let budget = Budget::default();
-            prop_assert_eq!(quick.step(&inputs, budget).unwrap(), plain.step(&inputs, budget).unwrap());
+            let got = quick.step(&inputs, budget.clone()).unwrap();
+            prop_assert_eq!(got, plain.step(&inputs, budget).unwrap());
             (a, b) = (new_a, new_b);
         }
     }

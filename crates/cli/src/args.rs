@@ -1,10 +1,15 @@
 //! The command line, as data: every command, flag and help text.
 
+mod query;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
+
+pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
+use crate::limits::Limits;
 
 /// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
 #[derive(Debug, Parser)]
@@ -118,30 +123,11 @@ pub(crate) enum Command {
     /// Write data out
     #[command(subcommand)]
     Export(ExportCommand),
-    /// Ask a question in PomoLogic
-    Query {
-        /// The query; or a file with --file
-        #[arg(value_name = "TEXT", required_unless_present = "file")]
-        text: Option<String>,
-        /// Read the query from a file
-        #[arg(long, short, value_name = "FILE", conflicts_with = "text")]
-        file: Option<PathBuf>,
-        /// A parameter's value: NAME=LITERAL, for `$NAME` in the query (text in quotes)
-        #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
-        param: Vec<String>,
-        /// Stay, and print changes as they happen: from `motet sync` or writes in other processes' feeds
-        #[arg(long)]
-        watch: bool,
-        /// Also connect to these peers while watching
-        #[arg(long, value_name = "HOST:PORT", requires = "watch")]
-        peer: Vec<String>,
-        /// Print strata, plan and meaning class instead of rows
-        #[arg(long)]
-        explain: bool,
-        /// The evaluator
-        #[arg(long, value_name = "NAME", default_value = "cluster")]
-        runtime: RuntimeArg,
-    },
+    /// Ask a question in PomoLogic; of several parties together with --party A,B or --party all
+    Query(QueryArgs),
+    /// Views that outlive the process, and carry on what `@next` says
+    #[command(subcommand)]
+    View(ViewCommand),
     /// Serve peers until stopped
     Serve {
         /// Where to listen
@@ -356,13 +342,16 @@ pub(crate) struct RunArgs {
     /// Fail if a program with `@next` or events has not come to rest after so many epochs without input
     #[arg(long, value_name = "N", default_value_t = Budget::default().ticks)]
     pub(crate) max_ticks: u64,
+    /// What an epoch may cost
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Print strata, plan and meaning class instead of running
     #[arg(long)]
     pub(crate) explain: bool,
-    /// The program is a plan: PomoRA, not PomoLogic
+    /// The program is a plan: PomoRA, not PomoLogic. It may say itself where its rows come from and go to
     #[arg(long, conflicts_with = "param")]
     pub(crate) ra: bool,
-    /// Print the program as a plan that `--ra` runs, instead of running it
+    /// Print the program, with its sources and sinks, as a plan that `--ra` runs, instead of running it
     #[arg(long)]
     pub(crate) print_ra: bool,
     /// Print one derivation of a row, such as 'Reach(x: 1, y: _)', instead of the outputs
@@ -412,12 +401,9 @@ pub(crate) struct IncArgs {
     /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
     #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
     pub(crate) param: Vec<String>,
-    /// Refuse a transaction that derives more rows
-    #[arg(long, value_name = "N", default_value_t = Budget::default().rows)]
-    pub(crate) max_rows: u64,
-    /// Refuse a transaction for which a loop goes round more often
-    #[arg(long, value_name = "N", default_value_t = Budget::default().iterations)]
-    pub(crate) max_rounds: u64,
+    /// What a transaction may cost
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 /// The demonstration.

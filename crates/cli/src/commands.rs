@@ -15,6 +15,7 @@ pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod view;
 
 use crate::args::{Global, ImportCommand, RowsArgs};
 use crate::commands::import_rows::Shape;

@@ -4,9 +4,9 @@
 //! An answer carries its request's `id`; an event says what happened by itself: entries arrived, a view changed.
 //! `docs/console.md` is the reference.
 //!
-//! One thread reads requests and answers them in order. Each view lives in a thread of its own ([`live`]), so that a
-//! large epoch of one holds nobody up. What is wrong with a request is said in its answer, and the console goes on; it
-//! ends with `quit`, or when its input ends.
+//! One thread reads requests and answers them in order. The views of each question live in a thread of their own
+//! ([`live`]), so that a large epoch of one holds nobody else up. What is wrong with a request is said in its answer,
+//! and the console goes on; it ends with `quit`, or when its input ends.
 
 mod live;
 mod request;

@@ -60,6 +60,21 @@ pub(crate) fn party(global: &Global, database: &Database) -> Result<Party, Failu
     }
 }
 
+/// The parties of a question: the ones that `--party A,B` or `--party all` names, or the only one.
+pub(crate) fn parties(global: &Global, database: &Database) -> Result<Vec<Party>, Failure> {
+    match global.party.as_deref() {
+        Some("all") if !database.parties().is_empty() => Ok(database.parties()),
+        Some(several) if several.contains(',') => {
+            let one = |wanted: &str| {
+                let global = Global { party: Some(wanted.trim().to_owned()), ..global.clone() };
+                party(&global, database)
+            };
+            several.split(',').map(one).collect()
+        }
+        _ => Ok(vec![party(global, database)?]),
+    }
+}
+
 /// The database and the party.
 pub(crate) fn open_party(global: &Global) -> Result<Party, Failure> {
     let database = open(global)?;
@@ -81,6 +96,14 @@ pub(crate) fn item(party: &Party, wanted: &str) -> Result<ItemId, Failure> {
         several => Err(Failure::Failed(format!("{} items' ids begin with `{wanted}`", several.len()))
             .help("give more of the id")),
     }
+}
+
+/// `ITEM/NAMESPACE`
+pub(crate) fn item_and_namespace<'a>(party: &Party, target: &'a str) -> Result<(ItemId, &'a str), Failure> {
+    let (wanted, namespace) = target.split_once('/').ok_or_else(|| {
+        Failure::Usage(format!("`{target}` is not ITEM/NAMESPACE")).help("for example root/derived")
+    })?;
+    Ok((item(party, wanted)?, namespace))
 }
 
 /// An item's id in plain hexadecimal digits.

@@ -8,10 +8,13 @@ mod context;
 mod demo;
 mod failure;
 mod git;
+mod limits;
 mod modules;
 mod output;
 mod progress;
+mod quantity;
 mod queries;
+mod undefined;
 
 use std::process::ExitCode;
 
@@ -41,10 +44,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rules(command) => commands::rules::run(global, command),
         Command::Import(command) => commands::import(global, command),
         Command::Export(command) => commands::export::export(global, &command),
-        Command::Query { text, file, param, watch, peer, explain, runtime } => {
-            let query = commands::query::Query::read(text, file, &param)?;
-            commands::query::run(global, &query, watch, &peer, explain, runtime)
-        }
+        Command::Query(args) => commands::query::run(global, &args),
+        Command::View(command) => commands::view::run(global, command),
         Command::Serve { listen, peer, console } => commands::serve::serve(global, listen, peer, console),
         Command::Sync { peer, patience } => commands::serve::sync(global, &peer, patience),
         Command::Status { hash } => commands::status::status(global, hash),

@@ -138,6 +138,64 @@ fn a_program_writes_asks_and_hears_changes() {
     assert!(console.child.wait().unwrap().success());
 }
 
+/// Counts up to the value of a property.
+const COUNTING: &str = "output up.
+    limit(is: L) :- attr(attribute: $which, value: L).
+    up(n: 0) :- limit().
+    up(n: M) :- up(n: N), limit(is: L), N < L, M == N + 1.";
+
+#[test]
+fn views_of_one_question_are_told_apart_and_one_that_is_stopped_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut console = console(directory.path());
+    let item = console.ok(json!({"do": "create", "set": {"small": 3, "large": 5}}))["item"].clone();
+    let watch = |name: &str, which: &str| {
+        let params = json!({"which": which});
+        json!({"do": "watch", "name": name, "query": COUNTING, "params": params, "max_rows": 2000})
+    };
+    for (name, which, rows) in [("a", "small", 4), ("b", "large", 6), ("c", "small", 4)] {
+        assert_eq!(console.ok(watch(name, which))["outputs"]["up"]["rows"], rows);
+    }
+    console.ok(json!({"do": "set", "item": item, "set": {"large": 20_000, "small": 7}}));
+    for name in ["a", "c"] {
+        assert_eq!(console.ok(json!({"do": "digest", "view": name}))["outputs"]["up"]["rows"], 8);
+    }
+    let stopped = console.ok(json!({"do": "digest", "view": "b"}));
+    assert_eq!(stopped["outputs"]["up"]["rows"], 6, "its last good epoch");
+    assert!(stopped["stopped"].as_str().unwrap().contains("budget"));
+    assert!(console.events.iter().any(|event| event["event"] == "stopped" && event["view"] == "b"));
+    console.ok(json!({"do": "unwatch", "view": "a"}));
+    let resumed = console.ok(json!({"do": "resume", "view": "b"}));
+    assert_eq!((&resumed["outputs"]["up"]["rows"], resumed.get("stopped")), (&json!(20_001), None));
+    console.ok(json!({"do": "set", "item": item, "set": {"large": 2}}));
+    assert_eq!(console.ok(json!({"do": "digest", "view": "b"}))["outputs"]["up"]["rows"], 3);
+    let status = console.ok(json!({"do": "status"}));
+    assert_eq!(status["views"], json!(["b", "c"]));
+}
+
+#[test]
+fn a_view_that_is_kept_outlives_the_console() {
+    let directory = tempfile::tempdir().unwrap();
+    let seen =
+        r#"output seen. seen(is: T) :- attr(attribute: "title", value: T). seen(is: T)@next :- seen(is: T)."#;
+    let watch = json!({"do": "watch", "name": "seen", "query": seen, "kept": true});
+    let mut first = console(directory.path());
+    first.ok(watch.clone());
+    let item = first.ok(json!({"do": "create", "set": {"title": "Milk"}}))["item"].clone();
+    assert_eq!(first.ok(json!({"do": "digest", "view": "seen"}))["outputs"]["seen"]["rows"], 1);
+    first.ok(json!({"do": "set", "item": item, "set": {"title": "Eggs"}}));
+    first.ok(json!({"do": "quit"}));
+    assert!(first.child.wait().unwrap().success());
+    let mut second = Console::start(directory.path());
+    second.ok(watch.clone());
+    let rows = second.ok(json!({"do": "rows", "view": "seen"}))["rows"]["seen"].clone();
+    assert_eq!(rows, json!([["Eggs"], ["Milk"]]));
+    let again = second.ok(watch);
+    assert_eq!(again["outputs"]["seen"]["rows"], 2, "the same name is the same view");
+    let two = json!({"do": "watch", "name": "two", "query": seen, "kept": true, "party": []});
+    assert!(second.ask(two)["error"].as_str().unwrap().contains("of one party"));
+}
+
 #[test]
 fn nonsense_is_answered_and_the_console_goes_on() {
     let directory = tempfile::tempdir().unwrap();

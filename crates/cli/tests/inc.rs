@@ -7,15 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
-use common::{Bench, code, stderr, stdout};
+use common::{Bench, RUNTIMES, code, stderr, stdout};
 use motet_algebra::{Budget, Changes, Naive, Row, Runtime as _};
 use motet_fact::Value;
 use motet_logic::{Catalog, Source};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::{Value as Json, json};
-
-const RUNTIMES: [&str; 2] = ["naive", "cluster"];
 
 /// Recursion, an aggregate, a relation without columns, and an input that rules extend.
 const CLOSURE: &str = "\
@@ -230,17 +228,116 @@ fn a_transaction_over_budget_is_refused_and_the_next_is_not() {
     ]
     .join("\n");
     let bench = Bench::new(CLOSURE, &[]);
-    for runtime in RUNTIMES {
-        for (limit, number, what) in [("--max-rows", "14", "rows"), ("--max-rounds", "4", "iterations")] {
+    // Each runtime counts in its own way; these limits are for the two that count what they derive.
+    for runtime in ["naive", "cluster"] {
+        let limits = [
+            ("--max-rows", "14", "rows"),
+            ("--max-rounds", "4", "iterations"),
+            ("--max-memory", if runtime == "naive" { "2000" } else { "2048" }, "bytes"),
+        ];
+        for (limit, number, what) in limits {
             let answers = bench.answers(&["--runtime", runtime, limit, number], &input);
             let refused: Json = serde_json::from_str(&answers[1]).unwrap();
-            let message = format!("the budget of {number} {what} ran out while computing `Reach`");
-            assert_eq!(refused, json!({"error": {"line": 2, "message": message}}), "{runtime}");
+            assert_eq!(refused["error"]["line"], 2, "{runtime}");
+            let message = refused["error"]["message"].as_str().unwrap();
+            let begin = format!(
+                "the budget of {number} {what} ran out while computing `Reach`, rule at program.pomo:"
+            );
+            assert!(message.starts_with(&begin), "{runtime}: {message}");
+            assert!(
+                message.ends_with("(Reach(x: X, y: Z) :- Reach(x: X, y: Y), Edge(x: Y, y: Z).)"),
+                "{message}"
+            );
             let third = r#"{"epoch":2,"changes":{"Reach":[[[1,3],1],[[2,3],1]],"Seen":[[[2],1]],"Size":[[[1],-1],[[3],1]]}}"#;
             assert_eq!(answers[2], third, "{runtime}");
         }
     }
 }
+
+/// One text more in each round, and each twice as long as the last.
+const GROWTH: &str = "\
+relation Seed(text: text).
+input Seed. output Grown.
+Grown(text: T) :- Seed(text: T).
+Grown(text: concat(T, T)) :- Grown(text: T), length(T) > 1.
+";
+
+#[test]
+fn a_transaction_that_would_fill_the_memory_is_refused() {
+    let input = [r#"{"insert": {"Seed": [["ab"]]}}"#, r#"{"insert": {"Seed": [["a"]]}}"#].join("\n");
+    let bench = Bench::new(GROWTH, &[]);
+    for runtime in RUNTIMES {
+        let answers = bench.answers(&["--runtime", runtime, "--max-memory", "1M"], &input);
+        let message = "the budget of 1048576 bytes ran out while computing `Grown`, rule at program.pomo:4:1 \
+            (Grown(text: concat(T, T)) :- Grown(text: T), length(T) > 1.)";
+        let refused: Json = serde_json::from_str(&answers[0]).unwrap();
+        assert_eq!(refused, json!({"error": {"line": 1, "message": message}}), "{runtime}");
+        assert_eq!(answers[1], r#"{"epoch":1,"changes":{"Grown":[[["a"],1]]}}"#, "{runtime}");
+    }
+}
+
+/// It would take days. What is promised is that it ends, and names the rule; not when.
+#[test]
+fn a_transaction_that_takes_too_long_is_refused() {
+    let program = "\
+relation Go(n: int). relation Number(n: int).
+input Go. output Square.
+Number(n: N) :- Go(n: N).
+Number(n: M) :- Number(n: N), N < 100000, M == N + 1.
+Square(a: A, b: B) :- Number(n: A), Number(n: B).
+";
+    let bench = Bench::new(program, &[]);
+    let input = [r#"{"insert": {"Go": [[0]]}}"#, r#"{"insert": {"Go": [[100000]]}}"#].join("\n");
+    for runtime in RUNTIMES {
+        let limits = ["--max-time", "1s", "--max-rows", "1000000000000", "--max-memory", "1T"];
+        let answers = bench.answers(&[&["--runtime", runtime], &limits[..]].concat(), &input);
+        let refused: Json = serde_json::from_str(&answers[0]).unwrap();
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("the time of 1s ran out while computing `"), "{message}");
+        assert!(message.contains(", rule at program.pomo:"), "{message}");
+        assert_eq!(answers[1], r#"{"epoch":1,"changes":{"Square":[[[100000,100000],1]]}}"#, "{runtime}");
+    }
+    for (flag, wrong) in [("--max-time", "300"), ("--max-time", "long"), ("--max-memory", "1X")] {
+        let output = bench.inc(&[flag, wrong], "");
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(wrong) && stderr(&output).contains("as in"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_has_no_value_is_told_when_it_changed() {
+    let program = "\
+relation Part(x: int).
+input Part. output Share.
+Share(x: X, y: Y) :- Part(x: X), Y == 12 / X.
+";
+    let script = [
+        (r#"{"insert": {"Part": [[1]]}}"#, r#"{"epoch":1,"changes":{"Share":[[[1,12],1]]}}"#.to_owned()),
+        (
+            r#"{"insert": {"Part": [[0]]}}"#,
+            format!(r#"{{"epoch":2,"changes":{{}},"undefined":[{}]}}"#, UNDEFINED),
+        ),
+        (r#"{"insert": {"Part": [[2]]}}"#, r#"{"epoch":3,"changes":{"Share":[[[2,6],1]]}}"#.to_owned()),
+        (r#"{"insert": {"Part": [["0"]]}}"#, String::new()),
+        (r#"{"delete": {"Part": [[0]]}}"#, r#"{"epoch":4,"changes":{},"undefined":[]}"#.to_owned()),
+        (r#"{}"#, r#"{"epoch":5,"changes":{}}"#.to_owned()),
+    ];
+    let input = script.clone().map(|(line, _)| line).join("\n");
+    let bench = Bench::new(program, &[]);
+    for runtime in RUNTIMES {
+        let answers = bench.answers(&["--runtime", runtime], &input);
+        for (answer, (_, wanted)) in answers.iter().zip(&script).filter(|(_, (_, wanted))| !wanted.is_empty())
+        {
+            // A plan may call the column by another name than the rule does.
+            assert_eq!(&answer.replace("12 / x", "12 / X"), wanted, "{runtime}");
+        }
+    }
+}
+
+const UNDEFINED: &str = concat!(
+    r#"{"relation":"Share","term":"12 / X","rows":1,"rule":{"at":"program.pomo:3:1","#,
+    r#""text":"Share(x: X, y: Y) :- Part(x: X), Y == 12 / X."}}"#
+);
 
 #[test]
 fn values_come_back_as_they_went_in() {

@@ -29,7 +29,7 @@ fn program() -> Program {
         pairs: vec![("to".into(), "node".into())],
     };
     let start = Expression::Constant { columns: vec!["node".into()], rows: vec![vec![Value::Int(0)]] };
-    let assign = |expression| Statement::Assign { relation: "reach".into(), expression };
+    let assign = |expression| Statement::assign("reach", expression);
     let relations = [("edge", relation(&["from", "to"], true)), ("reach", relation(&["node"], false))];
     Program {
         relations: relations

@@ -14,17 +14,16 @@ use std::rc::Rc;
 use differential_dataflow::VecCollection;
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::iterate::Variable;
-use motet_algebra::RelationName;
+use motet_algebra::{RelationName, Site};
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::vec::ToStream;
 use timely::dataflow::scope::{Iterative, Scope};
 use timely::order::Product;
 
-use motet_algebra::dictionary::SharedDictionary;
-use crate::meter::Meter;
 use crate::plan::{self, Plan};
 use crate::row::PackedRow;
-use crate::scope::{Epoch, Flow, Round, Stage, distinct};
+use crate::scope::{Epoch, Flow, Round, Rows, Stage};
+use crate::task::{Shared, Task};
 use crate::undefined::Ledger;
 
 /// Rows with the changes of their weights.
@@ -47,8 +46,7 @@ type Relations<'r, W> = BTreeMap<RelationName, Relation<'r, W>>;
 pub(crate) fn build<W: PackedRow>(
     root: Scope<'_, Epoch>,
     plan: &Plan,
-    dictionary: &SharedDictionary,
-    meter: &Rc<Meter>,
+    shared: &Shared,
     ledger: &Rc<Ledger<W>>,
 ) -> Ends<W> {
     let mut ends = Ends { inputs: BTreeMap::new(), outputs: BTreeMap::new(), probe: Handle::new() };
@@ -61,7 +59,7 @@ pub(crate) fn build<W: PackedRow>(
     let nothing = W::collect(std::iter::empty());
     let unit = VecCollection::new([(nothing, 0, 1)].to_stream(root));
     for stage in &plan.stages {
-        let context = Context { root, unit: unit.clone(), relations: &relations, dictionary, meter, ledger };
+        let context = Context { root, unit: unit.clone(), relations: &relations, shared, ledger };
         let assigned = context.stage(stage);
         relations.extend(assigned);
     }
@@ -90,8 +88,7 @@ struct Context<'a, 'r, W: PackedRow> {
     root: Scope<'r, Epoch>,
     unit: Relation<'r, W>,
     relations: &'a Relations<'r, W>,
-    dictionary: &'a SharedDictionary,
-    meter: &'a Rc<Meter>,
+    shared: &'a Shared,
     ledger: &'a Rc<Ledger<W>>,
 }
 
@@ -100,8 +97,7 @@ impl<'r, W: PackedRow> Context<'_, 'r, W> {
     fn stage(&self, stage: &plan::Stage) -> Vec<(RelationName, Relation<'r, W>)> {
         self.root.scoped("Stage", |scope: Iterative<'_, Epoch, Round>| {
             let unit = self.unit.clone().enter(scope);
-            let (meter, ledger) = (Rc::clone(self.meter), Rc::clone(self.ledger));
-            let mut builder = Stage::new(scope, unit, Rc::clone(self.dictionary), meter, ledger);
+            let mut builder = Stage::new(scope, unit, self.shared.clone(), Rc::clone(self.ledger));
             for name in stage.reads() {
                 if let Some(rows) = self.relations.get(name) {
                     builder.relations.insert(name.clone(), rows.clone().enter(scope));
@@ -111,64 +107,68 @@ impl<'r, W: PackedRow> Context<'_, 'r, W> {
         })
     }
 
-    /// The rules, one after the other.
+    /// The assignments, one after the other.
     fn once(&self, builder: &mut Stage<'_, W>, stage: &plan::Stage) -> Vec<(RelationName, Relation<'r, W>)> {
-        let mut assigned = Vec::new();
-        for (name, nodes) in &stage.rules {
-            builder.target = name.clone();
+        let mut all = Vec::new();
+        for (name, assigned) in &stage.targets {
             let before = builder.relations.remove(name);
-            let flow = contents(builder, before.map(|rows| Flow { rows, degree: 0 }), nodes);
-            let rows = self.metered(builder.set(flow), name);
+            let (flow, task) = contents(builder, before, name, assigned);
+            let rows = builder.set(flow).inspect_batch(move |_, changes| task.count_changes(changes.len()));
             builder.relations.insert(name.clone(), rows.clone());
-            assigned.push((name.clone(), rows.leave(self.root)));
+            all.push((name.clone(), rows.leave(self.root)));
         }
-        assigned
+        all
     }
 
-    /// The rules, until nothing changes.
+    /// The assignments, until nothing changes.
     fn repeat(
         &self,
         builder: &mut Stage<'_, W>,
         stage: &plan::Stage,
     ) -> Vec<(RelationName, Relation<'r, W>)> {
         let mut variables = Vec::new();
-        for (name, _) in &stage.rules {
+        for (name, _) in &stage.targets {
             let (variable, rows) = Variable::new(builder.scope, Product::new(Epoch::default(), 1));
             let before = builder.relations.insert(name.clone(), rows);
             variables.push((variable, before));
         }
-        let mut assigned = Vec::new();
-        for ((name, nodes), (variable, before)) in stage.rules.iter().zip(variables) {
-            builder.target = name.clone();
-            let flow = contents(builder, before.map(|rows| Flow { rows, degree: 0 }), nodes);
+        let mut all = Vec::new();
+        for ((name, assigned), (variable, before)) in stage.targets.iter().zip(variables) {
+            let (flow, task) = contents(builder, before, name, assigned);
             // Always a reduction, even of what is a set already: it settles each round before the next begins.
-            let rows = self.metered(distinct(flow.rows), name);
+            let rows = builder.distinct(flow.rows).inspect_batch(move |_, changes| {
+                task.count_changes(changes.len());
+                let last = changes.iter().map(|(_, time, _)| time.inner).max();
+                last.into_iter().for_each(|round| task.count_round(u64::from(round) + 1));
+            });
             variable.set(rows.clone());
-            assigned.push((name.clone(), rows.leave(self.root)));
+            all.push((name.clone(), rows.leave(self.root)));
         }
-        assigned
-    }
-
-    /// Counts the changes of a relation, and the rounds in which they happen.
-    fn metered<'s>(&self, rows: crate::scope::Rows<'s, W>, name: &RelationName) -> crate::scope::Rows<'s, W> {
-        let (meter, name) = (Rc::clone(self.meter), name.clone());
-        rows.inspect_batch(move |_, changes| {
-            meter.rows(changes.len(), &name);
-            let last = changes.iter().map(|(_, time, _)| time.inner).max();
-            if let Some(round) = last {
-                meter.round(u64::from(round) + 1, &name);
-            }
-        })
+        all
     }
 }
 
-/// What a relation was before, and what its rules give.
+/// What a relation was before, and what its rules give; and the task that the rules have together, for which operators
+/// are made from then on.
 fn contents<'s, W: PackedRow>(
     builder: &mut Stage<'s, W>,
-    before: Option<Flow<'s, W>>,
-    nodes: &[plan::Node],
-) -> Flow<'s, W> {
-    let mut flows: Vec<_> = nodes.iter().map(|node| builder.node(node)).collect();
-    flows.extend(before);
-    builder.sum(flows)
+    before: Option<Rows<'s, W>>,
+    name: &RelationName,
+    assigned: &[plan::Assigned],
+) -> (Flow<'s, W>, Task) {
+    let task = builder.task(assigned.iter().map(|(_, rule)| Site::new(name, rule)).collect());
+    let mut flows: Vec<Flow<'s, W>> = Vec::new();
+    for (rule, (node, _)) in assigned.iter().enumerate() {
+        let of_rule = task.of_rule(rule);
+        builder.work_for(of_rule.clone());
+        let mut flow = builder.node(node);
+        // Where no operator works for a rule, somebody has to say that rows are its.
+        if assigned.len() > 1 && matches!(node, plan::Node::Read(_) | plan::Node::Rows(_)) {
+            flow.rows = flow.rows.inspect_batch(move |_, _| of_rule.note());
+        }
+        flows.push(flow);
+    }
+    builder.work_for(task.clone());
+    flows.extend(before.map(|rows| Flow { rows, degree: 0 }));
+    (builder.sum(flows), task)
 }

@@ -5,18 +5,21 @@
 //! looking at the result, which the caller has seen already, and then the next epoch's changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use motet_algebra::{
-    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError, Undefined,
+    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError, Site, Statement,
+    Undefined,
 };
-use motet_fact::Value;
 
 use crate::build::Batch;
-use motet_algebra::dictionary::{Dictionary, SharedDictionary};
 use crate::epoch::{Batches, Running};
+use crate::meter::Meter;
 use crate::plan::Plan;
 use crate::planner::plan;
 use crate::row::{NARROW, NarrowRow, PackedRow, WideRow};
+use crate::task::Shared;
+use motet_algebra::dictionary::{Dictionary, SharedDictionary};
 
 /// A program kept running on differential dataflow, by one worker in the calling thread.
 ///
@@ -81,7 +84,7 @@ trait Engine {
 struct Held<W: PackedRow> {
     program: Program,
     plan: Plan,
-    dictionary: SharedDictionary,
+    shared: Shared,
     contents: BTreeMap<RelationName, BTreeSet<W>>,
     running: Option<Running<W>>,
     /// Whether an epoch was run to its end, so that the caller knows the outputs for the contents.
@@ -92,15 +95,14 @@ struct Held<W: PackedRow> {
 
 impl<W: PackedRow> Engine for Held<W> {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
-        let changes = self.admit(inputs)?;
-        let mut running = self.running()?;
-        // If the epoch fails, the dataflow goes with this frame.
-        let outputs = running.run(&changes, budget)?;
-        self.undefined = running.undefined();
-        self.running = Some(running);
-        self.reported = true;
-        self.keep(changes);
-        Ok(self.decode(outputs))
+        self.revive()?;
+        let known = self.shared.dictionary.borrow().len();
+        let outputs = self.run(inputs, budget);
+        if outputs.is_err() {
+            // Nobody has the rows that new numbers are in.
+            self.shared.dictionary.borrow_mut().truncate(known);
+        }
+        outputs
     }
 
     fn undefined(&self) -> Vec<Undefined> {
@@ -118,10 +120,11 @@ impl<W: PackedRow> Engine for Held<W> {
 
 impl<W: PackedRow> Held<W> {
     fn new(program: Program, plan: Plan, dictionary: SharedDictionary) -> Self {
+        let shared = Shared { meter: Meter::new(), dictionary, row_bytes: plan.row_bytes() };
         Held {
             program,
             plan,
-            dictionary,
+            shared,
             contents: BTreeMap::new(),
             running: None,
             reported: false,
@@ -129,19 +132,41 @@ impl<W: PackedRow> Held<W> {
         }
     }
 
-    /// The dataflow, built anew if there is none that can go on.
-    fn running(&mut self) -> Result<Running<W>, RuntimeError> {
-        if let Some(running) = self.running.take().filter(|running| !running.is_old()) {
-            return Ok(running);
+    /// Builds the dataflow anew if there is none that can go on. What it must do to be where it was costs nobody's
+    /// budget.
+    fn revive(&mut self) -> Result<(), RuntimeError> {
+        if self.running.as_ref().is_some_and(|running| !running.is_old()) {
+            return Ok(());
         }
-        let mut running = Running::new(&self.plan, &self.dictionary);
+        self.running = None;
+        let mut running = Running::new(&self.plan, &self.shared);
         if self.reported {
-            let unlimited = Budget::UNLIMITED;
             let whole = |rows: &BTreeSet<W>| rows.iter().map(|row| (row.clone(), 1)).collect();
             let contents = self.contents.iter().map(|(name, rows)| (name.clone(), whole(rows))).collect();
-            running.run(&contents, unlimited)?;
+            self.shared.meter.start(Budget::UNLIMITED);
+            running.run(&contents)?;
         }
-        Ok(running)
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// Runs an epoch on a dataflow that can go on.
+    fn run(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
+        let meter = Rc::clone(&self.shared.meter);
+        meter.start(budget);
+        if let Some(site) = self.program.statements.iter().find_map(Statement::site) {
+            meter.look(&site);
+        }
+        let changes = self.admit(inputs)?;
+        meter.check()?;
+        // If the epoch fails, the dataflow goes with this frame.
+        let mut running = self.running.take().expect("it was revived");
+        let outputs = running.run(&changes)?;
+        self.undefined = running.undefined();
+        self.running = Some(running);
+        self.reported = true;
+        self.keep(changes);
+        Ok(self.decode(outputs))
     }
 
     /// Checks all changes and packs those that the program can see.
@@ -153,6 +178,7 @@ impl<W: PackedRow> Held<W> {
         let relation = self.program.relations.get(name).filter(|relation| relation.input);
         let relation = relation.ok_or_else(|| RuntimeError::NotAnInput(name.clone()))?;
         let admission = &self.plan.inputs[name];
+        let task = self.shared.task(vec![Site::of(name)]);
         let mut batch = Batch::with_capacity(changes.len());
         for (row, weight) in changes {
             relation.check_row(name, row)?;
@@ -160,10 +186,11 @@ impl<W: PackedRow> Held<W> {
                 return Err(RuntimeError::Weight { relation: name.clone(), weight: *weight });
             }
             if admission.admits(row) {
-                batch.push((self.pack(row), *weight));
+                batch.push((W::collect(row.iter().map(|value| task.intern(value))), *weight));
             }
         }
         self.check_weights(name, &mut batch)?;
+        task.hold_updates(batch.len(), 1);
         Ok(batch)
     }
 
@@ -182,11 +209,6 @@ impl<W: PackedRow> Held<W> {
         Ok(())
     }
 
-    fn pack(&self, row: &[Value]) -> W {
-        let mut dictionary = self.dictionary.borrow_mut();
-        W::collect(row.iter().map(|value| dictionary.intern(value)))
-    }
-
     /// Makes the changes part of the contents.
     fn keep(&mut self, changes: Batches<W>) {
         for (name, batch) in changes {
@@ -199,7 +221,7 @@ impl<W: PackedRow> Held<W> {
     }
 
     fn decode(&self, outputs: Batches<W>) -> Changes {
-        let dictionary = self.dictionary.borrow();
+        let dictionary = self.shared.dictionary.borrow();
         let decode_all = |(name, batch): (RelationName, Batch<W>)| {
             let width = self.plan.outputs[&name];
             let value = |row: &W, place: usize| dictionary.value(row.at(place));

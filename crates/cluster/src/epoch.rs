@@ -8,18 +8,18 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use differential_dataflow::consolidation::consolidate;
-use motet_algebra::{Budget, RelationName, RuntimeError, Undefined};
+use motet_algebra::{RelationName, RuntimeError, Undefined};
 use timely::WorkerConfig;
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
 
 use crate::build::{Batch, Ends, build};
-use motet_algebra::dictionary::SharedDictionary;
 use crate::meter::Meter;
 use crate::plan::Plan;
 use crate::row::PackedRow;
 use crate::scope::Epoch;
+use crate::task::Shared;
 use crate::undefined::Ledger;
 
 /// Changes of relations as packed rows.
@@ -36,13 +36,12 @@ pub(crate) struct Running<W: PackedRow> {
 
 impl<W: PackedRow> Running<W> {
     /// A dataflow before its first epoch.
-    pub(crate) fn new(plan: &Plan, dictionary: &SharedDictionary) -> Self {
+    pub(crate) fn new(plan: &Plan, shared: &Shared) -> Self {
         // Without a clock: nothing is logged, and nothing waits.
         let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), None);
-        let meter = Rc::new(Meter::new());
         let ledger = Ledger::new();
-        let ends = worker.dataflow(|root| build(root, plan, dictionary, &meter, &ledger));
-        Running { ends, worker, meter, ledger, epoch: 0 }
+        let ends = worker.dataflow(|root| build(root, plan, shared, &ledger));
+        Running { ends, worker, meter: Rc::clone(&shared.meter), ledger, epoch: 0 }
     }
 
     /// How many operators there are.
@@ -60,12 +59,11 @@ impl<W: PackedRow> Running<W> {
         self.epoch == Epoch::MAX
     }
 
-    /// Runs an epoch and gives the net changes of the outputs.
+    /// Runs an epoch and gives the net changes of the outputs. The meter was started.
     ///
     /// # Errors
-    /// [`RuntimeError::OverBudget`]; the dataflow is then of no more use.
-    pub(crate) fn run(&mut self, changes: &Batches<W>, budget: Budget) -> Result<Batches<W>, RuntimeError> {
-        self.meter.start(budget);
+    /// [`RuntimeError::OverBudget`], [`RuntimeError::Cancelled`]; the dataflow is then of no more use.
+    pub(crate) fn run(&mut self, changes: &Batches<W>) -> Result<Batches<W>, RuntimeError> {
         self.feed(changes);
         self.settle()?;
         Ok(self.fetch())
@@ -86,9 +84,7 @@ impl<W: PackedRow> Running<W> {
     fn settle(&mut self) -> Result<(), RuntimeError> {
         while self.ends.probe.less_than(&self.epoch) {
             self.worker.step();
-            if let Some(error) = self.meter.over() {
-                return Err(error);
-            }
+            self.meter.check()?;
         }
         Ok(())
     }

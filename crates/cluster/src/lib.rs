@@ -28,11 +28,13 @@
 //! | `each` | work on one row |
 //! | `scope` | the operators of one stage |
 //! | `build` | inputs, stages and outputs of a dataflow |
-//! | `meter` | what an epoch costs |
+//! | `meter`, `task` | what an epoch costs, and for which rule |
+//! | `batcher` | updates on their way into an index |
 //! | `undefined` | rows that have no value |
 //! | `epoch` | a running dataflow |
 //! | [`Cluster`] | the runtime |
 
+mod batcher;
 mod build;
 mod cluster;
 mod each;
@@ -42,6 +44,7 @@ mod plan;
 mod planner;
 mod row;
 mod scope;
+mod task;
 mod undefined;
 
 pub use cluster::Cluster;

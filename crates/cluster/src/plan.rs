@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use motet_algebra::{Aggregate, BoundFormula, BoundTerm, Column, RelationName};
+use motet_algebra::dictionary::Id;
+use motet_algebra::{Aggregate, BoundFormula, BoundTerm, Column, Provenance, RelationName};
 use motet_fact::Value;
 
-use motet_algebra::dictionary::Id;
+use crate::row::{NARROW, WIDE};
 
 /// A whole program.
 #[derive(Clone, Debug, Default)]
@@ -26,20 +27,32 @@ pub(crate) struct Plan {
     pub(crate) width: usize,
 }
 
+impl Plan {
+    /// What a row of the row type that is chosen for the plan is taken to cost (Q17): as many numbers as it has places.
+    pub(crate) fn row_bytes(&self) -> u64 {
+        let (places, fixed) = if self.width <= NARROW { (NARROW, 0) } else { (self.width.max(WIDE), 16) };
+        fixed + 4 * u64::try_from(places).unwrap_or(u64::MAX / 8)
+    }
+}
+
 /// Statements that one scope of the dataflow computes.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
-    /// Whether the rules are repeated until nothing changes.
+    /// Whether the assignments are repeated until nothing changes.
     pub(crate) recursive: bool,
     /// Relations, in the order of their first assignment, each with all that is assigned to it.
-    pub(crate) rules: Vec<(RelationName, Vec<Node>)>,
+    pub(crate) targets: Vec<(RelationName, Vec<Assigned>)>,
 }
+
+/// What is assigned to a relation, and by which rule.
+pub(crate) type Assigned = (Node, Provenance);
 
 impl Stage {
     /// The relations that the stage uses from before it, among them those it adds to.
     pub(crate) fn reads(&self) -> BTreeSet<&RelationName> {
-        let mut names: BTreeSet<&RelationName> = self.rules.iter().map(|(name, _)| name).collect();
-        self.rules.iter().flat_map(|(_, nodes)| nodes).for_each(|node| node.reads(&mut names));
+        let mut names: BTreeSet<&RelationName> = self.targets.iter().map(|(name, _)| name).collect();
+        let assigned = self.targets.iter().flat_map(|(_, assigned)| assigned);
+        assigned.for_each(|(node, _)| node.reads(&mut names));
         names
     }
 }

@@ -11,14 +11,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use motet_algebra::dictionary::Dictionary;
 use motet_algebra::{
     Aggregate, BoundFormula, BoundTerm, Column, Comparison, Expression, Formula, Program, RelationName, Row,
     SchemaError, Statement, Term,
 };
 use motet_fact::Value;
 
-use motet_algebra::dictionary::Dictionary;
-use crate::plan::{Admission, Keyed, Node, Origin, Plan, Stage, Step};
+use crate::plan::{Admission, Assigned, Keyed, Node, Origin, Plan, Stage, Step};
 
 /// Makes the plan of a program.
 ///
@@ -70,39 +70,39 @@ impl Planner<'_> {
 
     fn statement(&mut self, statement: &Statement) -> Result<(), SchemaError> {
         match statement {
-            Statement::Assign { relation, expression } => {
+            Statement::Assign { relation, expression, rule } => {
                 let node = self.assigned(relation, expression)?;
-                self.add(false, relation, node);
+                self.add(false, relation, (node, rule.clone()));
             }
             Statement::Next { .. } => return Err(SchemaError::Timed),
             Statement::Loop { body, .. } => {
-                self.plan.stages.push(Stage { recursive: true, rules: Vec::new() });
+                self.plan.stages.push(Stage { recursive: true, targets: Vec::new() });
                 for statement in body {
-                    let Statement::Assign { relation, expression } = statement else {
+                    let Statement::Assign { relation, expression, rule } = statement else {
                         return Err(SchemaError::NestedLoop);
                     };
                     let node = self.assigned(relation, expression)?;
-                    self.add(true, relation, node);
+                    self.add(true, relation, (node, rule.clone()));
                 }
             }
         }
         Ok(())
     }
 
-    /// Adds a rule to the stage being made; rules outside loops share a stage with their neighbours.
-    fn add(&mut self, recursive: bool, relation: &RelationName, node: Node) {
+    /// Adds an assignment to the stage being made; those outside loops share a stage with their neighbours.
+    fn add(&mut self, recursive: bool, relation: &RelationName, assigned: Assigned) {
         if self.plan.stages.last().is_none_or(|stage| stage.recursive != recursive) {
-            self.plan.stages.push(Stage { recursive, rules: Vec::new() });
+            self.plan.stages.push(Stage { recursive, targets: Vec::new() });
         }
         let stage = self.plan.stages.last_mut().expect("one was pushed if there was none");
         // Outside a loop nothing reads a relation before its last assignment, so that is the place for all of them.
-        match stage.rules.iter().position(|(name, _)| name == relation) {
+        match stage.targets.iter().position(|(name, _)| name == relation) {
             Some(place) => {
-                let (name, mut nodes) = stage.rules.remove(place);
-                nodes.push(node);
-                stage.rules.push((name, nodes));
+                let (name, mut all) = stage.targets.remove(place);
+                all.push(assigned);
+                stage.targets.push((name, all));
             }
-            None => stage.rules.push((relation.clone(), vec![node])),
+            None => stage.targets.push((relation.clone(), vec![assigned])),
         }
     }
 
@@ -483,8 +483,7 @@ mod tests {
             ),
             (RelationName::from("out"), relation(&["v"], false, true)),
         ]);
-        let assign = Statement::Assign { relation: "out".into(), expression };
-        Program { relations, statements: vec![assign] }
+        Program { relations, statements: vec![Statement::assign("out", expression)] }
     }
 
     fn titles(attribute: &str) -> Expression {

@@ -29,8 +29,10 @@ pub(crate) const NARROW: usize = 4;
 
 /// A row of up to [`NARROW`] columns.
 pub(crate) type NarrowRow = [Id; NARROW];
-/// A row of any width; up to sixteen columns without a heap.
-pub(crate) type WideRow = SmallVec<[Id; 16]>;
+/// The widest row of the wide type that has no heap.
+pub(crate) const WIDE: usize = 16;
+/// A row of any width.
+pub(crate) type WideRow = SmallVec<[Id; WIDE]>;
 
 impl<const N: usize> PackedRow for [Id; N] {
     fn collect(columns: impl Iterator<Item = Id>) -> Self {

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use motet_algebra::{RelationName, Undefined};
+use motet_algebra::{Site, Undefined};
 
 use crate::row::PackedRow;
+use crate::task::Task;
 
 /// The rows that one operator drops, with their weights.
 struct Notes<W> {
-    relation: RelationName,
+    site: Site,
     term: Arc<str>,
     rows: RefCell<BTreeMap<W, i64>>,
 }
@@ -32,13 +33,17 @@ impl<W: PackedRow> Ledger<W> {
     }
 
     /// What an operator notes rows with: the row, and the change of its weight.
-    pub(crate) fn operator(&self, relation: &RelationName, term: &Arc<str>) -> impl Fn(&W, i64) + use<W> {
-        let notes = Notes { relation: relation.clone(), term: term.clone(), rows: RefCell::default() };
+    pub(crate) fn operator(&self, task: &Task, term: &Arc<str>) -> impl Fn(&W, i64) + use<W> {
+        let notes = Notes { site: task.site().clone(), term: term.clone(), rows: RefCell::default() };
         let notes = Rc::new(notes);
         self.operators.borrow_mut().push(Rc::clone(&notes));
+        let task = task.clone();
         move |row, change| {
             let mut rows = notes.rows.borrow_mut();
-            let weight = rows.entry(row.clone()).or_default();
+            let weight = rows.entry(row.clone()).or_insert_with(|| {
+                task.hold(1, 1);
+                0
+            });
             *weight += change;
             if *weight == 0 {
                 rows.remove(row);
@@ -46,11 +51,11 @@ impl<W: PackedRow> Ledger<W> {
         }
     }
 
-    /// How many rows are noted, of which relation and for want of what.
+    /// How many rows are noted, of what, and for want of what.
     pub(crate) fn counts(&self) -> Vec<Undefined> {
         let operators = self.operators.borrow();
         let count =
-            |notes: &Rc<Notes<W>>| (notes.relation.clone(), notes.term.clone(), notes.rows.borrow().len());
+            |notes: &Rc<Notes<W>>| (notes.site.clone(), notes.term.clone(), notes.rows.borrow().len());
         Undefined::sum(operators.iter().map(count))
     }
 }

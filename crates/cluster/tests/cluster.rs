@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use motet_algebra::{
-    Aggregate, Budget, Changes, Column, ColumnType, Comparison, Dictionary, Expression, Formula, Function, Program,
-    Relation, Row, Runtime, RuntimeError, SharedDictionary, Statement, Term, Unknown, optimise,
+    Aggregate, Budget, Changes, Column, ColumnType, Comparison, Dictionary, Expression, Formula, Function,
+    Program, Relation, Row, Runtime, RuntimeError, SharedDictionary, Site, Statement, Term, Unknown,
+    optimise,
 };
 use motet_cluster::Cluster;
 use motet_fact::{Kind, Value};
@@ -38,7 +39,7 @@ fn compare(input: Expression, comparison: Comparison, column: &str, value: impl 
 }
 
 fn assign(name: &str, expression: Expression) -> Statement {
-    Statement::Assign { relation: name.into(), expression }
+    Statement::assign(name, expression)
 }
 
 fn repeat(body: Vec<Statement>) -> Statement {
@@ -64,7 +65,7 @@ impl Both {
     }
 
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
-        let said = self.cluster.step(inputs, budget);
+        let said = self.cluster.step(inputs, budget.clone());
         assert_eq!(self.native.step(inputs, budget), said, "native says something else");
         said
     }
@@ -174,8 +175,7 @@ fn retractions_pass_through_joins_inside_recursion() {
     let mut both = Both::new(trie());
     let mut nodes = BTreeSet::new();
     for wish in wishes {
-        for (row, weight) in step(&mut both, &of("wish", &[(wish, 1)])).remove("node").unwrap_or_default()
-        {
+        for (row, weight) in step(&mut both, &of("wish", &[(wish, 1)])).remove("node").unwrap_or_default() {
             assert!(
                 if weight > 0 { nodes.insert(row) } else { nodes.remove(&row) },
                 "a change that changes nothing"
@@ -242,16 +242,20 @@ fn counting() -> Program {
 fn an_epoch_over_budget_leaves_no_trace() {
     let budget = Budget { iterations: 50, ..Budget::default() };
     let mut both = Both::new(counting());
-    let over = both.step(&of("seed", &[([1], 1)]), budget);
-    let error = RuntimeError::OverBudget { what: "iterations", limit: 50, relation: "number".into() };
+    let over = both.step(&of("seed", &[([1], 1)]), budget.clone());
+    let site = Site::of(&"number".into());
+    let error = RuntimeError::OverBudget { what: "iterations", limit: 50, site };
     assert_eq!(over, Err(error.clone()));
     assert_eq!(both.rows_held("seed"), 0);
-    let first = both.step(&of("seed", &[([990], 1)]), budget).unwrap();
+    let first = both.step(&of("seed", &[([990], 1)]), budget.clone()).unwrap();
     assert_eq!(first["number"].len(), 10);
-    assert_eq!(both.step(&of("seed", &[([5], 1), ([990], -1)]), budget), Err(error));
-    assert_eq!(both.step(&of("seed", &[([988], 1)]), budget), Ok(of("number", &[([988], 1), ([989], 1)])));
+    assert_eq!(both.step(&of("seed", &[([5], 1), ([990], -1)]), budget.clone()), Err(error));
     assert_eq!(
-        both.step(&of("seed", &[([988], -1)]), budget),
+        both.step(&of("seed", &[([988], 1)]), budget.clone()),
+        Ok(of("number", &[([988], 1), ([989], 1)]))
+    );
+    assert_eq!(
+        both.step(&of("seed", &[([988], -1)]), budget.clone()),
         Ok(of("number", &[([988], -1), ([989], -1)]))
     );
 }
@@ -263,9 +267,10 @@ fn rows_are_counted_where_they_multiply() {
     let mut both = Both::new(program(&relations, vec![assign("pair", pairs)]));
     let seeds: Vec<([i64; 1], i64)> = (0..100).map(|n| ([n], 1)).collect();
     let budget = Budget { iterations: 1, rows: 5_000, ..Budget::default() };
-    let over = both.step(&of("seed", &seeds), budget);
-    assert_eq!(over, Err(RuntimeError::OverBudget { what: "rows", limit: 5_000, relation: "pair".into() }));
-    let pairs = both.step(&of("seed", &seeds[..10]), budget).unwrap();
+    let over = both.step(&of("seed", &seeds), budget.clone());
+    let site = Site::of(&"pair".into());
+    assert_eq!(over, Err(RuntimeError::OverBudget { what: "rows", limit: 5_000, site }));
+    let pairs = both.step(&of("seed", &seeds[..10]), budget.clone()).unwrap();
     assert_eq!(pairs["pair"].len(), 100);
 }
 

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, Changes, ColumnType, Naive, Row, Runtime};
 use motet_cluster::Cluster;
-use motet_native::Native;
 use motet_fact::{Cid, Entity, Fact, Kind, Value};
 use motet_logic::{Catalog, Source, compile};
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 

@@ -8,8 +8,8 @@ use motet_algebra::{
     Budget, Changes, Column, ColumnType, Expression, Naive, Program, Relation, Row, Runtime, Statement,
 };
 use motet_cluster::Cluster;
-use motet_native::Native;
 use motet_fact::{Kind, Value};
+use motet_native::Native;
 use proptest::prelude::*;
 
 /// Moves of several trees, and the parents they leave.
@@ -33,7 +33,7 @@ fn program() -> Program {
             ("move".into(), relation(&["tree", "node", "to", "height", "cid"], true)),
             ("placed".into(), relation(&["tree", "node", "parent"], false)),
         ]),
-        statements: vec![Statement::Assign { relation: "placed".into(), expression: fold }],
+        statements: vec![Statement::assign("placed", fold)],
     }
 }
 

@@ -1,17 +1,19 @@
 //! Random programs under random streams of changes: every step's changes are those of the naive evaluator.
 //!
-//! A case is a string of random bytes. The bytes decide everything: the expressions of a program in several strata, with
-//! loops, negation and aggregates of what is below; and then which rows of the inputs are there and which are not, step
-//! by step. Now and then a step is first tried with a budget that may be too small, and must then leave no trace.
+//! A case is a string of random bytes. The bytes decide everything: the expressions of a program in several strata,
+//! with loops, negation and aggregates of what is below; and then which rows of the inputs are there and which are
+//! not, step by step. Now and then a step is first tried with a budget that may be too small, and must then leave no
+//! trace.
 //! `MOTET_CASES` sets the number of cases.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use motet_algebra::naive::Naive;
 use motet_algebra::{
-    Aggregate, Budget, CID_COLUMN, Changes, Column, ColumnType, Comparison, Expression, Formula, Function,
-    Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement, Stats, Term, optimise,
+    Aggregate, Budget, CID_COLUMN, Cancel, Changes, Column, ColumnType, Comparison, Expression, Formula,
+    Function, Program, Relation, RelationName, Row, Runtime, RuntimeError, Statement, Stats, Term, optimise,
 };
 use motet_cluster::Cluster;
 use motet_fact::{Value, codec};
@@ -356,7 +358,7 @@ fn program(dice: &mut Dice) -> Program {
                 let made = maker.widened(made, by);
                 let columns: Vec<Column> = program.relations[name].names().cloned().collect();
                 let expression = maker.coerce(made, &columns);
-                body.push(Statement::Assign { relation: name.clone(), expression });
+                body.push(Statement::assign(name.clone(), expression));
             }
         }
         match recursive {
@@ -430,6 +432,21 @@ impl Stats for Guesses {
     }
 }
 
+/// A budget that may be too small, in one way or another.
+fn tight(dice: &mut Dice) -> Budget {
+    let all = Budget { iterations: 2, rows: 20, ..Budget::default() };
+    match dice.below(4) {
+        0 => Budget { memory: 700, ..Budget::default() },
+        1 => Budget { memory: 2_000, ..all },
+        2 => {
+            let looks = AtomicU64::new(0);
+            let over = move || looks.fetch_add(1, Ordering::Relaxed) >= 3;
+            Budget { cancel: Cancel::when("enough", over), ..Budget::default() }
+        }
+        _ => all,
+    }
+}
+
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let dice = &mut Dice { bytes: bytes.iter() };
     let program = program(dice);
@@ -448,15 +465,16 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         let expected = naive.step(&inputs, Budget::default()).unwrap();
         let got = optimised.step(&inputs, Budget::default());
         prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} optimised to {}", step, program, better);
-        let tight = dice.once_in(5).then_some(Budget { iterations: 2, rows: 20, ..Budget::default() });
+        let tightly = dice.once_in(5);
         for (name, runtime) in &mut runtimes {
-            if let Some(tight) = tight {
-                match runtime.step(&inputs, tight) {
+            if tightly {
+                match runtime.step(&inputs, tight(dice)) {
                     Ok(early) => {
                         prop_assert_eq!(&early, &expected, "step {} of {} on {}", step, program, name);
                         continue;
                     }
-                    Err(error) => prop_assert!(matches!(error, RuntimeError::OverBudget { .. }), "{}", error),
+                    Err(RuntimeError::OverBudget { .. } | RuntimeError::Cancelled { .. }) => {}
+                    Err(error) => prop_assert!(false, "{}", error),
                 }
             }
             let got = runtime.step(&inputs, Budget::default());

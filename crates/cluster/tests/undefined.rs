@@ -7,8 +7,8 @@ use motet_algebra::text::diagnostic::Source;
 use motet_algebra::text::load;
 use motet_algebra::{Budget, Changes, Naive, Program, Registry, Runtime, RuntimeError};
 use motet_cluster::Cluster;
-use motet_native::Native;
 use motet_fact::Value;
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -42,7 +42,7 @@ fn runtimes(program: &Program) -> [Box<dyn Runtime>; 3] {
 
 fn counts(runtime: &dyn Runtime) -> BTreeMap<String, usize> {
     let counts = runtime.undefined().into_iter();
-    counts.map(|one| (format!("{}: {}", one.relation, one.term), one.rows)).collect()
+    counts.map(|one| (format!("{}: {}", one.site.relation, one.term), one.rows)).collect()
 }
 
 fn changes(rows: &[(i64, i64, i64)]) -> Changes {
@@ -91,7 +91,10 @@ total :- group_by([k], s, sum(v), n);
             runtime.undefined().iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert!(step(i64::MAX, 1).is_empty());
-        assert_eq!(step(1, 1), ["`total`: 1 row has no value for sum"]);
+        assert_eq!(
+            step(1, 1),
+            ["`total`, rule at test:4:1 (total :- group_by([k], s, sum(v), n)): 1 row has no value for sum"]
+        );
         assert!(step(1, -1).is_empty());
     }
 }

@@ -3,8 +3,8 @@
 //! Only *linked* entries are in the graph (H7): an entry goes in when all its causes are in, so the graph is at every
 //! moment closed under causes. Linking checks what an entry claims about its causes, and the answer is the same for
 //! everybody: that its depth is one more than the deepest, that exactly one of them is its backlink (the entry of its
-//! feed one seq before it) and of its kind, that control cites only control (H1). An entry that lies is refused for ever, and what
-//! cites it is never linked.
+//! feed one seq before it) and of its kind, that control cites only control (H1). An entry that lies is refused for
+//! ever, and what cites it is never linked.
 //!
 //! Whether an ancestor is reachable is asked for facts that cite facts and for sync. The search goes from the
 //! descendant backwards, never below the ancestor's depth, and on an unforked feed one look at the seq decides; so it

@@ -47,8 +47,9 @@ fn rule(relation: RelationId, row: &[Arg], goals: Vec<Goal>) -> Rule {
     Rule { relation, row: row.to_vec(), goals, variables: 3 }
 }
 
-/// `path` is the closure of `edge`, not linear; `free` are the paths that end at no wall; `count` how many of them begin
-/// at a node; `triple` a recursion over rows of three, with a test and a function; `top` the nodes without edges to them.
+/// `path` is the closure of `edge`, not linear; `free` are the paths that end at no wall; `count` how many of them
+/// begin at a node; `triple` a recursion over rows of three, with a test and a function; `top` the nodes without
+/// edges to them.
 fn definition() -> Definition {
     let not_wall = Goal::Not(Atom { relation: WALL, args: vec![Y] });
     let no_way = Goal::Not(Atom { relation: EDGE, args: vec![Arg::Any, X] });
@@ -152,7 +153,7 @@ proptest! {
         for (edge, wall, tight) in epochs {
             let changes = [toggle(EDGE, &edge, &mut edges), toggle(WALL, &wall, &mut walls)];
             let touched = engine.touched();
-            match engine.step(&changes, Limits { rows: tight, rounds: tight }) {
+            match engine.step(&changes, Limits { rows: tight, rounds: tight, bytes: u64::MAX }) {
                 Ok(()) => {}
                 Err(Exceeded { .. }) => {
                     for (relation, rows) in before.iter().enumerate() {

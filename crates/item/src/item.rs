@@ -20,7 +20,7 @@ use std::sync::Arc;
 use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, MAX_CAUSES, PublicKey, Value};
 use motet_feed::Position;
 
-use crate::ledger::{Ledger, Standing, Touched, Turn};
+use crate::ledger::{Ledger, Settled, Standing, Touched, Turn};
 use crate::{
     Assertion, BaseRelation, Change, ItemId, Model, NONCE_BYTES, Object, Past, Registers, Registry, State,
     Told, Void, consolidate, label,
@@ -101,7 +101,7 @@ impl Item {
             running: None,
             row: None,
         };
-        item.advance(Touched::new());
+        item.advance(Touched::default());
         item
     }
 
@@ -114,7 +114,7 @@ impl Item {
     /// an entry's own come in the order of its parts. An assertion also says whether its entry counts now. Giving an
     /// assertion again changes nothing. Returns the net changes.
     pub fn assert(&mut self, batch: &[Assertion<'_>], past: &dyn Past) -> Vec<Change> {
-        let mut touched = Touched::new();
+        let mut touched = Touched::default();
         for assertion in batch {
             if let Some((node, entry)) = self.ledger.assert(assertion, past, &mut touched) {
                 self.note_genesis(assertion, node, entry);
@@ -126,7 +126,7 @@ impl Item {
     /// Entries begin (`true`) or cease (`false`) to count. Entries that say nothing about the item are passed over.
     /// Returns the net changes.
     pub fn recount(&mut self, entries: &BTreeMap<Cid, bool>) -> Vec<Change> {
-        let mut touched = Touched::new();
+        let mut touched = Touched::default();
         for (entry, &counted) in entries {
             self.ledger.recount(entry, counted, &mut touched);
         }
@@ -137,7 +137,7 @@ impl Item {
     /// Returns the net changes.
     pub fn revive(&mut self, registry: &Registry) -> Vec<Change> {
         self.registry = registry.clone();
-        self.advance(Touched::new())
+        self.advance(Touched::default())
     }
 
     // The steps.
@@ -164,10 +164,9 @@ impl Item {
     }
 
     fn advance(&mut self, touched: Touched) -> Vec<Change> {
-        let turns = self.ledger.settle(touched);
-        let mut changes = Vec::new();
-        turns.iter().for_each(|turn| base_changes(&self.ledger, turn, &mut changes));
-        let (system, other) = tell(&self.ledger, &turns, self.state().is_some());
+        let settled = self.ledger.settle(touched);
+        let mut changes = base_changes(&self.ledger, &settled);
+        let (system, other) = tell(&self.ledger, &settled.turns, self.state().is_some());
         self.system.step(&system); // its rows are nobody's: `item` says what they come to
         let model = self.choose_model();
         if self.is_running(model.as_deref()) {
@@ -241,10 +240,12 @@ impl Item {
     /// Every row it contributes now: the sum of all changes so far.
     pub fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
         for node in self.ledger.counted() {
-            if let Some(standing) = self.ledger.standing(node) {
-                visit(BaseRelation::Fact, fact_row(&self.ledger, node));
-                visit(BaseRelation::Height, height_row(&self.ledger, node));
-                let mut cause = |cause| visit(BaseRelation::Cause, cause_row(&self.ledger, node, cause));
+            let Some(standing) = self.ledger.standing(node) else { continue };
+            visit(BaseRelation::Height, height_row(&self.ledger, node));
+            for entry in self.ledger.stating(node) {
+                visit(BaseRelation::Fact, fact_row(&self.ledger, node, entry));
+                let mut cause =
+                    |cause| visit(BaseRelation::Cause, cause_row(&self.ledger, node, cause, entry));
                 standing.causes.iter().for_each(|&parent| cause(parent));
             }
         }
@@ -341,6 +342,11 @@ impl Item {
         Fact::new(entity.clone(), attribute.clone(), value, winners_first.take(MAX_CAUSES).collect())
     }
 
+    /// The entries that count and state a fact.
+    pub fn sources(&self, fact: &Cid) -> Vec<Cid> {
+        self.ledger.sources(fact)
+    }
+
     /// The assertions that are void and so count for nothing, by entry, with the cause that is missing (H16).
     pub fn voids(&self) -> impl Iterator<Item = Void> + '_ {
         self.ledger.voids()
@@ -413,36 +419,72 @@ fn publishes(model: &dyn Model, row: &[Value]) -> bool {
     Attribute::new(row[1].clone()).is_ok_and(|attribute| model.publishes(&attribute))
 }
 
-/// What a fact's turn changes in `fact`, `height` and `cause`.
-fn base_changes(ledger: &Ledger, turn: &Turn, changes: &mut Vec<Change>) {
-    let causes = |standing: &Option<Standing>| -> BTreeSet<u32> {
-        standing.iter().flat_map(|standing| standing.causes.iter().copied()).collect()
-    };
-    let weight = i64::from(turn.after.is_some()) - i64::from(turn.before.is_some());
-    if weight != 0 {
-        changes.push(Change::new(BaseRelation::Fact, fact_row(ledger, turn.node), weight));
-        changes.push(Change::new(BaseRelation::Height, height_row(ledger, turn.node), weight));
+/// What changes in `fact`, `height` and `cause`: for a fact that stands otherwise, or is stated by other entries.
+fn base_changes(ledger: &Ledger, settled: &Settled) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for turn in &settled.turns {
+        let weight = i64::from(turn.after.is_some()) - i64::from(turn.before.is_some());
+        if weight != 0 {
+            changes.push(Change::new(BaseRelation::Height, height_row(ledger, turn.node), weight));
+        }
     }
-    let (before, after) = (causes(&turn.before), causes(&turn.after));
-    let mut change = |&cause: &u32, weight| {
-        changes.push(Change::new(BaseRelation::Cause, cause_row(ledger, turn.node, cause), weight))
-    };
-    before.difference(&after).for_each(|cause| change(cause, -1));
-    after.difference(&before).for_each(|cause| change(cause, 1));
+    for (&node, entries) in &settled.restated {
+        let fact = |(&entry, &now): (&u32, &bool)| {
+            let weight = if now { 1 } else { -1 };
+            Change::new(BaseRelation::Fact, fact_row(ledger, node, entry), weight)
+        };
+        changes.extend(entries.iter().map(fact));
+    }
+    cause_changes(ledger, settled, &mut changes);
+    changes
 }
 
-fn fact_row(ledger: &Ledger, node: u32) -> Vec<Value> {
+/// A row of `cause` is a cause of a fact and an entry that states the fact: either may change.
+fn cause_changes(ledger: &Ledger, settled: &Settled, changes: &mut Vec<Change>) {
+    let turned: BTreeMap<u32, &Turn> = settled.turns.iter().map(|turn| (turn.node, turn)).collect();
+    let nodes: BTreeSet<u32> = turned.keys().chain(settled.restated.keys()).copied().collect();
+    for node in nodes {
+        let standing = ledger.standing(node);
+        let (before, after) = match turned.get(&node) {
+            Some(turn) => (turn.before.as_ref(), turn.after.as_ref()),
+            None => (standing.as_ref(), standing.as_ref()),
+        };
+        let now: BTreeSet<u32> = ledger.stating(node).collect();
+        let mut then = now.clone();
+        for (entry, stated) in settled.restated.get(&node).into_iter().flatten() {
+            if *stated {
+                then.remove(entry)
+            } else {
+                then.insert(*entry)
+            };
+        }
+        let pairs = |standing: Option<&Standing>, entries: &BTreeSet<u32>| -> BTreeSet<(u32, u32)> {
+            let causes = standing.into_iter().flat_map(|standing| &standing.causes);
+            causes.flat_map(|&cause| entries.iter().map(move |&entry| (cause, entry))).collect()
+        };
+        let (before, after) = (pairs(before, &then), pairs(after, &now));
+        let mut change = |&(cause, entry): &(u32, u32), weight| {
+            let row = cause_row(ledger, node, cause, entry);
+            changes.push(Change::new(BaseRelation::Cause, row, weight));
+        };
+        before.difference(&after).for_each(|pair| change(pair, -1));
+        after.difference(&before).for_each(|pair| change(pair, 1));
+    }
+}
+
+fn fact_row(ledger: &Ledger, node: u32, entry: u32) -> Vec<Value> {
     let entity = ledger.entity(node).clone();
     let attribute = ledger.attribute(node).clone();
-    vec![entity.into(), attribute.into(), ledger.value(node).clone(), ledger.cid(node).into()]
+    let source = ledger.position(entry).id.into();
+    vec![entity.into(), attribute.into(), ledger.value(node).clone(), ledger.cid(node).into(), source]
 }
 
 fn height_row(ledger: &Ledger, node: u32) -> Vec<Value> {
     vec![ledger.cid(node).into(), i64::from(ledger.height(node)).into()]
 }
 
-fn cause_row(ledger: &Ledger, node: u32, cause: u32) -> Vec<Value> {
-    vec![ledger.cid(node).into(), ledger.cid(cause).into()]
+fn cause_row(ledger: &Ledger, node: u32, cause: u32, entry: u32) -> Vec<Value> {
+    vec![ledger.cid(node).into(), ledger.cid(cause).into(), ledger.position(entry).id.into()]
 }
 
 /// What turns tell the system registers, and what they tell the model if it `listens`.

@@ -82,8 +82,33 @@ struct EntryNode {
     nodes: Vec<u32>,
 }
 
-/// Nodes that a call touched, and their places before.
-pub(crate) type Touched = BTreeMap<u32, u32>;
+/// What a call touched, and how that was before.
+#[derive(Default)]
+pub(crate) struct Touched {
+    /// Nodes and their places.
+    places: BTreeMap<u32, u32>,
+    /// Whether an entry counted that states a node; of several the first says how it was before the call.
+    stated: Vec<(u32, u32, bool)>,
+}
+
+impl Touched {
+    fn touch(&mut self, node: u32, place: u32, entry: u32, counted: bool) {
+        self.places.entry(node).or_insert(place);
+        self.stated.push((node, entry, counted));
+    }
+}
+
+/// Nodes whose place is another, and their places before.
+type Moved = BTreeMap<u32, u32>;
+
+/// What a call changed.
+#[derive(Default)]
+pub(crate) struct Settled {
+    /// The facts that stand otherwise, causes first.
+    pub(crate) turns: Vec<Turn>,
+    /// By node the entries that count and state it now and did not before (`true`), or the other way round.
+    pub(crate) restated: BTreeMap<u32, BTreeMap<u32, bool>>,
+}
 
 /// How a fact that counts stands among the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,12 +175,12 @@ impl Ledger {
         }
     }
 
-    fn count(&mut self, entry: u32, counted: bool, touched: &mut Touched) {
-        let entry = &mut self.entries[entry as usize];
+    fn count(&mut self, number: u32, counted: bool, touched: &mut Touched) {
+        let entry = &mut self.entries[number as usize];
         if entry.counted != counted {
             entry.counted = counted;
             for &node in &entry.nodes {
-                touched.entry(node).or_insert(self.nodes[node as usize].place);
+                touched.touch(node, self.nodes[node as usize].place, number, !counted);
             }
         }
     }
@@ -214,7 +239,7 @@ impl Ledger {
         let Err(at) = self.asserted_by(node, entry) else { return false };
         let Node { entries, place, .. } = &mut self.nodes[node as usize];
         entries.insert(at, entry);
-        touched.entry(node).or_insert(*place);
+        touched.touch(node, *place, entry, false);
         self.entries[entry as usize].nodes.push(node);
         true
     }
@@ -227,18 +252,39 @@ impl Ledger {
 
     // Settling.
 
-    /// Places every touched node anew, and gives back every fact that stands otherwise than before. Ascending by
-    /// node, so causes come first.
-    pub(crate) fn settle(&mut self, mut touched: Touched) -> Vec<Turn> {
-        touched.retain(|&node, before| {
+    /// Places every touched node anew, and gives back what stands otherwise than before.
+    pub(crate) fn settle(&mut self, touched: Touched) -> Settled {
+        let Touched { places: mut moved, stated } = touched;
+        moved.retain(|&node, before| {
             let after = self.least_counted(node);
             self.nodes[node as usize].place = after;
             after != *before
         });
-        self.keep_hash(&touched);
-        let nodes = self.affected(&touched);
+        self.keep_hash(&moved);
+        let nodes = self.affected(&moved);
         self.work = nodes.len();
-        nodes.into_iter().filter_map(|node| self.turn(node, &touched)).collect()
+        let turns = nodes.into_iter().filter_map(|node| self.turn(node, &moved)).collect();
+        Settled { turns, restated: self.restated(stated) }
+    }
+
+    fn restated(&self, stated: Vec<(u32, u32, bool)>) -> BTreeMap<u32, BTreeMap<u32, bool>> {
+        let mut restated: BTreeMap<u32, BTreeMap<u32, bool>> = BTreeMap::new();
+        for (node, entry, before) in stated {
+            restated.entry(node).or_default().entry(entry).or_insert(before);
+        }
+        restated.retain(|_, entries| {
+            entries.retain(|&entry, before| {
+                let after = self.entry_counts(entry);
+                std::mem::replace(before, after) != after
+            });
+            !entries.is_empty()
+        });
+        restated
+    }
+
+    /// The entries that count and state a fact.
+    pub(crate) fn stating(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
+        self.nodes[node as usize].entries.iter().copied().filter(|&entry| self.entry_counts(entry))
     }
 
     fn least_counted(&self, node: u32) -> u32 {
@@ -246,7 +292,13 @@ impl Ledger {
         entries.find(|&entry| self.entry_counts(entry)).unwrap_or(NOWHERE)
     }
 
-    fn keep_hash(&mut self, moved: &Touched) {
+    /// The same by their ids.
+    pub(crate) fn sources(&self, fact: &Cid) -> Vec<Cid> {
+        let node = self.node_index.get(fact);
+        node.into_iter().flat_map(|node| self.stating(*node)).map(|entry| self.position(entry).id).collect()
+    }
+
+    fn keep_hash(&mut self, moved: &Moved) {
         for (&node, &before) in moved {
             let Node { cid, place, .. } = &self.nodes[node as usize];
             if before == NOWHERE {
@@ -264,7 +316,7 @@ impl Ledger {
     }
 
     /// The nodes that moved, and those below the ones that began or ceased to count.
-    fn affected(&self, moved: &Touched) -> BTreeSet<u32> {
+    fn affected(&self, moved: &Moved) -> BTreeSet<u32> {
         let mut affected: BTreeSet<u32> = moved.keys().copied().collect();
         let flipped = |(&node, &before): (&u32, &u32)| {
             ((before == NOWHERE) != (self.nodes[node as usize].place == NOWHERE)).then_some(node)
@@ -284,7 +336,7 @@ impl Ledger {
         affected
     }
 
-    fn turn(&self, node: u32, moved: &Touched) -> Option<Turn> {
+    fn turn(&self, node: u32, moved: &Moved) -> Option<Turn> {
         let place = self.nodes[node as usize].place;
         let place_before = moved.get(&node).copied().unwrap_or(place);
         let before = (place_before != NOWHERE).then(|| {
@@ -323,7 +375,7 @@ impl Ledger {
         nearest
     }
 
-    fn counted_before(&self, node: u32, moved: &Touched) -> bool {
+    fn counted_before(&self, node: u32, moved: &Moved) -> bool {
         moved.get(&node).map_or_else(|| self.counts(node), |&place| place != NOWHERE)
     }
 

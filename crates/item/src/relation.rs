@@ -47,14 +47,16 @@ impl BaseRelation {
         }
     }
 
-    /// Its columns, in the order of a row's values. `$cid` is a control column: the CID that `C := fact(…)` binds.
+    /// Its columns, in the order of a row's values. `$cid` and `$source` are control columns, no part of the tuple
+    /// (Q6): the CID that `C := fact(…)` binds; and the entry that states the fact, so that a fact has a row for each
+    /// entry that counts and states it, and each of its causes too.
     ///
     /// An item without a type has `""`, one without a model or with a malformed one `""`, one without a parent empty
     /// bytes: there is no null.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
-            BaseRelation::Fact => &["entity", "attribute", "value", "$cid"],
-            BaseRelation::Cause => &["cid", "parent"],
+            BaseRelation::Fact => &["entity", "attribute", "value", "$cid", "$source"],
+            BaseRelation::Cause => &["cid", "parent", "$source"],
             BaseRelation::Height => &["cid", "height"],
             BaseRelation::Attr => &["entity", "attribute", "value"],
             BaseRelation::Candidate => &["entity", "attribute", "value", "cid"],

@@ -96,7 +96,7 @@ fn what_is_withdrawn_comes_back_to_what_it_replaced() {
     let changes = item.recount(&BTreeMap::from([(entry(4).id, true), (entry(3).id, false)]));
     assert_eq!(value(&item), "third".into());
     let cause = |change: &&motet_item::Change| change.relation == BaseRelation::Cause;
-    let spliced = vec![facts[2].cid().into(), facts[0].cid().into()];
+    let spliced = vec![facts[2].cid().into(), facts[0].cid().into(), entry(4).id.into()];
     assert!(changes.iter().filter(cause).any(|change| change.row == spliced && change.weight == 1));
     assert_eq!(consolidate(changes.clone()).len(), changes.len());
     assert_eq!(item.height(&facts[2].cid()), Some(3), "withdrawing takes content, never order");

@@ -226,16 +226,17 @@ impl<'a> Twin<'a> {
     fn rows(&self) -> BTreeSet<Row> {
         let mut rows = BTreeSet::new();
         for (cid, fact) in self.counting() {
-            let quad = vec![
-                fact.entity().clone().into(),
-                fact.attribute().clone().into(),
-                fact.value().clone(),
-                cid.into(),
-            ];
-            rows.insert((BaseRelation::Fact, quad));
             rows.insert((BaseRelation::Height, vec![cid.into(), self.height(&cid).into()]));
-            for parent in self.spliced(&cid) {
-                rows.insert((BaseRelation::Cause, vec![cid.into(), parent.into()]));
+            let stating = self.counted.iter().filter(|&&entry| self.valid.contains(&(entry, cid)));
+            for source in stating.map(|&entry| self.history.entries[entry].position.id) {
+                let (e, a) = (fact.entity().clone().into(), fact.attribute().clone().into());
+                rows.insert((
+                    BaseRelation::Fact,
+                    vec![e, a, fact.value().clone(), cid.into(), source.into()],
+                ));
+                for parent in self.spliced(&cid) {
+                    rows.insert((BaseRelation::Cause, vec![cid.into(), parent.into(), source.into()]));
+                }
             }
         }
         let root = self.history.id == ItemId::root(&self.history.party);

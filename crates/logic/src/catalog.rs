@@ -22,6 +22,10 @@ pub(crate) struct Base {
     pub(crate) columns: Vec<(Column, ColumnType)>,
     pub(crate) has_cid: bool,
     pub(crate) monotone: bool,
+    /// The control columns that an atom may name.
+    pub(crate) controls: Vec<(Column, ColumnType)>,
+    /// Whether an atom has named them, and they are among the columns.
+    pub(crate) variant: bool,
 }
 
 impl Catalog {
@@ -29,8 +33,20 @@ impl Catalog {
     /// rows is then `$cid`, which is not among `columns`). It is taken to grow only, unless
     /// [`Catalog::mark_convergent`] says otherwise. Adding a name again replaces it.
     pub fn add(&mut self, name: &str, columns: &[(&str, ColumnType)], has_cid: bool) -> &mut Self {
-        let columns = columns.iter().map(|(name, column_type)| (Column::from(*name), *column_type)).collect();
-        self.relations.insert(name.into(), Base { columns, has_cid, monotone: true });
+        let (columns, controls) = (named(columns), Vec::new());
+        self.relations
+            .insert(name.into(), Base { columns, has_cid, monotone: true, controls, variant: false });
+        self
+    }
+
+    /// Lets atoms of a relation name control columns (Q6), which begin with `$`: where its rows come from. What is read
+    /// then is a relation of its own, see [`Interface::base`](crate::Interface::base).
+    ///
+    /// # Panics
+    /// If no such relation was added.
+    pub fn add_controls(&mut self, name: &str, controls: &[(&str, ColumnType)]) -> &mut Self {
+        let base = self.relations.get_mut(name).expect("the relation was added before its control columns");
+        base.controls.extend(named(controls));
         self
     }
 
@@ -56,8 +72,17 @@ impl Catalog {
         self
     }
 
+    /// The rules that are saved under a name.
+    pub fn module(&self, name: &str) -> Option<&Source> {
+        self.modules.get(name)
+    }
+
     /// Whether rules are saved under a name.
     pub fn has_module(&self, name: &str) -> bool {
         self.modules.contains_key(name)
     }
+}
+
+fn named(columns: &[(&str, ColumnType)]) -> Vec<(Column, ColumnType)> {
+    columns.iter().map(|(name, column_type)| (Column::from(*name), *column_type)).collect()
 }

@@ -7,6 +7,7 @@ use motet_fact::{Kind, Value};
 
 use crate::ast::Measure;
 use crate::binding;
+use crate::controls;
 use crate::diagnostic::{Report, Span, most_like};
 use crate::relations::{Known, Relations};
 use crate::rule::{Goal, GoalKind, Rule, Scan, Variable, term_variables};
@@ -101,7 +102,8 @@ impl Check<'_> {
     fn constants(&mut self, scan: &Scan) {
         for (column, value, span) in &scan.constants {
             if let Some(kind) = kind_of(declared_type(self.relations, &scan.relation, column)) {
-                self.constant(&format!("{}.{column}", scan.relation), kind, value, *span);
+                let relation = controls::base_of(&scan.relation);
+                self.constant(&format!("{relation}.{column}"), kind, value, *span);
             }
         }
     }

@@ -11,10 +11,13 @@
 //! Reach(x: X, y: Z) :- demand~Reach(x: X), Edge(x: X, y: Y), Reach(x: Y, y: Z).
 //! ```
 //!
-//! A demand begins with a constant or a parameter: that a variable is bound by an atom which is itself read whole
-//! saves nothing. What is negated, aggregated or asked for its CID must be complete, and so must be all that it depends
-//! on; outputs are complete too. These are left as they are. So no new cycle goes through a negation: what is
-//! complete never reads a demand.
+//! A demand begins with a constant or a parameter (whose values are rows in a lifted program): that a variable is
+//! bound by an atom which is itself read whole saves nothing. What is negated, aggregated or asked for its CID must be
+//! complete, and so must be all that it depends on; outputs are complete too. These are left as they are. So no new
+//! cycle goes through a negation: what is complete never reads a demand. Demands in which there are constants only are
+//! settled at once ([`constants`]).
+
+mod constants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,19 +38,20 @@ pub(crate) fn rewrite(
 ) -> Option<(Vec<Rule>, Relations)> {
     let complete = complete(rules, relations, edges);
     let rules: Vec<&Rule> = rules.iter().filter(|rule| needed.contains(&rule.head)).collect();
-    let demanded = demanded(&rules, &complete);
+    let given = relations.parameters.as_ref();
+    let demanded = demanded(&rules, &complete, given);
     if demanded.is_empty() {
         return None;
     }
     let names: BTreeMap<_, _> = demanded.keys().map(|name| (name, free_name(name, relations))).collect();
-    let demand = Demand { columns: &demanded, names: &names };
+    let demand = Demand { columns: &demanded, names: &names, given };
     let mut relations = relations.clone();
     for (name, columns) in &demanded {
         let known = Known::derived(&relations.known[name], columns);
         relations.known.insert(names[name].clone(), known);
     }
     let rewritten = rules.iter().flat_map(|rule| demand.rule(rule)).collect();
-    Some((rewritten, relations))
+    Some((constants::settle(rewritten, &names.values().collect()), relations))
 }
 
 /// The relations that hold all their rows: outputs, whatever more rows of which could take rows away, and what is not
@@ -80,7 +84,11 @@ fn free_name(name: &RelationName, relations: &Relations) -> RelationName {
 
 /// The demanded columns of each relation that has any: those that all its uses bind. Fewer bound columns of a head bind
 /// fewer columns in the body, so this is repeated until nothing changes.
-fn demanded(rules: &[&Rule], complete: &BTreeSet<RelationName>) -> BTreeMap<RelationName, BTreeSet<Column>> {
+fn demanded(
+    rules: &[&Rule],
+    complete: &BTreeSet<RelationName>,
+    given: Option<&RelationName>,
+) -> BTreeMap<RelationName, BTreeSet<Column>> {
     let nothing = BTreeSet::new();
     let mut demanded: BTreeMap<RelationName, BTreeSet<Column>> = BTreeMap::new();
     loop {
@@ -91,7 +99,7 @@ fn demanded(rules: &[&Rule], complete: &BTreeSet<RelationName>) -> BTreeMap<Rela
             // What nobody asks for is not asked for by its rules either.
             let Some(columns) = columns else { continue };
             let bound = bound_by_head(rule, columns);
-            for Use { scan, columns, .. } in uses(rule, &bound) {
+            for Use { scan, columns, .. } in uses(rule, &bound, given) {
                 if complete.contains(&scan.relation) {
                     continue;
                 }
@@ -125,11 +133,13 @@ struct Use<'a> {
 }
 
 /// The positive atoms of a rule, each when the most of its columns are bound: what is known passes from one goal to
-/// the next. An atom of which nothing is known passes nothing on.
-fn uses<'a>(rule: &'a Rule, bound: &BTreeSet<Variable>) -> Vec<Use<'a>> {
+/// the next. An atom of which nothing is known passes nothing on, but for that of the parameters `given`.
+fn uses<'a>(rule: &'a Rule, bound: &BTreeSet<Variable>, given: Option<&RelationName>) -> Vec<Use<'a>> {
     let mut bound = bound.clone();
-    let (mut uses, mut before) = (Vec::new(), Vec::new());
-    let mut waiting: Vec<&Goal> = rule.goals.iter().collect();
+    let mut uses = Vec::new();
+    let is_given = |goal: &&Goal| given.is_some() && goal.scan().map(|scan| &scan.relation) == given;
+    let (mut before, mut waiting): (Vec<&Goal>, Vec<&Goal>) = rule.goals.iter().partition(is_given);
+    bound.extend(before.iter().flat_map(|goal| goal.variables()));
     loop {
         let ready = |goal: &&Goal| match &goal.kind {
             GoalKind::Compare(..) => {
@@ -171,6 +181,8 @@ fn columns_bound(scan: &Scan, bound: &BTreeSet<Variable>) -> BTreeSet<Column> {
 struct Demand<'a> {
     columns: &'a BTreeMap<RelationName, BTreeSet<Column>>,
     names: &'a BTreeMap<&'a RelationName, RelationName>,
+    /// The input that gives parameters their values.
+    given: Option<&'a RelationName>,
 }
 
 impl Demand<'_> {
@@ -180,7 +192,7 @@ impl Demand<'_> {
         let columns = self.columns.get(&rule.head).filter(|_| !rule.goals.is_empty());
         let bound = columns.map(|columns| bound_by_head(rule, columns)).unwrap_or_default();
         let own = columns.map(|columns| self.own(rule, columns)).unwrap_or_default();
-        let uses = uses(rule, &bound);
+        let uses = uses(rule, &bound, self.given);
         let made = uses.iter().filter_map(|one| self.made(rule, &own, one));
         let mut rules: Vec<Rule> = made.collect();
         let goals = own.iter().chain(&rule.goals).cloned().collect();

@@ -2,9 +2,10 @@
 //! `attr(entity: E, attribute: "title", value: T)`.
 //!
 //! It is sugar, taken away before names are resolved, and only where there are relations `item` and `attr` to read. A
-//! column that the atom names and the item does not have gives no row, and an attribute with several values gives several.
-//! A default, `title: T ?? ""`, stands in for a value that is missing; such a column is read from a relation made for it.
-//! Under `!` and in aggregates a type is one relation too, over the id and the columns that are named.
+//! column that the atom names and the item does not have gives no row, and an attribute with several values gives
+//! several. A default, `title: T ?? ""`, stands in for a value that is missing; such a column is read from a relation
+//! made for it. Under `!` and in aggregates a type is one relation too, over the id and the columns that are named.
+//! The control column `$party` says where the item is, and its attributes with it.
 //!
 //! An unknown name is taken for a type if it begins with an upper-case letter or is written `type::name`. Which types
 //! there are is data, so a misspelt one cannot be told from one without items; what looks like a misspelt *relation* is
@@ -15,9 +16,11 @@ use std::sync::Arc;
 
 use crate::Catalog;
 use crate::ast::{Atom, Clause, DeclarationKind, Literal, LiteralKind, Module, Name, Term, TermKind};
+use crate::controls;
 use crate::diagnostic::{Report, Span, most_like};
 use crate::parser::{MAX_LITERALS, too_long};
 use crate::rule::named_once;
+use motet_algebra::Column;
 use motet_algebra::text::edit::as_written;
 
 /// How the names of relations made for types begin.
@@ -200,8 +203,35 @@ impl Sugar<'_> {
         }
     }
 
+    /// The control columns that both items and their attributes have.
+    fn controls(&self) -> Vec<Column> {
+        let of =
+            |relation: &str| self.catalog.relations.get(relation).into_iter().flat_map(|base| &base.controls);
+        of("item")
+            .filter(|control| of("attr").any(|other| other == *control))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// Whether a column of an atom says where the item is, and is no attribute of it.
+    fn is_control(&self, column: &str) -> bool {
+        controls::is_control(column) && self.controls().iter().any(|control| &**control == column)
+    }
+
     fn check_columns(&mut self, atom: &Atom) {
         named_once(atom, self.report);
+        for (column, _) in atom.arguments.iter().filter(|(column, _)| controls::is_control(&column.text)) {
+            if !self.is_control(&column.text) {
+                controls::refuse(column, &atom.relation.text, &self.controls(), self.report);
+            }
+        }
+        let is_control = |(column, _): &&(Arc<str>, Term)| self.is_control(column);
+        if let Some((column, default)) = atom.defaults.iter().find(is_control) {
+            let place = with_sign(atom, column, default);
+            let message = format!("`{column}` is never missing");
+            let item = self.report.error("L035", default.span, message);
+            item.remedy("leave the default out").edit(place, "", "remove the default");
+        }
         if let Some((_, default)) = atom.defaults.iter().find(|(column, _)| &**column == "id") {
             let item = self.report.error("L035", default.span, "every item has an id");
             item.remedy("leave the default out").edit(
@@ -215,43 +245,64 @@ impl Sugar<'_> {
     /// An atom over a type as conditions on items and their attributes.
     fn inline(&mut self, written: &Atom) -> Vec<Literal> {
         let (kind, span) = (written.relation.text.clone(), written.span);
+        let (places, named): (Vec<_>, Vec<_>) =
+            written.arguments.iter().partition(|(column, _)| self.is_control(&column.text));
         let (ids, columns): (Vec<_>, Vec<_>) =
-            written.arguments.iter().partition(|(column, _)| &*column.text == "id");
+            named.into_iter().partition(|(column, _)| &*column.text == "id");
+        let place: Place =
+            places.into_iter().map(|(name, term)| (name.text.clone(), self.or_fresh(term))).collect();
         let given = ids.first().map(|(_, id)| id).filter(|id| !matches!(id.kind, TermKind::Wildcard));
-        let id = given.cloned().unwrap_or_else(|| {
-            self.fresh += 1;
-            variable(&format!("~item{}", self.fresh), span)
-        });
+        let id = given.cloned().unwrap_or_else(|| self.fresh(span));
         let used = given.is_some() || !columns.is_empty();
-        let mut literals = vec![positive(item(&kind, used.then(|| id.clone()), span))];
+        let mut literals = vec![positive(item(&kind, used.then(|| id.clone()), &place, span))];
         for (column, value) in columns {
             let default = written.defaults.iter().find(|(name, _)| *name == column.text);
             literals.push(positive(match default {
-                None => attr(&id, &column.text, Some(value.clone()), span),
+                None => attr(&id, &column.text, Some(value.clone()), &place, span),
                 Some((_, default)) => {
-                    let relation = self.with_default(&kind, &column.text, default, span);
-                    atom(&relation, vec![("id", id.clone()), ("value", value.clone())], span)
+                    let relation = self.with_default(&kind, &column.text, default, &place, span);
+                    atom(&relation, placed(vec![("id", id.clone()), ("value", value.clone())], &place), span)
                 }
             }));
         }
         literals
     }
 
+    fn fresh(&mut self, span: Span) -> Term {
+        self.fresh += 1;
+        variable(&format!("~item{}", self.fresh), span)
+    }
+
+    /// The term, or a variable in the place of `_`.
+    fn or_fresh(&mut self, term: &Term) -> Term {
+        if matches!(term.kind, TermKind::Wildcard) { self.fresh(term.span) } else { term.clone() }
+    }
+
     /// The relation of a type's items with one attribute or its default.
-    fn with_default(&mut self, kind: &str, column: &str, default: &Term, span: Span) -> Arc<str> {
-        let relation: Arc<str> = format!("{PREFIX}{kind}.{column} ?? {}", shown(default)).into();
+    fn with_default(
+        &mut self,
+        kind: &str,
+        column: &str,
+        default: &Term,
+        place: &Place,
+        span: Span,
+    ) -> Arc<str> {
+        let by: String = place.iter().map(|(control, _)| format!(" by {control}")).collect();
+        let relation: Arc<str> = format!("{PREFIX}{kind}.{column} ?? {}{by}", shown(default)).into();
         if self.made.insert(relation.to_string(), relation.clone()).is_some() {
             return relation;
         }
         let (id, value) = (variable("~id", span), variable("~value", span));
-        let of_kind = || positive(item(kind, Some(id.clone()), span));
+        let own = |(control, _): &(Arc<str>, Term)| (control.clone(), variable(&format!("~{control}"), span));
+        let place: Place = place.iter().map(own).collect();
+        let of_kind = || positive(item(kind, Some(id.clone()), &place, span));
         let mut add = |value: Term, second: Literal| {
-            let head = atom(&relation, vec![("id", id.clone()), ("value", value)], span);
+            let head = atom(&relation, placed(vec![("id", id.clone()), ("value", value)], &place), span);
             let body = vec![of_kind(), second];
             self.clauses.push(Clause { head, body, forbids: false, next: false, span });
         };
-        add(value.clone(), positive(attr(&id, column, Some(value), span)));
-        let missing = LiteralKind::Not(attr(&id, column, None, span));
+        add(value.clone(), positive(attr(&id, column, Some(value), &place, span)));
+        let missing = LiteralKind::Not(attr(&id, column, None, &place, span));
         add(default.clone(), Literal { kind: missing, span });
         relation
     }
@@ -290,15 +341,24 @@ impl Sugar<'_> {
     }
 }
 
-fn item(kind: &str, id: Option<Term>, span: Span) -> Atom {
+/// Where an item is: its control columns that an atom names.
+type Place = Vec<(Arc<str>, Term)>;
+
+fn item(kind: &str, id: Option<Term>, place: &Place, span: Span) -> Atom {
     let id = id.map(|id| ("id", id)).into_iter();
     let rest = [("type", constant(kind, span)), ("deleted", constant(false, span))];
-    atom("item", id.chain(rest).collect(), span)
+    atom("item", placed(id.chain(rest).collect(), place), span)
 }
 
-fn attr(id: &Term, attribute: &str, value: Option<Term>, span: Span) -> Atom {
+fn attr(id: &Term, attribute: &str, value: Option<Term>, place: &Place, span: Span) -> Atom {
     let first = [("entity", id.clone()), ("attribute", constant(attribute, span))];
-    atom("attr", first.into_iter().chain(value.map(|value| ("value", value))).collect(), span)
+    let arguments = first.into_iter().chain(value.map(|value| ("value", value)));
+    atom("attr", placed(arguments.collect(), place), span)
+}
+
+/// Arguments, and where the item is.
+fn placed<'a>(arguments: Vec<(&'a str, Term)>, place: &'a Place) -> Vec<(&'a str, Term)> {
+    arguments.into_iter().chain(place.iter().map(|(control, term)| (&**control, term.clone()))).collect()
 }
 
 /// A default as it is written: a value or a parameter.

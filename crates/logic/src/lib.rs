@@ -1,8 +1,8 @@
 //! PomoLogic: the query language. Parse, check, stratify, lower to PomoRA, explain.
 //!
 //! [`compile`] takes a program's text, the relations it may read ([`Catalog`]) and the values of its parameters, and
-//! gives a [`Compiled`] program for any runtime of `motet-algebra`, or all that is wrong with it ([`Diagnostics`]). It is
-//! a pipeline of passes, each in a file of its own:
+//! gives a [`Compiled`] program for any runtime of `motet-algebra`, or all that is wrong with it ([`Diagnostics`]). It
+//! is a pipeline of passes, each in a file of its own:
 //!
 //! | pass | gives |
 //! |---|---|
@@ -10,14 +10,17 @@
 //! | `modules` | the tree with the saved rules that it uses |
 //! | `positional` | the tree in which every argument has the name of its column |
 //! | `item_types` | the tree without types: they become conditions on items |
+//! | `controls` | the tree in which an atom with control columns reads a relation that has them |
 //! | `relations` | which relations there are, with which columns |
 //! | `rule` | clauses with names resolved and arguments made simple |
+//! | `lift` | clauses in which parameters are rows of an input |
 //! | `types` | the types of variables and of undeclared columns |
 //! | `check`, `binding` | that kinds fit and variables are bound |
 //! | `time` | that what is carried into the next epoch comes to rest |
 //! | `stratify` | the order of computation, or a cycle that has no meaning |
 //! | `lower`, `program` | PomoRA |
 //! | `explain` | what was made of it, for people |
+//! | `materialise` | whether its outputs may become facts |
 //! | `plan` | PomoRA that was written as such |
 //!
 //! [`why`] explains why a row is there, or is not.
@@ -28,11 +31,14 @@ mod ast;
 mod binding;
 mod catalog;
 mod check;
+mod controls;
 mod demand;
 mod explain;
 mod item_types;
+mod lift;
 pub mod literal;
 mod lower;
+mod materialise;
 mod modules;
 mod parser;
 mod plan;
@@ -48,9 +54,13 @@ mod window;
 
 pub use catalog::Catalog;
 pub use literal::{LiteralError, format_typed, parse_typed, parse_value};
+pub use materialise::FactOutput;
 pub use modules::{check_syntax, used_modules};
 pub use motet_algebra::text::diagnostic;
 pub use motet_algebra::text::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 pub use motet_algebra::text::edit::Edit;
-pub use program::{Compiled, Direction, Interface, Monotonicity, Stratum, Violation, compile};
+pub use program::{
+    Compiled, Direction, Interface, Monotonicity, Parameterised, Stratum, Violation, compile,
+    compile_parameterised,
+};
 pub use window::Window;

@@ -12,15 +12,15 @@
 //! literal     = [ variable ":=" ] atom | "!" atom | term comparison term
 //!             | variable ":=" aggregate [ variable [ "to" variable ] [ "by" variable { "," variable } ] ] ":" atom .
 //! atom        = [ "type" "::" ] name "(" [ argument { "," argument } ] ")" .
-//! argument    = name ":" term [ "??" ( value | "$" name ) ] .
+//! argument    = ( name | "$" name ) ":" term [ "??" ( value | "$" name ) ] .
 //! term        = product { ( "+" | "-" ) product } .
 //! product     = factor { ( "*" | "/" | "%" ) factor } .
 //! factor      = "-" factor | value | variable | "_" | "$" name | function "(" term { "," term } ")" | "(" term ")" .
 //! ```
 //!
-//! A clause that cannot be read is reported once and skipped up to its `.`; its names are kept, so that what it may have
-//! defined is not reported as missing. Nesting is limited, so that no text can exhaust the stack. Terms are
-//! read in `terms`, and what other languages write otherwise in `habits`.
+//! A clause that cannot be read is reported once and skipped up to its `.`; its names are kept, so that what it may
+//! have defined is not reported as missing. Nesting is limited, so that no text can exhaust the stack. Terms are read
+//! in `terms`, and what other languages write otherwise in `habits`.
 
 mod habits;
 mod terms;
@@ -34,7 +34,7 @@ use crate::ast::{
     Atom, Clause, Declaration, DeclarationKind, Literal, LiteralKind, Measure, Module, Name, Term, TermKind,
 };
 use crate::diagnostic::{Diagnostic, Report, Span};
-use crate::{Direction, item_types};
+use crate::{Direction, controls, item_types};
 use motet_algebra::text::lexer::{Lexeme, Token, lex};
 
 /// How deep terms may nest.
@@ -410,13 +410,22 @@ impl Parser<'_> {
     /// An atom, and whether it holds in the next epoch. `relation@next(…)` is read too.
     fn head(&mut self) -> Parsed<(Atom, bool)> {
         let start = self.span();
-        if !self.is_after(1, "@") {
+        let (mut atom, next) = if self.is_after(1, "@") {
+            let relation = self.name("the name of a relation")?;
+            let next = self.accept_next()?;
+            (self.arguments(relation, false, start)?, next)
+        } else {
             let atom = self.atom()?;
-            return Ok((atom, self.accept_next()?));
+            (atom, self.accept_next()?)
+        };
+        for (column, _) in &mut atom.arguments {
+            // In backticks it is a name like any other.
+            let signed = self.text[column.span.start - self.begin..].starts_with(controls::SIGN);
+            if signed && controls::is_control(&column.text) {
+                controls::refuse_in_head(column, self.report);
+            }
         }
-        let relation = self.name("the name of a relation")?;
-        let next = self.accept_next()?;
-        Ok((self.arguments(relation, false, start)?, next))
+        Ok((atom, next))
     }
 
     /// Moves past `@next`, if it is next.
@@ -469,7 +478,9 @@ impl Parser<'_> {
     }
 
     fn argument(&mut self) -> Parsed<(Name, Term, Option<Term>)> {
-        let column = if self.is_after(1, ":") || self.lacks_colon() {
+        let column = if let Some(control) = self.control_column() {
+            control
+        } else if self.is_after(1, ":") || self.lacks_colon() {
             let column = self.name("the name of a column")?;
             self.expect(":", "after the name of a column")?;
             column
@@ -480,6 +491,18 @@ impl Parser<'_> {
         let term = self.term()?;
         let default = if self.accept("??") { Some(self.default()?) } else { None };
         Ok((column, term, default))
+    }
+
+    /// `$name` before a `:`, which is not the parameter of that name.
+    fn control_column(&mut self) -> Option<Name> {
+        let Token::Parameter(name) = self.token().clone() else { return None };
+        if name.is_empty() || !self.is_after(1, ":") {
+            return None; // without a name the lexer has reported it
+        }
+        let span = self.span();
+        self.advance();
+        self.advance();
+        Some(Name { text: format!("{}{name}", controls::SIGN).into(), span })
     }
 
     /// A value or a parameter.

@@ -31,6 +31,7 @@ impl Compiled {
             bases: Vec::new(),
             facts: BTreeMap::new(),
             warnings: Report::default().finish(source),
+            shrinking: BTreeSet::new(),
             // A plan has no rules, so its rows cannot be explained.
             rules: Vec::new(),
             components: Vec::new(),
@@ -48,7 +49,7 @@ impl Compiled {
     fn stated(&self, name: &RelationName, rows: &BTreeSet<Row>) -> Statement {
         let columns = self.program.relations[name].names().cloned().collect();
         let expression = Expression::Constant { columns, rows: rows.iter().cloned().collect() };
-        Statement::Assign { relation: name.clone(), expression }
+        Statement::assign(name.clone(), expression)
     }
 }
 
@@ -92,7 +93,7 @@ fn class(program: &Program, name: &RelationName) -> Monotonicity {
 /// What the assignments of a relation read, and whether strictly.
 fn reads<'a>(statements: &'a [Statement], name: &RelationName) -> Vec<(&'a RelationName, bool)> {
     let of = |statement: &'a Statement| match statement {
-        Statement::Assign { relation, expression } | Statement::Next { relation, expression }
+        Statement::Assign { relation, expression, .. } | Statement::Next { relation, expression, .. }
             if relation == name =>
         {
             expression.reads().into_iter().collect()

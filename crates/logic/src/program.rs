@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use motet_algebra::rule::Rules;
 use motet_algebra::text::sources::Sources;
 use motet_algebra::{
-    CID_COLUMN, Column, ColumnType, Expression, Program, Relation, RelationName, Row, Statement, Term,
+    CID_COLUMN, Column, ColumnType, Expression, Program, Provenance, Relation, RelationName, Row, Statement,
+    Term,
 };
 use motet_fact::{Kind, Value};
 
 use crate::demand;
 use crate::diagnostic::{Diagnostics, Report, Source, Span};
+use crate::lift::{self, Lifted};
 use crate::lower::{Helper, lower};
 use crate::relations::Relations;
-use crate::rule::{Resolver, Rule};
+use crate::rule::{Given, Resolver, Rule, Variable};
 use crate::stratify::{self, Component, Edge, Reading};
-use crate::{Catalog, check, item_types, modules, time, types, window};
+use crate::{Catalog, check, controls, item_types, modules, time, types, window};
 
 /// A program ready to run.
 #[derive(Clone, Debug)]
@@ -37,11 +40,13 @@ pub struct Compiled {
     /// How each output behaves as facts come in.
     pub classes: BTreeMap<RelationName, Monotonicity>,
     /// Ground facts of *input* relations, in the order of the declared columns. They are stored rows, which may be
-    /// deleted later (Q12), so they are no part of the program: the caller puts them into the first epoch. Facts of other
-    /// relations are in the program.
+    /// deleted later (Q12), so they are no part of the program: the caller puts them into the first epoch. Facts of
+    /// other relations are in the program.
     pub facts: BTreeMap<RelationName, BTreeSet<Row>>,
     /// What is likely not meant.
     pub warnings: Diagnostics,
+    /// The base relations whose rows may go away as facts come in.
+    pub(crate) shrinking: BTreeSet<RelationName>,
     /// What it was made from, for explanations.
     pub(crate) rules: Vec<Rule>,
     pub(crate) components: Vec<Component>,
@@ -65,6 +70,12 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// Of a base relation: its name in the catalog. One that is read with control columns is a relation of its own,
+    /// `fact($item)`, in which they come after the others (Q6).
+    pub fn base(&self) -> &str {
+        controls::base_of(&self.name)
+    }
+
     /// The rows of an output as they are to be shown: in its order, and no more than its limit. Columns compare as `<`
     /// does; rows that the order does not tell apart are in value order.
     ///
@@ -131,6 +142,20 @@ pub enum Monotonicity {
     Local,
 }
 
+/// A program for all values of its parameters at once (Q16): who asks is a row of an input, and what is told of an
+/// output says of whom it is.
+#[derive(Clone, Debug)]
+pub struct Parameterised {
+    /// The program. Rows of outputs that depend on parameters begin with these.
+    pub compiled: Compiled,
+    /// The input that takes the values, one row for each binding; none if the program asks for no parameter.
+    pub input: Option<RelationName>,
+    /// The parameters that the program asks for, in the order of the input's columns.
+    pub parameters: Vec<String>,
+    /// For each output and violation the parameters that its rows begin with, as places in `parameters`.
+    pub bound: BTreeMap<RelationName, Vec<usize>>,
+}
+
 /// Compiles a program.
 ///
 /// # Errors
@@ -140,10 +165,46 @@ pub fn compile(
     catalog: &Catalog,
     parameters: &BTreeMap<String, Value>,
 ) -> Result<Compiled, Diagnostics> {
+    let outcome = compile_given(source, catalog, Given::Values(parameters))?;
+    Ok(outcome.expect("only parameters without values may be too little to go by").0)
+}
+
+/// Compiles a program for all values of its parameters, of which only the kinds are known. Nothing if the program does
+/// not allow that: it has time, it asks for the CID of a row that depends on a parameter, or a stored row has one in
+/// it.
+///
+/// # Errors
+/// Everything that is wrong with it, and the warnings.
+pub fn compile_parameterised(
+    source: &Source,
+    catalog: &Catalog,
+    kinds: &BTreeMap<String, Kind>,
+) -> Result<Option<Parameterised>, Diagnostics> {
+    let outcome = compile_given(source, catalog, Given::Kinds(kinds))?;
+    let Some((compiled, input, Lifted { parameters, bound })) = outcome else { return Ok(None) };
+    let place = |one: &Variable| parameters.iter().position(|other| other == one);
+    let places = |own: &BTreeSet<Variable>| own.iter().filter_map(place).collect();
+    let reported = |name: &RelationName| compiled.program.relations.get(name).is_some_and(|one| one.output);
+    let bound = bound.iter().filter(|(name, _)| reported(name));
+    let bound = bound.map(|(name, own)| (name.clone(), places(own))).collect();
+    let parameters = parameters.iter().map(|one| lift::parameter(one).to_owned()).collect();
+    Ok(Some(Parameterised { compiled, input, parameters, bound }))
+}
+
+/// A program, and if its parameters are variables the input for their values, and what depends on them.
+type Outcome = (Compiled, Option<RelationName>, Lifted);
+
+/// Nothing if its parameters can't be variables.
+fn compile_given(
+    source: &Source,
+    catalog: &Catalog,
+    parameters: Given<'_>,
+) -> Result<Option<Outcome>, Diagnostics> {
     let mut report = Report::default();
     let (written, sources) = modules::assemble(source, catalog, &mut report);
-    let module = item_types::expand(&written, catalog, &mut report);
-    let mut relations = Relations::of(&module, catalog, &mut report);
+    let mut module = item_types::expand(&written, catalog, &mut report);
+    let bases = controls::resolve(&mut module, catalog, &mut report);
+    let mut relations = Relations::of(&module, &bases, &mut report);
     let mut resolver = Resolver { relations: &relations, parameters, report: &mut report };
     let mut rules: Vec<Rule> = {
         // What was made for types was written by nobody.
@@ -155,6 +216,13 @@ pub fn compile(
         rule.show_all();
         relations.forbid(&rule.head, rule.terms.iter().map(|head| head.column.clone()));
     }
+    let mut lifted = Lifted::default();
+    if let Given::Kinds(kinds) = parameters
+        && !report.has_errors()
+    {
+        let Some(parameters) = lift::lift(&mut rules, &mut relations, kinds) else { return Ok(None) };
+        lifted = parameters;
+    }
     types::infer(&rules, &mut relations);
     rules.iter().for_each(|rule| check::check(rule, &relations, &mut report));
     check::check_filled(&rules, &relations, &mut report);
@@ -164,12 +232,16 @@ pub fn compile(
     if report.has_errors() {
         return Err(report.finish(sources));
     }
-    let compiler = Compiler { sources: &sources, relations: &relations, rules: &rules, edges: &edges };
-    Ok(compiler.assemble(&components, report))
+    let places = Rules::of_all(&sources);
+    let compiler =
+        Compiler { sources: &sources, places: &places, relations: &relations, rules: &rules, edges: &edges };
+    let compiled = compiler.assemble(&components, report);
+    Ok(Some((compiled, relations.parameters, lifted)))
 }
 
 struct Compiler<'a> {
     sources: &'a Sources,
+    places: &'a Rules<'a>,
     relations: &'a Relations,
     rules: &'a [Rule],
     edges: &'a [Edge],
@@ -199,6 +271,7 @@ impl Compiler<'_> {
             classes: self.classes(),
             facts: self.input_facts(),
             warnings: report.finish(self.sources.clone()),
+            shrinking: self.shrinking(),
             rules: self.rules.to_vec(),
             components: components.to_vec(),
         }
@@ -231,8 +304,7 @@ impl Compiler<'_> {
         let edges = stratify::edges(&rules);
         let mut report = Report::default();
         let components = stratify::stratify(&edges, &relations, &mut report);
-        let compiler =
-            Compiler { sources: self.sources, relations: &relations, rules: &rules, edges: &edges };
+        let compiler = Compiler { relations: &relations, rules: &rules, edges: &edges, ..*self };
         (!report.has_errors()).then(|| compiler.program(&components, &compiler.needed()))
     }
 
@@ -315,10 +387,11 @@ impl Compiler<'_> {
     fn assign_next(&self, needed: &BTreeSet<RelationName>, program: &mut Program) {
         for (index, rule) in self.next_rules(needed) {
             let lowered = lower(rule, self.relations, &format!("{}~{index}", rule.head));
-            let assigned = declare_helpers(lowered.helpers, program);
+            let from = self.provenance(rule);
+            let assigned = declare_helpers(lowered.helpers, &from, program);
             program.statements.extend(assigned);
             let (relation, expression) = (rule.head.clone(), lowered.expression);
-            program.statements.push(Statement::Next { relation, expression });
+            program.statements.push(Statement::Next { relation, expression, rule: from });
         }
     }
 
@@ -337,8 +410,7 @@ impl Compiler<'_> {
     fn assign_component(&self, component: &Component, program: &mut Program) {
         let mut body = Vec::new();
         for name in &component.relations {
-            let (mut start, mut step) = (Vec::new(), Vec::new());
-            start.extend(self.constant_rows(name));
+            program.statements.extend(self.constant_rows(name));
             for (index, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.head == *name) {
                 if rule.goals.is_empty() || rule.next {
                     continue;
@@ -349,13 +421,13 @@ impl Compiler<'_> {
                     .iter()
                     .filter_map(|goal| goal.scan())
                     .any(|scan| component.relations.contains(&scan.relation));
-                let helpers = declare_helpers(lowered.helpers, program);
+                let from = self.provenance(rule);
+                let helpers = declare_helpers(lowered.helpers, &from, program);
                 let statements = if reads_itself { &mut body } else { &mut program.statements };
                 statements.extend(helpers);
-                if reads_itself { &mut step } else { &mut start }.push(lowered.expression);
+                let (relation, expression) = (name.clone(), lowered.expression);
+                statements.push(Statement::Assign { relation, expression, rule: from });
             }
-            program.statements.extend(union(name, start));
-            body.extend(union(name, step));
         }
         if !body.is_empty() {
             let assigned: BTreeSet<_> = body.iter().filter_map(assigned).collect();
@@ -365,33 +437,42 @@ impl Compiler<'_> {
         }
     }
 
-    /// The ground facts of a relation that is no input.
-    fn constant_rows(&self, name: &RelationName) -> Option<Expression> {
+    /// The ground facts of a relation that is no input, as one assignment; the first stands for all.
+    fn constant_rows(&self, name: &RelationName) -> Option<Statement> {
         let known = &self.relations.known[name];
-        let rows: BTreeSet<Row> =
-            self.ground_facts().filter(|(head, _)| *head == name).map(|(_, row)| row).collect();
-        if known.input || rows.is_empty() {
-            return None;
-        }
+        let facts = || self.ground_facts().filter(|(rule, _)| rule.head == *name);
+        let (first, _) = facts().next().filter(|_| !known.input)?;
+        let rows: BTreeSet<Row> = facts().map(|(_, row)| row).collect();
         let columns = known.columns.iter().map(|(column, _)| column.clone()).collect();
-        Some(Expression::Constant { columns, rows: rows.into_iter().collect() })
+        let expression = Expression::Constant { columns, rows: rows.into_iter().collect() };
+        Some(Statement::Assign { relation: name.clone(), expression, rule: self.provenance(first) })
+    }
+
+    fn provenance(&self, rule: &Rule) -> Provenance {
+        self.places.at(rule.span).into()
     }
 
     fn input_facts(&self) -> BTreeMap<RelationName, BTreeSet<Row>> {
         let mut facts: BTreeMap<RelationName, BTreeSet<Row>> = BTreeMap::new();
-        for (name, row) in self.ground_facts().filter(|(name, _)| self.relations.known[*name].input) {
-            facts.entry(name.clone()).or_default().insert(row);
+        for (rule, row) in self.ground_facts().filter(|(rule, _)| self.relations.known[&rule.head].input) {
+            facts.entry(rule.head.clone()).or_default().insert(row);
         }
         facts
     }
 
     /// Clauses without a body. One with a term that has no value states nothing.
-    fn ground_facts(&self) -> impl Iterator<Item = (&RelationName, Row)> {
+    fn ground_facts(&self) -> impl Iterator<Item = (&Rule, Row)> {
         let value = |term: &Term| if let Term::Constant(value) = term { Some(value.clone()) } else { None };
         self.rules.iter().filter(|rule| rule.goals.is_empty()).filter_map(move |rule| {
             let row = rule.terms.iter().map(|head| value(&head.term)).collect::<Option<Row>>()?;
-            Some((&rule.head, row))
+            Some((rule, row))
         })
+    }
+
+    fn shrinking(&self) -> BTreeSet<RelationName> {
+        let shrinks = |known: &crate::relations::Known| known.base.is_some_and(|base| !base.monotone);
+        let shrinking = self.relations.known.iter().filter(|(_, known)| shrinks(known));
+        shrinking.map(|(name, _)| name.clone()).collect()
     }
 
     fn classes(&self) -> BTreeMap<RelationName, Monotonicity> {
@@ -407,9 +488,7 @@ impl Compiler<'_> {
         }
         let strict =
             self.edges.iter().any(|edge| edge.reading == Reading::Strict && reached.contains(&edge.from));
-        let shrinking =
-            |name: &RelationName| self.relations.known[name].base.is_some_and(|base| !base.monotone);
-        if strict || reached.iter().any(shrinking) {
+        if strict || !reached.is_disjoint(&self.shrinking()) {
             Monotonicity::Convergent
         } else {
             Monotonicity::Monotone
@@ -425,22 +504,12 @@ fn assigned(statement: &Statement) -> Option<RelationName> {
 }
 
 /// Declares relations made on the way, and gives the statements that compute them.
-fn declare_helpers(helpers: Vec<Helper>, program: &mut Program) -> Vec<Statement> {
+fn declare_helpers(helpers: Vec<Helper>, from: &Provenance, program: &mut Program) -> Vec<Statement> {
     let declare = |helper: Helper| {
         let Helper { name, columns, expression } = helper;
         let relation = Relation { columns, input: false, event: false, output: false };
         program.relations.insert(name.clone(), relation);
-        Statement::Assign { relation: name, expression }
+        Statement::Assign { relation: name, expression, rule: from.clone() }
     };
     helpers.into_iter().map(declare).collect()
-}
-
-/// One assignment of all that defines a relation; none if nothing does.
-fn union(relation: &RelationName, mut expressions: Vec<Expression>) -> Option<Statement> {
-    let expression = match expressions.len() {
-        0 => return None,
-        1 => expressions.remove(0),
-        _ => Expression::Union(expressions),
-    };
-    Some(Statement::Assign { relation: relation.clone(), expression })
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use motet_algebra::{Column, ColumnType, RelationName};
 use motet_fact::Kind;
 
-use crate::Catalog;
 use crate::ast::{Atom, Declaration, DeclarationKind, LiteralKind, Module, Name};
+use crate::catalog::Base;
 use crate::diagnostic::Report;
 use crate::parser::FORBID;
 use crate::{Direction, item_types};
@@ -25,6 +25,8 @@ pub(crate) struct Known {
     pub(crate) declared: bool,
     /// The base relation's properties, if it is one.
     pub(crate) base: Option<BaseTraits>,
+    /// The control columns that an atom may name.
+    pub(crate) controls: Vec<Column>,
     pub(crate) input: bool,
     /// Whether the rows that come from outside hold for one epoch.
     pub(crate) event: bool,
@@ -42,6 +44,8 @@ pub(crate) struct Known {
 pub(crate) struct BaseTraits {
     pub(crate) has_cid: bool,
     pub(crate) monotone: bool,
+    /// Whether it is a variant with control columns.
+    pub(crate) variant: bool,
 }
 
 impl Known {
@@ -50,6 +54,7 @@ impl Known {
             columns,
             declared,
             base: None,
+            controls: Vec::new(),
             input: false,
             event: false,
             output: false,
@@ -58,6 +63,11 @@ impl Known {
             forbidden: false,
             defined: false,
         }
+    }
+
+    /// An input with these columns.
+    pub(crate) fn given(columns: Vec<(Column, Option<ColumnType>)>) -> Self {
+        Known { input: true, ..Known::new(columns, true) }
     }
 
     /// A derived relation over some columns of another.
@@ -91,18 +101,23 @@ impl Known {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Relations {
     pub(crate) known: BTreeMap<RelationName, Known>,
+    /// The input that gives the parameters their values, in a lifted program.
+    pub(crate) parameters: Option<RelationName>,
     /// Names in text that could not be read: what they are is not known.
     unread: BTreeSet<Arc<str>>,
 }
 
 impl Relations {
-    /// Collects them.
-    pub(crate) fn of(module: &Module, catalog: &Catalog, report: &mut Report) -> Self {
-        let mut relations = Relations { known: BTreeMap::new(), unread: module.unread.clone() };
-        for (name, base) in &catalog.relations {
+    /// Collects them: these base relations, and those of the program.
+    pub(crate) fn of(module: &Module, bases: &BTreeMap<RelationName, Base>, report: &mut Report) -> Self {
+        let (known, unread) = (BTreeMap::new(), module.unread.clone());
+        let mut relations = Relations { known, parameters: None, unread };
+        for (name, base) in bases {
             let columns = base.columns.iter().map(|(name, kind)| (name.clone(), Some(*kind))).collect();
-            let traits = BaseTraits { has_cid: base.has_cid, monotone: base.monotone };
-            relations.known.insert(name.clone(), Known { base: Some(traits), ..Known::new(columns, true) });
+            let traits = BaseTraits { has_cid: base.has_cid, monotone: base.monotone, variant: base.variant };
+            let controls = base.controls.iter().map(|(name, _)| name.clone()).collect();
+            let known = Known { base: Some(traits), controls, ..Known::new(columns, true) };
+            relations.known.insert(name.clone(), known);
         }
         for declaration in &module.declarations {
             if let DeclarationKind::Relation { name, columns }
@@ -257,9 +272,10 @@ impl Relations {
 
     /// The relations that stand in the program or are base relations, without those made for types.
     fn written(&self) -> impl Iterator<Item = &str> {
-        self.known
-            .keys()
-            .map(|name| &**name)
+        let variant = |known: &Known| known.base.is_some_and(|base| base.variant);
+        let written = self.known.iter().filter(move |(_, known)| !variant(known));
+        written
+            .map(|(name, _)| &**name)
             .filter(|name| !name.starts_with(item_types::PREFIX) && !name.starts_with(FORBID))
     }
 

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Column, Comparison, Function, RelationName, Term};
-use motet_fact::Value;
+use motet_fact::{Kind, Value};
 
 use crate::ast::{self, Atom, Clause, Literal, LiteralKind, Measure, TermKind};
 use crate::diagnostic::{Report, Span};
 use crate::relations::Relations;
+use crate::{controls, lift};
 use motet_algebra::text::edit::as_written;
 
 /// The name of a variable. As a column of a table it stands for the variable's values.
@@ -147,8 +148,8 @@ pub(crate) fn term_variables(term: &Term) -> BTreeSet<Variable> {
 }
 
 impl Rule {
-    /// Gives the head of a `forbid` rule the variables that the body binds, as columns in the order of the text. One that
-    /// begins with `_` is of no interest.
+    /// Gives the head of a `forbid` rule the variables that the body binds, as columns in the order of the text. One
+    /// that begins with `_` is of no interest.
     pub(crate) fn show_all(&mut self) {
         let bound = crate::binding::bindable(self);
         let shown = |variable: &Variable| bound.contains(variable) && !variable.starts_with('_');
@@ -166,8 +167,33 @@ impl Rule {
 /// Resolves clauses.
 pub(crate) struct Resolver<'a> {
     pub(crate) relations: &'a Relations,
-    pub(crate) parameters: &'a BTreeMap<String, Value>,
+    pub(crate) parameters: Given<'a>,
     pub(crate) report: &'a mut Report,
+}
+
+/// What is known of the parameters.
+#[derive(Clone, Copy)]
+pub(crate) enum Given<'a> {
+    /// Their values: a parameter is its value.
+    Values(&'a BTreeMap<String, Value>),
+    /// Their kinds: a parameter is a variable ([`crate::lift`]).
+    Kinds(&'a BTreeMap<String, Kind>),
+}
+
+impl Given<'_> {
+    fn term(self, name: &str) -> Option<Term> {
+        match self {
+            Given::Values(values) => values.get(name).cloned().map(Term::Constant),
+            Given::Kinds(kinds) => kinds.contains_key(name).then(|| Term::Column(lift::variable(name))),
+        }
+    }
+
+    fn names(self) -> Vec<String> {
+        match self {
+            Given::Values(values) => values.keys().cloned().collect(),
+            Given::Kinds(kinds) => kinds.keys().cloned().collect(),
+        }
+    }
 }
 
 /// One clause being resolved.
@@ -266,7 +292,12 @@ impl Resolver<'_> {
             return self.relations.unknown(&atom.relation, self.report);
         };
         for (column, _) in &atom.arguments {
-            if !known.has_column(&column.text) {
+            if known.has_column(&column.text) || known.controls.contains(&column.text) {
+                continue;
+            }
+            if controls::is_control(&column.text) {
+                controls::refuse(column, &atom.relation.text, &known.controls, self.report);
+            } else {
                 let message = format!("`{}` has no column `{}`", atom.relation.text, column.text);
                 self.report.error("L021", column.span, message).suggest(&column.text, known.column_names());
             }
@@ -316,8 +347,8 @@ impl Resolver<'_> {
     }
 
     fn parameter(&mut self, name: &str, span: Span, draft: &mut Draft) -> Term {
-        if let Some(value) = self.parameters.get(name) {
-            return Term::Constant(value.clone());
+        if let Some(term) = self.parameters.term(name) {
+            return term;
         }
         if name.is_empty() {
             // The lexer has reported it.
@@ -326,7 +357,7 @@ impl Resolver<'_> {
         self.report
             .error("L024", span, format!("there is no parameter `${name}`"))
             .remedy(format!("give it: --param {name}=VALUE"))
-            .suggest_with("$", name, self.parameters.keys().map(String::as_str));
+            .suggest_with("$", name, self.parameters.names().iter().map(String::as_str));
         draft.assume()
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Edge {
     pub(crate) next: bool,
     /// `!` or the aggregate's name, for messages.
     word: String,
-    span: Span,
+    pub(crate) span: Span,
 }
 
 /// Every dependency.

@@ -26,8 +26,8 @@ pub use self::failure::Attempt;
 pub use self::pattern::Pattern;
 use self::search::{Found, Way};
 use self::stages::Stages;
-use crate::Compiled;
 use crate::rule::{Rule, Variable};
+use crate::{Compiled, Interface};
 
 /// The rows of relations.
 pub type Contents = BTreeMap<RelationName, BTreeSet<Row>>;
@@ -53,6 +53,8 @@ pub struct Node {
     pub row: Row,
     /// Why it is there.
     pub reason: Reason,
+    /// Of a stored row: where it comes from, if that is known ([`Account::origins`]).
+    pub origin: Option<String>,
 }
 
 /// Why a row is there.
@@ -100,20 +102,30 @@ impl Compiled {
     }
 }
 
+/// Says where a stored row of a relation comes from, in a few words.
+pub type Origins<'a> = dyn Fn(&Interface, &Row) -> Option<String> + 'a;
+
 /// A program and all that holds.
-#[derive(Debug)]
 pub struct Account<'a> {
     compiled: &'a Compiled,
     contents: &'a Contents,
     stored: &'a Contents,
     stages: Stages,
+    origins: Option<&'a Origins<'a>>,
 }
 
 impl<'a> Account<'a> {
     /// Takes the contents of all relations, as [`Compiled::observed`] computes them, and the rows among them that came
     /// from outside.
     pub fn new(compiled: &'a Compiled, contents: &'a Contents, stored: &'a Contents) -> Self {
-        Account { compiled, contents, stored, stages: Stages::default() }
+        Account { compiled, contents, stored, stages: Stages::default(), origins: None }
+    }
+
+    /// Lets derivations say of rows of base relations where they come from.
+    #[must_use]
+    pub fn origins(mut self, origins: &'a Origins<'a>) -> Self {
+        self.origins = Some(origins);
+        self
     }
 
     /// A derivation of the least row that matches; nothing if none does.
@@ -136,7 +148,9 @@ impl<'a> Account<'a> {
             };
             let reason = self.reason(&relation, &row, &mut place);
             let columns = self.compiled.program.relations[&relation].names().cloned().collect();
-            nodes.push(Node { relation, columns, row, reason });
+            let base = self.compiled.bases.iter().find(|base| base.name == relation);
+            let origin = base.and_then(|base| self.origins.and_then(|origins| origins(base, &row)));
+            nodes.push(Node { relation, columns, row, reason, origin });
         }
         Some(Derivation { nodes })
     }
@@ -146,7 +160,8 @@ impl<'a> Account<'a> {
         self.rows(&pattern.relation).filter(|row| pattern.fits(row)).count()
     }
 
-    fn rows(&self, relation: &str) -> impl Iterator<Item = &'a Row> + use<'a> {
+    /// All rows of a relation, in value order.
+    pub fn rows(&self, relation: &str) -> impl Iterator<Item = &'a Row> + use<'a> {
         self.contents.get(relation).into_iter().flatten()
     }
 

@@ -144,3 +144,39 @@ fn what_must_be_complete_is_left_as_it_is() {
     let compiled = compiled(&chains(rules), 40).unwrap();
     assert_eq!(compiled.demanded, compiled.program);
 }
+
+/// Where each rule is for one state, the states that are asked for are known from the text: nothing waits for a demand,
+/// and the rules for other states are gone.
+#[test]
+fn demands_of_constants_are_settled_at_once() {
+    let text = "output at.
+        state(s: 0, n: 0).
+        state(s: 1, n: M) :- state(s: 0, n: N), M == N + 1.
+        state(s: 0, n: N) :- state(s: 1, n: N), N < 9.
+        state(s: 2, n: N) :- state(s: 1, n: N).
+        at(n: N) :- state(s: 1, n: N).";
+    let compiled = compiled(text, 0).unwrap();
+    let plan = compiled.demanded.to_string();
+    assert!(!plan.contains("demand~"), "{plan}");
+    assert_eq!(compiled.program.to_string().matches("state :-").count(), 4);
+    assert_eq!(plan.matches("state :-").count(), 3, "{plan}");
+    let run = |program| run(program, &compiled, u64::MAX).unwrap();
+    assert_eq!(run(&compiled.program)["at"].len(), 9);
+    assert_eq!(run(&compiled.demanded), run(&compiled.program));
+}
+
+/// What rows decide on is waited for, also by rules with constants.
+#[test]
+fn demands_that_depend_on_rows_stay() {
+    let text = "relation pick(k: int). input pick. output out. pick(k: 3).
+        at(k: 1, n: 10). at(k: 2, n: 20).
+        some(k: 1, n: N) :- at(k: 1, n: N).
+        some(k: K, n: N) :- pick(k: K), at(n: N).
+        some(k: 4, n: N) :- some(k: 3, n: N).
+        out(n: N) :- pick(k: K), some(k: 1, n: N).
+        out(n: N) :- some(k: 3, n: M), some(k: M, n: N).";
+    let compiled = compiled(text, 0).unwrap();
+    assert!(compiled.demanded.to_string().contains("demand~some"), "{}", compiled.demanded);
+    let run = |program| run(program, &compiled, u64::MAX).unwrap();
+    assert_eq!(run(&compiled.demanded), run(&compiled.program));
+}

@@ -253,3 +253,36 @@ forbid :- p(x: X), Y > 1.
         "#]],
     );
 }
+
+/// A program on one line with a mistake in the middle, and what is said of it.
+fn told_of_line(before: &str, mistake: &str, after: &str) -> Vec<String> {
+    let text = format!("p(x: 1). {before}q(x: X) :- {mistake}(x: X). {after}");
+    let problems =
+        compile(&Source::new("test", text), &Catalog::default(), &BTreeMap::new()).expect_err("it is wrong");
+    problems.to_string().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn of_a_long_line_what_is_around_the_place_is_shown() {
+    let fact = "p(x: \"ä €\"). ";
+    for (before, after) in [(0, 0), (0, 1_000), (2, 0), (3, 1_000), (4, 1), (1_000, 0), (1_000, 1_000)] {
+        let told = told_of_line(&fact.repeat(before), "mistake", &fact.repeat(after));
+        let [_, place, _, line, under, ..] = told.as_slice() else { panic!("{told:?}") };
+        let column = 9 + 13 * before + 12;
+        assert!(place.ends_with(&format!("test:1:{column}")), "{place}");
+        assert!(line.chars().count() < 140, "{line}");
+        let start = under.find('^').unwrap();
+        assert_eq!(under[start..].split(' ').next(), Some("^^^^^^^"), "{under}");
+        let marked: String = line.chars().skip(start).take(7).collect();
+        assert_eq!(marked, "mistake", "{line}\n{under}");
+        let whole = 9 + 13 * (before + after) + 26 <= 120;
+        assert_eq!(line.contains('…'), !whole, "{line}");
+    }
+}
+
+#[test]
+fn names_of_any_length_do_not_fill_the_screen() {
+    let told = told_of_line("", &"m".repeat(100_000), "");
+    assert!(told.iter().all(|line| line.chars().count() < 500), "{told:?}");
+    assert_eq!(told[1].trim(), "--> test:1:21");
+}

@@ -296,7 +296,7 @@ fn blinking() -> Program {
     let read = Expression::Relation { name: "lit".into(), cid: None };
     let unit = Expression::Constant { columns: vec![], rows: vec![vec![]] };
     let expression = Expression::Difference(unit.into(), read.into());
-    let statements = vec![Statement::Next { relation: "lit".into(), expression }];
+    let statements = vec![Statement::next("lit", expression)];
     Program { relations: BTreeMap::from([("lit".into(), relation(false, false))]), statements }
 }
 
@@ -308,9 +308,9 @@ fn what_never_rests_is_told_by_name() {
     let mut lit = Vec::new();
     let mut ticks = 0;
     let error = loop {
-        let changes = runtime.step(&Changes::new(), budget).unwrap();
+        let changes = runtime.step(&Changes::new(), budget.clone()).unwrap();
         lit.extend(changes.into_values().flatten().map(|(_, weight)| weight));
-        match tick_is_due(&runtime, ticks, budget) {
+        match tick_is_due(&runtime, ticks, &budget) {
             Ok(due) => assert!(due),
             Err(error) => break error,
         }
@@ -334,7 +334,7 @@ fn unsound_programs_with_time_are_refused() {
     assert_eq!(refused(&program), SchemaError::NoInput("lit".into()));
     let mut program = blinking();
     let late = Expression::Constant { columns: vec![], rows: vec![] };
-    program.statements.push(Statement::Assign { relation: "lit".into(), expression: late });
+    program.statements.push(Statement::assign("lit", late));
     let incomplete = SchemaError::Incomplete { relation: "lit".into(), reader: "lit".into() };
     assert_eq!(refused(&program), incomplete);
 }

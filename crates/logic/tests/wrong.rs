@@ -1,8 +1,10 @@
 //! Programs that are wrong, and what people are told about them.
 //!
 //! Each program of `tests/wrong` stands beside what the compiler says of it: the diagnostics as they are printed, and
-//! then their edits. Programs under `tests/wrong/party` are queries of a party, the others read no base relations; both
-//! are given the parameter `$who`. With `UPDATE_EXPECT=1` what is said now becomes what is expected.
+//! then their edits. Programs under `tests/wrong/party` are queries of a party, those under `tests/wrong/facts` are
+//! such queries whose outputs are to become facts in the namespace `derived` (with causes, if the file says so), the
+//! others read no base relations; all are given the parameter `$who`. With `UPDATE_EXPECT=1` what is said now becomes
+//! what is expected.
 //!
 //! Every edit is made, each on its own: its problem must be gone then, no new one may have come, and where it was the
 //! only one nothing is wrong any more.
@@ -22,12 +24,20 @@ struct Wrong {
     path: PathBuf,
     source: Source,
     catalog: Catalog,
+    /// Whether outputs are to become facts, and with causes.
+    facts: Option<bool>,
 }
 
 fn corpus() -> Vec<Wrong> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wrong");
     let mut programs = Vec::new();
-    for (directory, catalog) in [(root.clone(), Catalog::default()), (root.join("party"), base_relations())] {
+    let directories = [
+        (root.clone(), Catalog::default()),
+        (root.join("party"), base_relations()),
+        (root.join("facts"), base_relations()),
+    ];
+    for (directory, catalog) in directories {
+        let of_facts = directory.ends_with("facts");
         let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let mut paths: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|end| end == "pomo")).collect();
@@ -35,7 +45,8 @@ fn corpus() -> Vec<Wrong> {
         programs.extend(paths.into_iter().map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap();
             let source = Source::new(name, std::fs::read_to_string(&path).unwrap());
-            Wrong { path, source, catalog: catalog.clone() }
+            let facts = of_facts.then(|| name.contains("causes"));
+            Wrong { source, catalog: catalog.clone(), facts, path }
         }));
     }
     programs
@@ -51,16 +62,27 @@ fn base_relations() -> Catalog {
     catalog.add("height", &[("cid", link), ("height", int)], false);
     catalog.add("attr", &[("entity", bytes), ("attribute", any), ("value", any)], false);
     catalog.add("item", &[("id", bytes), ("type", text), ("deleted", flag)], false);
+    catalog.add("cause", &[("cid", link), ("parent", link)], false);
+    for relation in ["fact", "cause", "height", "attr", "item"] {
+        catalog.add_controls(relation, &[("$party", bytes)]);
+    }
+    for relation in ["fact", "cause"] {
+        catalog.add_controls(relation, &[("$item", bytes), ("$source", link)]);
+    }
+    catalog.mark_convergent("attr").mark_convergent("item");
     let saved = "height_of(cid: C, h: H) :- height(cid: C, height: H).\n";
     catalog.add_module("heights", Source::new("heights", saved));
     catalog.add_module("broken", Source::new("broken", "known(x: X) :- hieght(cid: X).\n"));
     catalog
 }
 
-fn problems(source: &Source, catalog: &Catalog) -> Diagnostics {
+fn problems(source: &Source, like: &Wrong) -> Diagnostics {
     let parameters = BTreeMap::from([("who".to_owned(), Value::text("x"))]);
-    match compile(source, catalog, &parameters) {
-        Ok(compiled) => compiled.warnings,
+    match compile(source, &like.catalog, &parameters) {
+        Ok(compiled) => match like.facts.map(|with_causes| compiled.as_facts("derived", with_causes)) {
+            Some(Err(problems)) => problems,
+            Some(Ok(_)) | None => compiled.warnings,
+        },
         Err(problems) => problems,
     }
 }
@@ -74,7 +96,7 @@ fn what_is_said_of_each_wrong_program() {
     let programs = corpus();
     assert!(programs.len() >= 100, "there are {}", programs.len());
     for wrong in programs {
-        let problems = problems(&wrong.source, &wrong.catalog);
+        let problems = problems(&wrong.source, &wrong);
         let mut said = problems.to_string();
         for item in problems.iter() {
             for edit in &item.edits {
@@ -91,12 +113,13 @@ fn what_is_said_of_each_wrong_program() {
 #[test]
 fn every_edit_puts_its_problem_right() {
     let mut made = 0;
-    for Wrong { source, catalog, .. } in corpus() {
-        let before = problems(&source, &catalog);
+    for wrong in corpus() {
+        let source = &wrong.source;
+        let before = problems(source, &wrong);
         for item in before.iter() {
             for edit in &item.edits {
                 let edited = source.edited([edit]);
-                let after = problems(&edited, &catalog);
+                let after = problems(&edited, &wrong);
                 let same = |other: &Diagnostic| (other.code, &other.message) == (item.code, &item.message);
                 let say = || format!("{}: {edit} makes\n{}\n{after}", source.name, edited.text);
                 assert!(count(&after, same) < count(&before, same), "{}", say());
@@ -116,10 +139,10 @@ fn every_edit_puts_its_problem_right() {
 /// The edits that need no choice can be made together, and again until there are none.
 #[test]
 fn edits_that_need_no_choice_come_to_an_end() {
-    for Wrong { mut source, catalog, .. } in corpus() {
-        let mut rounds = 0;
+    for wrong in corpus() {
+        let (mut source, mut rounds) = (wrong.source.clone(), 0);
         loop {
-            let now = problems(&source, &catalog);
+            let now = problems(&source, &wrong);
             let edits = now.certain_edits();
             if edits.is_empty() {
                 break;
@@ -136,9 +159,7 @@ fn edits_that_need_no_choice_come_to_an_end() {
 fn every_code_is_in_the_corpus() {
     let told: BTreeSet<&str> = corpus()
         .iter()
-        .flat_map(|wrong| {
-            problems(&wrong.source, &wrong.catalog).iter().map(|item| item.code).collect::<Vec<_>>()
-        })
+        .flat_map(|wrong| problems(&wrong.source, wrong).iter().map(|item| item.code).collect::<Vec<_>>())
         .collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut waiting = vec![root.join("src"), root.join("../algebra/src/text/lexer.rs")];

@@ -40,6 +40,39 @@ pub enum Error {
     /// No rules are saved under that name.
     #[error("no rules are saved as `{0}`; `motet rules list` shows those that are")]
     NoSuchRules(String),
+    /// Two parties of one query have different rules under one name.
+    #[error(
+        "the parties of this query have saved different rules as `{0}`: ask one of them, or save the same"
+    )]
+    RulesDiffer(String),
+    /// The query has time, and one answer has no epochs before it.
+    #[error("the query depends on events or earlier epochs: leave `@next` and `event` out, or keep a view")]
+    Timed,
+    /// A namespace that facts can't go into.
+    #[error(
+        "`{0}` is no namespace: words of letters, digits, `_`, `-`, `.`, with `/` between, not `motet` first"
+    )]
+    Namespace(String),
+    /// A row that can't be a fact.
+    #[error("{row} can't be a fact: {why}")]
+    Row {
+        /// The row.
+        row: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A name that a view can't be kept under.
+    #[error("a view can't be kept as `{0}`: a name has 1 to 200 bytes, and no control characters")]
+    ViewName(String),
+    /// A view is kept under that name.
+    #[error("a view is kept as `{0}` already; `motet view forget` gives the name up")]
+    ViewExists(String),
+    /// No view is kept under that name.
+    #[error("no view is kept as `{0}`; `motet view list` shows those that are")]
+    NoSuchView(String),
+    /// The view is open.
+    #[error("the kept view `{0}` is open already: one at a time takes its epochs in")]
+    ViewOpen(String),
     /// A move that would make an item its own ancestor.
     #[error("item {item} can't move under {parent}: that is the item itself, or below it")]
     WouldCycle {

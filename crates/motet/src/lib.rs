@@ -29,7 +29,12 @@
 //! | `write`, `registers` | transactions and credentials become entries |
 //! | [`transaction`] | what becomes true together |
 //! | [`pipeline`] | the one way in |
+//! | [`query`] | what somebody asks |
 //! | [`view`] | a query kept right |
+//! | [`circuits`], `circuit`, `queue` | the runtimes that views share, one of them, what waits for it |
+//! | [`materialise`] | answers that become part of the party |
+//! | `why` | why a row is there |
+//! | [`kept`], `journal` | views that outlive the process, the epochs they have yet to take in |
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
 //! | `rules` | the rules that a party saves |
@@ -38,11 +43,18 @@
 //! | [`verify`] | everything read again and recomputed |
 //! | [`world`] | entropy and time, as arguments |
 
+mod circuit;
+pub mod circuits;
 pub mod database;
 pub mod error;
+mod journal;
+pub mod kept;
+pub mod materialise;
 pub mod membership;
 pub mod party;
 pub mod pipeline;
+pub mod query;
+mod queue;
 mod registers;
 pub mod relations;
 pub mod replica;
@@ -53,6 +65,7 @@ mod tables;
 pub mod transaction;
 pub mod verify;
 pub mod view;
+mod why;
 pub mod world;
 mod write;
 
@@ -61,11 +74,15 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
 }
 
+pub use circuits::Circuits;
 pub use database::{Database, Profile, Protection};
 pub use error::Error;
+pub use kept::KeptView;
+pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
+pub use query::Query;
 pub use runtime_kind::RuntimeKind;
 pub use transaction::{Receipt, Transaction};
 pub use verify::Verification;

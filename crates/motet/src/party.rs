@@ -1,8 +1,8 @@
 //! The handle to one party: reads, questions, status. Writing is in the module `write`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use motet_algebra::{Budget, RelationName, Row};
+use motet_algebra::Budget;
 use motet_fact::{Cid, Digest, PublicKey};
 use motet_item::{Item, ItemId};
 use motet_party::Role;
@@ -11,7 +11,7 @@ use crate::database::lock;
 use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
 use crate::view::View;
-use crate::{Database, Error, Parameters};
+use crate::{Database, Error, Parameters, Query};
 
 /// A handle to one party of a database. Cheap to clone.
 #[derive(Clone)]
@@ -220,23 +220,9 @@ impl Party {
         runtime: RuntimeKind,
         budget: Budget,
     ) -> Result<View, Error> {
-        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
-        let mut view = View::new(compiled, runtime, budget)?;
-        let store = self.database.store();
-        let rows = self.with(|state| {
-            let mut net = crate::relations::Net::default();
-            state.rows(store, view.wanted(), &mut |relation, row| net.add(relation, row, 1))?;
-            for relation in crate::relations::SYSTEM {
-                if view.wanted().contains(relation) {
-                    let now = crate::relations::system_rows(state, relation);
-                    state.system.remember(relation, now);
-                }
-            }
-            state.queues.push(std::sync::Arc::downgrade(view.queue()));
-            Ok::<_, Error>(net.into_changes())
-        })?;
-        view.step(rows)?;
-        Ok(view)
+        let parameters = parameters.clone();
+        let query = Query { name: name.to_owned(), text: text.to_owned(), parameters, runtime, budget };
+        self.database.watch(&[self.key], &query)
     }
 
     /// How a query is computed: its strata and its plan, and what the optimiser makes of that for the rows there are
@@ -251,20 +237,9 @@ impl Party {
         parameters: &Parameters,
         budget: Budget,
     ) -> Result<String, Error> {
-        let compiled = View::compile(name, text, parameters, &self.catalog()?)?;
-        let wanted = compiled.bases.iter().map(|base| base.name.to_string()).collect();
-        let mut rows: BTreeMap<RelationName, BTreeSet<Row>> = compiled.facts.clone();
-        let store = self.database.store();
-        self.with(|state| {
-            state.rows(store, &wanted, &mut |relation, row| {
-                rows.entry(relation.into()).or_default().insert(row);
-            })
-        })?;
-        let once = |rows: BTreeSet<Row>| rows.into_iter().map(|row| (row, 1)).collect();
-        let inputs = rows.into_iter().map(|(relation, rows)| (relation, once(rows))).collect();
-        let planned = motet_algebra::explain_over(&compiled.demanded, &inputs, budget);
-        let planned = planned.map_err(|error| Error::Plan(error.to_string()))?;
-        Ok(compiled.explain_planned(&planned))
+        let (name, parameters) = (name.to_owned(), parameters.clone());
+        let query = Query { name, parameters, budget, ..Query::new(text) };
+        self.database.explain(&[self.key], &query)
     }
 
     /// This device's role, if it is a member's.

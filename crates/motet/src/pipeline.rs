@@ -6,7 +6,8 @@
 //! 2. *link* (H7): an entry whose causes are missing waits on disk, and each wait names what it waits for; one that
 //!    lies about its causes is refused for ever.
 //! 3. *authorise* (H8): judged by the control entries in its own past.
-//! 4. *commit*: entries, parts, index rows, waits: all in one atomic commit. That return is the promise.
+//! 4. *commit*: entries, parts, index rows, waits, and the journal's row if a view is kept: all in one atomic commit.
+//!    That return is the promise.
 //! 5. *count* (H9) and *fold*: loaded items take the facts in; feeds that began or ceased to count are recounted.
 //! 6. *publish*: the net changes of the base relations go to the queues of the views.
 //!
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
-use motet_item::{Change, ItemId, PartBody};
+use motet_item::{Change, Item, ItemId, PartBody};
 use motet_store::{Batch, Store};
 
 use crate::Error;
@@ -96,21 +97,27 @@ impl PartyState {
         let mut run = Run { state: self, store, batch: extra, staged, linked, flipped };
         let mut report = Report::default();
         let walked = run.walk(next, &mut report);
-        let (batch, linked, flipped) = (run.batch, run.linked, run.flipped);
+        let (mut batch, linked, flipped) = (run.batch, run.linked, run.flipped);
         // A writer who may not write leaves nothing behind: no used invitation, no key, no author.
         let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
+        let epoch = self.journal.put_epoch(&self.party, &linked, &mut batch);
         if !batch.is_empty() && !in_vain {
             store.commit(batch)?;
         }
         if !linked.is_empty() {
+            self.journal.advance(epoch);
             let changes = self.fold_in(&linked, &flipped);
-            self.publish(changes);
+            self.publish(changes, epoch);
         }
         walked.map(|()| report)
     }
 
     /// Step 5: what the linked entries change, as net changes of the base relations.
-    fn fold_in(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Vec<Change> {
+    pub(crate) fn fold_in(
+        &mut self,
+        linked: &[(Position, Arrival)],
+        flipped: &BTreeSet<PublicKey>,
+    ) -> Vec<(ItemId, Change)> {
         let mut changes = self.recount(linked, flipped);
         for (position, arrival) in linked {
             if self.counts(&position.id, &position.feed) {
@@ -123,17 +130,20 @@ impl PartyState {
         changes
     }
 
-    fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<Change> {
+    fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<(ItemId, Change)> {
         let mut changes = Vec::new();
         for (reference, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
             let id = ItemId(reference.tag.0);
             let mut item = match self.items.remove(&id) {
                 Some(item) => item,
-                None if self.all_loaded => motet_item::Item::new(self.party, id, &self.registry),
+                None if self.all_loaded => Item::new(self.party, id, &self.registry),
                 None => continue,
             };
             match PartBody::decode(bytes) {
-                Ok(body) => changes.extend(self.assert(&mut item, position, &body)),
+                Ok(body) => {
+                    let of_item = self.assert(&mut item, position, &body).into_iter();
+                    changes.extend(of_item.map(|change| (id, change)));
+                }
                 Err(error) => {
                     let why = state::unreadable_part(&position, &self.graph, &error);
                     self.unreadable.insert(reference.cid, why);
@@ -145,7 +155,11 @@ impl PartyState {
     }
 
     /// Entries of flipped feeds that were linked before this run begin or cease to count.
-    fn recount(&mut self, linked: &[(Position, Arrival)], flipped: &BTreeSet<PublicKey>) -> Vec<Change> {
+    fn recount(
+        &mut self,
+        linked: &[(Position, Arrival)],
+        flipped: &BTreeSet<PublicKey>,
+    ) -> Vec<(ItemId, Change)> {
         let new: BTreeSet<Cid> = linked.iter().map(|(position, _)| position.id).collect();
         let mut counted = BTreeMap::new();
         for feed in flipped {
@@ -164,28 +178,31 @@ impl PartyState {
                 self.counted.remove(position.id.as_bytes());
             }
         }
-        self.items.values_mut().flat_map(|item| item.recount(&counted)).collect()
+        let recount = |(id, item): (&ItemId, &mut Item)| {
+            let id = *id;
+            item.recount(&counted).into_iter().map(move |change| (id, change))
+        };
+        self.items.iter_mut().flat_map(recount).collect()
     }
 
-    /// Step 6.
-    fn publish(&mut self, changes: Vec<Change>) {
+    /// Step 6. `epoch` is the number under which the batch is in the journal, if somebody keeps one.
+    pub(crate) fn publish(&mut self, changes: Vec<(ItemId, Change)>, epoch: Option<u64>) {
         self.queues.retain(|queue| queue.strong_count() > 0);
         if self.queues.is_empty() {
             return;
         }
-        let mut net = relations::Net::default();
-        for change in changes {
-            net.add(change.relation.name(), change.row, change.weight);
+        let mut all = relations::PartyChanges::new();
+        for (item, change) in changes {
+            all.entry(change.relation.name()).or_default().push((Some(item), change.row, change.weight));
         }
         let queues: Vec<_> = self.queues.iter().filter_map(std::sync::Weak::upgrade).collect();
         for relation in relations::SYSTEM {
             if queues.iter().any(|queue| queue.wants(relation)) {
-                relations::system_changes(self, relation, &mut net);
+                relations::system_changes(self, relation, &mut all);
             }
         }
-        let changes = net.into_changes();
         for queue in queues {
-            queue.push(&changes);
+            queue.push(&self.party, &all, epoch);
         }
     }
 }

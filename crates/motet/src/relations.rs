@@ -1,14 +1,19 @@
-//! The base relations that queries read (Q5), and their net changes.
+//! The base relations that queries read (Q5), their control columns (Q6), and their net changes.
 //!
 //! `fact`, `cause`, `height`, `attr`, `candidate` and `item` come from the folded items; `member`, `device`, `feed`
 //! and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
 //! themselves. The second is small but for `entry`, so it is made anew and compared where a view wants it.
+//!
+//! Inside the facade a row of a base relation is as wide as it can be: with its CID, with the entry that states it, and
+//! beside it the item. A view reads it by the columns that its query names ([`Wanted`]), and then several rows may be
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::ColumnType;
-use motet_fact::{Kind, Value};
-use motet_logic::Catalog;
+use motet_algebra::{ColumnType, RelationName, Row};
+use motet_fact::{Kind, PublicKey, Value};
+use motet_item::ItemId;
+use motet_logic::{Catalog, Interface};
 
 use crate::state::PartyState;
 
@@ -38,11 +43,44 @@ const DECLARATIONS: [Declaration; 10] = [
     ("entry", &[("cid", LINK), ("feed", BYTES), ("seq", INT), ("depth", INT), ("counted", BOOL)], false),
 ];
 
+/// A control column: where a row comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// The key of the party.
+    Party,
+    /// The id of the item that holds the fact.
+    Item,
+    /// The CID of an entry that counts and states the fact; of an entry, its own.
+    Source,
+}
+
+impl Control {
+    const ALL: [(Control, &'static str, ColumnType); 3] = [
+        (Control::Party, "$party", BYTES),
+        (Control::Item, "$item", BYTES),
+        (Control::Source, "$source", LINK),
+    ];
+
+    fn is_of(self, relation: &str) -> bool {
+        match self {
+            Control::Party => true,
+            Control::Item => ["fact", "cause"].contains(&relation),
+            Control::Source => ["fact", "cause", "entry"].contains(&relation),
+        }
+    }
+
+    fn named(column: &str) -> Option<Control> {
+        Self::ALL.into_iter().find(|(_, name, _)| *name == column).map(|(control, ..)| control)
+    }
+}
+
 /// What queries may read.
 pub fn catalog() -> Catalog {
     let mut catalog = Catalog::default();
     for (name, columns, has_cid) in DECLARATIONS {
-        catalog.add(name, columns, has_cid);
+        let controls = Control::ALL.iter().filter(|(control, ..)| control.is_of(name));
+        let controls: Vec<_> = controls.map(|(_, column, kind)| (*column, *kind)).collect();
+        catalog.add(name, columns, has_cid).add_controls(name, &controls);
         // Winners, heads and standing are what negation and aggregation over the facts would give.
         if !["fact", "cause", "height"].contains(&name) {
             catalog.mark_convergent(name);
@@ -116,33 +154,74 @@ fn entry_row(state: &PartyState, id: &motet_fact::Cid) -> Vec<Value> {
 }
 
 /// Adds the changes of a system relation since views last saw it.
-pub(crate) fn system_changes(state: &mut PartyState, relation: &'static str, net: &mut Net) {
+pub(crate) fn system_changes(state: &mut PartyState, relation: &'static str, changes: &mut PartyChanges) {
     let now = system_rows(state, relation);
     let before = state.system.0.remove(relation).unwrap_or_default();
-    for gone in before.difference(&now) {
-        net.add(relation, gone.clone(), -1);
-    }
-    for new in now.difference(&before) {
-        net.add(relation, new.clone(), 1);
-    }
+    let all = changes.entry(relation).or_default();
+    all.extend(before.difference(&now).map(|gone| (None, gone.clone(), -1)));
+    all.extend(now.difference(&before).map(|new| (None, new.clone(), 1)));
     state.system.remember(relation, now);
 }
 
-/// Net changes of base relations: rows with weights that are not zero.
-#[derive(Debug, Default)]
-pub(crate) struct Net(BTreeMap<&'static str, BTreeMap<Vec<Value>, i64>>);
+/// Changes of the base relations of a party: rows as wide as they can be, with the item they are of.
+pub(crate) type PartyChanges = BTreeMap<&'static str, Vec<(Option<ItemId>, Row, i64)>>;
 
-impl Net {
-    pub(crate) fn add(&mut self, relation: &'static str, row: Vec<Value>, weight: i64) {
-        *self.0.entry(relation).or_default().entry(row).or_default() += weight;
+/// A base relation as a query reads it: with some control columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The relation of the query.
+    pub(crate) relation: RelationName,
+    /// The base relation.
+    pub(crate) base: &'static str,
+    /// How many columns are the tuple's.
+    width: usize,
+    has_cid: bool,
+    controls: Vec<Control>,
+}
+
+impl Wanted {
+    /// What a query's interface asks for.
+    pub(crate) fn of(interface: &Interface) -> Self {
+        let declared = DECLARATIONS.iter().find(|(name, ..)| *name == interface.base());
+        let (base, columns, _) = declared.expect("queries are compiled against these relations");
+        let controls = interface.columns[columns.len()..].iter().filter_map(|(name, _)| Control::named(name));
+        Wanted {
+            relation: interface.name.clone(),
+            base,
+            width: columns.len(),
+            has_cid: interface.has_cid,
+            controls: controls.collect(),
+        }
     }
 
-    pub(crate) fn into_changes(self) -> BaseChanges {
-        let keep =
-            |rows: BTreeMap<Vec<Value>, i64>| rows.into_iter().filter(|(_, weight)| *weight != 0).collect();
-        self.0.into_iter().map(|(relation, rows)| (relation, keep(rows))).collect()
+    /// A row of a party as the query reads it: the tuple, the control columns, the CID.
+    pub(crate) fn row(&self, party: &PublicKey, item: Option<ItemId>, wide: &[Value]) -> Row {
+        let (tuple, rest) = wide.split_at(self.width);
+        let (cid, rest) = if self.has_cid { rest.split_at(1) } else { rest.split_at(0) };
+        let control = |control: &Control| match control {
+            Control::Party => Value::bytes(party.as_bytes().as_slice()),
+            Control::Item => item.expect("facts and causes are of items").into(),
+            Control::Source => rest.first().unwrap_or(&tuple[0]).clone(),
+        };
+        tuple.iter().cloned().chain(self.controls.iter().map(control)).chain(cid.iter().cloned()).collect()
     }
 }
 
-/// Net changes of base relations, in value order. A row may come from several items, so weights may be over one.
-pub(crate) type BaseChanges = BTreeMap<&'static str, Vec<(Vec<Value>, i64)>>;
+/// Net changes of base relations, as a query reads them: rows with weights that are not zero.
+#[derive(Debug, Default)]
+pub(crate) struct Net(BTreeMap<RelationName, BTreeMap<Row, i64>>);
+
+impl Net {
+    pub(crate) fn add(&mut self, relation: &RelationName, row: Row, weight: i64) {
+        *self.0.entry(relation.clone()).or_default().entry(row).or_default() += weight;
+    }
+
+    pub(crate) fn into_changes(self) -> BaseChanges {
+        let keep = |rows: BTreeMap<Row, i64>| rows.into_iter().filter(|(_, weight)| *weight != 0).collect();
+        let changes = self.0.into_iter().map(|(relation, rows)| (relation, keep(rows)));
+        changes.filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty()).collect()
+    }
+}
+
+/// Net changes of base relations, in value order. A row may come from several places, so weights may be over one.
+pub(crate) type BaseChanges = BTreeMap<RelationName, Vec<(Row, i64)>>;

@@ -6,13 +6,14 @@
 //!
 //! Whoever may write may save rules. A query is compiled with what is saved at that moment, and keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::Value;
 use motet_item::ItemId;
-use motet_logic::{Catalog, Source, check_syntax};
+use motet_logic::{Catalog, Source, check_syntax, used_modules};
 
-use crate::{Error, Party, Receipt, relations};
+use crate::circuits::Origin;
+use crate::{Error, Party, Query, Receipt, relations};
 
 /// What the properties begin with that hold saved rules.
 const PREFIX: &str = "rules/";
@@ -74,11 +75,51 @@ impl Party {
     }
 }
 
+/// What a query of some parties may read: of saved rules those of all of them.
+///
+/// # Errors
+/// [`Error::RulesDiffer`] if the query uses rules that two of them have saved in different words; [`Error::Store`].
+pub(crate) fn catalog_of(origin: &Origin, query: &Query) -> Result<Catalog, Error> {
+    let mut catalog = relations::catalog();
+    catalog.register(&origin.database.functions());
+    let mut differ = BTreeSet::new();
+    for party in &origin.parties {
+        for (name, text) in party.rules()? {
+            match catalog.module(&name) {
+                Some(before) if before.text != text => {
+                    differ.insert(name);
+                }
+                Some(_) => {}
+                None => {
+                    catalog.add_module(&name, source(&name, &text));
+                }
+            }
+        }
+    }
+    match used(&query.source(), &catalog).into_keys().find(|name| differ.contains(name)) {
+        Some(name) => Err(Error::RulesDiffer(name)),
+        None => Ok(catalog),
+    }
+}
+
+/// The saved rules that a text uses, and those that they use.
+pub(crate) fn used(source: &Source, catalog: &Catalog) -> BTreeMap<String, Source> {
+    let mut used = BTreeMap::new();
+    let mut waiting = used_modules(source, catalog);
+    while let Some(name) = waiting.pop() {
+        if let Some(saved) = catalog.module(&name).filter(|_| !used.contains_key(&name)) {
+            waiting.extend(used_modules(saved, catalog));
+            used.insert(name, saved.clone());
+        }
+    }
+    used
+}
+
 fn property(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
 /// What messages call them.
-fn source(name: &str, text: &str) -> Source {
+pub(crate) fn source(name: &str, text: &str) -> Source {
     Source::new(format!("rules {name}"), text)
 }

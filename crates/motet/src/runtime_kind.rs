@@ -4,9 +4,11 @@
 //! derives only what is demanded, as the optimiser rewrites it for contents like those there are when it starts: to
 //! plan anew is to start anew (Q18).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use motet_algebra::{
-    Budget, Changes, Clocked, Counted, Naive, Program, Runtime, RuntimeError, SchemaError, Undefined,
-    optimise,
+    Budget, Changes, Clocked, Counted, Naive, Program, RelationName, Row, Runtime, RuntimeError, SchemaError,
+    Undefined, optimise,
 };
 use motet_cluster::Cluster;
 use motet_logic::Compiled;
@@ -47,12 +49,27 @@ impl RuntimeKind {
     /// # Errors
     /// [`SchemaError`] if the program cannot be built.
     pub fn start(self, compiled: &Compiled) -> Result<Box<dyn Runtime>, SchemaError> {
+        self.resume(compiled, &BTreeMap::new())
+    }
+
+    /// A runtime that goes on where another one of the program was, if its first epoch is the last one of that, for
+    /// which it was given these rows by the epoch before ([`Clocked::resume`]).
+    ///
+    /// # Errors
+    /// As [`RuntimeKind::start`].
+    pub fn resume(
+        self,
+        compiled: &Compiled,
+        given: &BTreeMap<RelationName, BTreeSet<Row>>,
+    ) -> Result<Box<dyn Runtime>, SchemaError> {
         let demanded = compiled.demanded.clone();
         Ok(match self {
-            RuntimeKind::Naive => Box::new(Clocked::new(compiled.program.clone(), Naive::new)?),
-            RuntimeKind::Native => Box::new(Clocked::new(demanded, |program| Planned::new(program, Native::new))?),
+            RuntimeKind::Naive => Box::new(Clocked::resume(compiled.program.clone(), Naive::new, given)?),
+            RuntimeKind::Native => {
+                Box::new(Clocked::resume(demanded, |program| Planned::new(program, Native::new), given)?)
+            }
             RuntimeKind::Cluster => {
-                Box::new(Clocked::new(demanded, |program| Planned::new(program, Cluster::new))?)
+                Box::new(Clocked::resume(demanded, |program| Planned::new(program, Cluster::new), given)?)
             }
         })
     }
@@ -77,11 +94,16 @@ impl<R> Planned<R> {
 
 impl<R: Runtime> Runtime for Planned<R> {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
-        let runtime = self.runtime.get_or_insert_with(|| {
-            let planned = optimise(&self.program, &Counted::of(&self.program, inputs));
-            (self.make)(planned).expect("the program was checked, and the optimiser keeps it sound")
-        });
-        runtime.step(inputs, budget)
+        if let Some(runtime) = &mut self.runtime {
+            return runtime.step(inputs, budget);
+        }
+        let planned = optimise(&self.program, &Counted::of(&self.program, inputs));
+        let made = (self.make)(planned);
+        let mut runtime = made.expect("the program was checked, and the optimiser keeps it sound");
+        // A first epoch that is refused leaves no plan behind either: the next may have other rows.
+        let changes = runtime.step(inputs, budget)?;
+        self.runtime = Some(runtime);
+        Ok(changes)
     }
 
     fn undefined(&self) -> Vec<Undefined> {

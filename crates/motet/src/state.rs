@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
+use motet_algebra::{RelationName, Row};
 use motet_fact::{Cid, Digest, PublicKey, SetHash};
 use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
@@ -16,10 +17,12 @@ use motet_party::{Authority, Credential};
 use motet_store::{ScanRange, Store, get_block};
 
 use crate::Error;
+use crate::circuit::Contents;
+use crate::journal::Journal;
 use crate::proto::PartyRecord;
-use crate::relations::{self, SystemRows};
+use crate::queue::Queue;
+use crate::relations::{self, SystemRows, Wanted};
 use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
-use crate::view::Queue;
 
 /// How many entries of one feed may wait (H13).
 const PENDING_QUOTA: usize = 1_000_000;
@@ -43,11 +46,32 @@ pub(crate) struct PartyState {
     pub(crate) counted: SetHash,
     pub(crate) queues: Vec<Weak<Queue>>,
     pub(crate) system: SystemRows,
+    /// The epochs that kept views have yet to take in.
+    pub(crate) journal: Journal,
 }
 
 impl PartyState {
     /// Reads a party from the store.
     pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
+        let mut state = Self::before(store, record, registry, &BTreeSet::new())?;
+        state.rewait(store)?;
+        let party = state.party;
+        visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
+            let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
+            state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
+            Ok(())
+        })?;
+        state.journal = Journal::open(store, &party)?;
+        Ok(state)
+    }
+
+    /// A party as it was before some entries were linked, and all that come after them.
+    pub(crate) fn before(
+        store: &dyn Store,
+        record: PartyRecord,
+        registry: Registry,
+        without: &BTreeSet<Cid>,
+    ) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
         let mut state = PartyState {
@@ -65,22 +89,20 @@ impl PartyState {
             counted: SetHash::default(),
             queues: Vec::new(),
             system: SystemRows::default(),
+            journal: Journal::default(),
         };
-        state.relink(store)?;
-        state.rewait(store)?;
-        visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
-            let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
-            state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
-            Ok(())
-        })?;
+        state.relink(store, without)?;
         Ok(state)
     }
 
-    fn relink(&mut self, store: &dyn Store) -> Result<(), Error> {
+    fn relink(&mut self, store: &dyn Store, without: &BTreeSet<Cid>) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
             let entry =
                 Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a stored entry", error))?;
+            if without.contains(&entry.id()) {
+                return Ok(());
+            }
             if self.graph.linkage(&entry) != Linkage::Ready {
                 return Err(Error::unreadable(format!("entry {}", entry.id()), "a cause of it is missing"));
             }
@@ -195,6 +217,9 @@ impl PartyState {
             Ok(())
         })?;
         for (position, cid) in parts {
+            if !self.graph.contains(&position.id) {
+                continue; // it is on disk, and this is a party as it was before
+            }
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
                     self.assert(&mut item, position, &body);
@@ -227,19 +252,19 @@ impl PartyState {
         Ok(Digest::derive("motet party state v1", &parts))
     }
 
-    /// The rows that a base relation holds now.
+    /// The rows that some base relations hold now, as wide as they can be, with the item they are of.
     pub(crate) fn rows(
         &mut self,
         store: &dyn Store,
-        wanted: &BTreeSet<String>,
-        visit: &mut dyn FnMut(&'static str, Vec<motet_fact::Value>),
+        wanted: &BTreeSet<&'static str>,
+        visit: &mut dyn FnMut(&'static str, Option<ItemId>, Vec<motet_fact::Value>),
     ) -> Result<(), Error> {
         if wanted.iter().any(|name| relations::is_of_items(name)) {
             self.load_all(store)?;
-            for item in self.items.values() {
+            for (id, item) in &self.items {
                 item.rows(&mut |relation: BaseRelation, row| {
                     if wanted.contains(relation.name()) {
-                        visit(relation.name(), row);
+                        visit(relation.name(), Some(*id), row);
                     }
                 });
             }
@@ -247,11 +272,62 @@ impl PartyState {
         for relation in relations::SYSTEM {
             if wanted.contains(relation) {
                 for row in relations::system_rows(self, relation) {
-                    visit(relation, row);
+                    visit(relation, None, row);
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl PartyState {
+    /// Lets a queue have every change from now on, and gives the rows that are there, as it wants them.
+    pub(crate) fn attach(
+        &mut self,
+        store: &dyn Store,
+        queue: &Arc<Queue>,
+        net: &mut relations::Net,
+    ) -> Result<(), Error> {
+        self.wanted_rows(store, queue.wanted(), &mut |relation, row| net.add(relation, row, 1))?;
+        self.register(queue);
+        Ok(())
+    }
+
+    /// Adds the rows that there are now, as somebody wants them.
+    pub(crate) fn add_rows(
+        &mut self,
+        store: &dyn Store,
+        wanted: &[Wanted],
+        rows: &mut Contents,
+    ) -> Result<(), Error> {
+        self.wanted_rows(store, wanted, &mut |relation, row| {
+            rows.entry(relation.clone()).or_default().insert(row);
+        })
+    }
+
+    fn wanted_rows(
+        &mut self,
+        store: &dyn Store,
+        wanted: &[Wanted],
+        visit: &mut dyn FnMut(&RelationName, Row),
+    ) -> Result<(), Error> {
+        let (party, bases) = (self.party, wanted.iter().map(|one| one.base).collect());
+        self.rows(store, &bases, &mut |base, item, row| {
+            for one in wanted.iter().filter(|one| one.base == base) {
+                visit(&one.relation, one.row(&party, item, &row));
+            }
+        })
+    }
+
+    /// Lets a queue have every change from now on.
+    pub(crate) fn register(&mut self, queue: &Arc<Queue>) {
+        for relation in relations::SYSTEM {
+            if queue.wants(relation) {
+                let now = relations::system_rows(self, relation);
+                self.system.remember(relation, now);
+            }
+        }
+        self.queues.push(Arc::downgrade(queue));
     }
 }
 

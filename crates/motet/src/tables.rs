@@ -8,15 +8,21 @@
 //! | `held` | party, id | bytes of an entry from a later version of Motet |
 //! | `refused` | party, id | why an entry is refused for ever |
 //! | `parts` | CID | a body part, put once, whole |
-//! | `item_parts` | party, tag, position, index | the CID of a part; so an item's parts are read in causal order (H27) |
+//! | `item_parts` | party, tag, position, index | a part's CID; so an item's parts are read in causal order (H27) |
 //! | `invitations` | party, invitation | what this device has issued |
+//! | `views` | party, name | protocol buffers: the query of a view that is kept |
+//! | `views_progress` | party, name | protocol buffers: which epochs that view is past |
+//! | `views_given` | party, name, relation (each after its length, 4 bytes), row | nothing: what an epoch gave the next |
+//! | `epochs` | party, number (8 bytes, big-endian) | positions of the entries that a batch linked, for kept views |
 //! | `authors` | party, name | the feeds of an author that an import enrolled |
 //!
 //! A position is depth (8 bytes, big-endian), feed (32), id (36).
 
-use motet_fact::{Cid, PublicKey};
+use motet_fact::{Cid, PublicKey, Value};
 use motet_feed::{Position, Tag};
 use motet_store::Table;
+
+use crate::Error;
 
 pub(crate) const PROFILE: Table = Table("profile");
 pub(crate) const ENTRIES: Table = Table("entries");
@@ -27,6 +33,10 @@ pub(crate) const PARTS: Table = Table("parts");
 pub(crate) const ITEM_PARTS: Table = Table("item_parts");
 pub(crate) const INVITATIONS: Table = Table("invitations");
 pub(crate) const AUTHORS: Table = Table("authors");
+pub(crate) const VIEWS: Table = Table("views");
+pub(crate) const VIEWS_PROGRESS: Table = Table("views_progress");
+pub(crate) const VIEWS_GIVEN: Table = Table("views_given");
+pub(crate) const EPOCHS: Table = Table("epochs");
 
 pub(crate) const SELF_ROW: &[u8] = b"self";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
@@ -55,11 +65,17 @@ pub(crate) fn item_part_key(party: &PublicKey, tag: &Tag, position: &Position, i
     key
 }
 
+/// Bytes of a position.
+const POSITION_BYTES: usize = 8 + 32 + Cid::LENGTH;
+
 /// Reads the position out of a row of `item_parts`.
 pub(crate) fn position_in_item_part_key(key: &[u8]) -> Option<Position> {
-    let rest = key.get(64..140)?;
-    let (depth, rest) = rest.split_first_chunk::<8>()?;
-    let (feed, id) = rest.split_at(32);
+    read_position(key.get(64..64 + POSITION_BYTES)?)
+}
+
+fn read_position(bytes: &[u8]) -> Option<Position> {
+    let (depth, rest) = bytes.split_first_chunk::<8>()?;
+    let (feed, id) = rest.split_at_checked(32)?;
     Some(Position {
         depth: u64::from_be_bytes(*depth),
         feed: PublicKey::from_bytes(feed).ok()?,
@@ -71,4 +87,61 @@ fn write_position(position: &Position, key: &mut Vec<u8>) {
     key.extend(position.depth.to_be_bytes());
     key.extend(position.feed.as_bytes());
     key.extend(position.id.as_bytes());
+}
+
+/// The name in a row of `views`.
+pub(crate) fn name_in_view_key(key: &[u8]) -> Result<String, Error> {
+    let name = key.get(32..).and_then(|name| std::str::from_utf8(name).ok());
+    name.map(str::to_owned).ok_or_else(|| Error::unreadable("a row of `views`", "its key holds no name"))
+}
+
+pub(crate) fn epoch_key(party: &PublicKey, number: u64) -> Vec<u8> {
+    under_party(party, &number.to_be_bytes())
+}
+
+pub(crate) fn number_in_epoch_key(key: &[u8]) -> Result<u64, Error> {
+    let number = key.get(32..).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    number
+        .map(u64::from_be_bytes)
+        .ok_or_else(|| Error::unreadable("a row of `epochs`", "its key has another length"))
+}
+
+pub(crate) fn write_positions<'a>(positions: impl Iterator<Item = &'a Position>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    positions.for_each(|position| write_position(position, &mut bytes));
+    bytes
+}
+
+pub(crate) fn read_positions(bytes: &[u8]) -> Result<Vec<Position>, Error> {
+    let positions = bytes.chunks(POSITION_BYTES).map(read_position).collect::<Option<_>>();
+    positions.ok_or_else(|| Error::unreadable("a row of `epochs`", "it holds no positions"))
+}
+
+/// What the rows begin with that a kept view was given; with a relation, those of that one.
+pub(crate) fn given_prefix(party: &PublicKey, view: &str, relation: Option<&str>) -> Vec<u8> {
+    let mut key = party.as_bytes().to_vec();
+    for name in [Some(view), relation].into_iter().flatten() {
+        let length = u32::try_from(name.len()).expect("a name is shorter than 4 GiB");
+        key.extend(length.to_be_bytes());
+        key.extend(name.as_bytes());
+    }
+    key
+}
+
+pub(crate) fn given_key(party: &PublicKey, view: &str, relation: &str, row: &[Value]) -> Vec<u8> {
+    let mut key = given_prefix(party, view, Some(relation));
+    row.iter().for_each(|value| motet_fact::order::write_key(value, &mut key));
+    key
+}
+
+/// The relation and the row in what follows the prefix of a view.
+pub(crate) fn read_given(rest: &[u8]) -> Option<(&str, Vec<Value>)> {
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let (relation, mut rest) = rest.split_at_checked(length)?;
+    let mut row = Vec::new();
+    while !rest.is_empty() {
+        row.push(motet_fact::order::read_key(&mut rest)?);
+    }
+    Some((std::str::from_utf8(relation).ok()?, row))
 }

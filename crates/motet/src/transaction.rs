@@ -99,7 +99,8 @@ impl Transaction {
     /// Makes an item and gives its id (H15).
     ///
     /// # Errors
-    /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write to.
+    /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write
+    /// to.
     pub fn create_item(
         &mut self,
         model: &str,

@@ -562,10 +562,8 @@ fn race(seed: u64) {
         let handle = peer.party(&party);
         handle.watch_on("titles", query, &Parameters::new(), runtime, Budget::default()).unwrap()
     };
-    let mut views: Vec<_> = everybody
-        .iter()
-        .flat_map(|peer| RuntimeKind::ALL.map(|runtime| watch(peer, runtime)))
-        .collect();
+    let mut views: Vec<_> =
+        everybody.iter().flat_map(|peer| RuntimeKind::ALL.map(|runtime| watch(peer, runtime))).collect();
     for from in everybody {
         for to in everybody {
             send(&from.database, &to.database, &party);

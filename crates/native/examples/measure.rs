@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use motet_algebra::text::diagnostic::Source;
-use motet_algebra::{Budget, Counted, Changes, optimise};
+use motet_algebra::{Budget, Changes, Counted, optimise};
 use motet_fact::Value;
 use motet_flow::engine::row::Batch;
 use motet_logic::{Catalog, compile};
@@ -116,10 +116,8 @@ fn batch(native: &Native, relation: &str, rows: &[(i64, i64)]) -> Batch {
 }
 
 fn fill(native: &mut Native, facts: &Facts) -> Result<f64, Box<dyn Error>> {
-    let inputs: Vec<_> = facts
-        .iter()
-        .map(|(name, rows)| (*name, batch(native, name, rows), native.batch(name)))
-        .collect();
+    let inputs: Vec<_> =
+        facts.iter().map(|(name, rows)| (*name, batch(native, name, rows), native.batch(name))).collect();
     let before = cpu();
     native.advance(&inputs, Budget::UNLIMITED)?;
     Ok(cpu() - before)
@@ -134,7 +132,8 @@ fn bulk(program: &Program, facts: &Facts) -> Result<(), Box<dyn Error>> {
     let (count, touched) = (native.count(program.output), native.touched());
     let bytes: usize = native.bytes().values().sum();
     println!(
-        "native: {spent:.3} s, {count} rows, {touched} touched, {:.1} MiB held ({:.2} B a row), peak {:.1} MiB \
+        "native: {spent:.3} s, {count} rows, {touched} touched, \
+         {:.1} MiB held ({:.2} B a row), peak {:.1} MiB \
          (before {idle:.1}), planned in {:.1} ms",
         bytes as f64 / 1048576.0,
         bytes as f64 / count as f64,
@@ -332,7 +331,12 @@ fn live(program: &Program, facts: &Facts, rounds: usize) -> Result<(), Box<dyn E
     touched.sort_by(f64::total_cmp);
     let mut line = String::new();
     write!(line, "delete {}; insert {}; ", percentiles(&mut delete), percentiles(&mut insert))?;
-    write!(line, "touched a net row: p50 {:.1} p95 {:.1}; ", touched[touched.len() / 2], touched[touched.len() * 19 / 20])?;
+    write!(
+        line,
+        "touched a net row: p50 {:.1} p95 {:.1}; ",
+        touched[touched.len() / 2],
+        touched[touched.len() * 19 / 20]
+    )?;
     let bytes: usize = native.bytes().values().sum();
     let held = bytes as f64 / 1048576.0;
     println!("{line}net {net_all}; held {held:.1} MiB, resident {:.1} MiB", memory("VmRSS:"));

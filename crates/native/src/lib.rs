@@ -4,8 +4,8 @@
 //!
 //! 1. `lower` makes rules of expressions: a tree of joins, selections and negations becomes one conjunction of goals, a
 //!    union several rules of one relation. Names are gone then, values are numbers of a
-//!    [`Dictionary`](motet_algebra::Dictionary), and what must be a relation of its own (what is grouped, what is negated
-//!    and no plain relation) is one.
+//!    [`Dictionary`](motet_algebra::Dictionary), and what must be a relation of its own (what is grouped, what is
+//!    negated and no plain relation) is one.
 //! 2. The engine ([`motet_flow::engine`]) keeps the rules up, over rows of numbers.
 //! 3. `meaning` is what the engine asks when a rule computes: terms, conditions, aggregates. Only there are numbers
 //!    decoded.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use motet_algebra::dictionary::{Dictionary, Id};
 use motet_algebra::{
-    Aggregate, Column, Comparison, Expression, Formula, Program, RelationName, Row, SchemaError, Statement,
-    Term,
+    Aggregate, Column, Comparison, Expression, Formula, Program, RelationName, Row, SchemaError, Site,
+    Statement, Term,
 };
 use motet_flow::engine::rule::{Arg, Atom, Definition, Fold, Goal, Output, RelationId, Rule};
 
@@ -30,8 +30,10 @@ pub(crate) struct Lowered {
     pub(crate) tests: Vec<Test>,
     pub(crate) functions: Vec<Function>,
     pub(crate) folds: Vec<meaning::Fold>,
-    /// Of each relation of the engine the relation of the program that it is, or was made for.
-    pub(crate) names: Vec<RelationName>,
+    /// Of each relation of the engine the relation of the program that it is, or the rule that it was made for.
+    pub(crate) sites: Vec<Site>,
+    /// Of each rule of the engine the rule of the program that it is, or was made for.
+    pub(crate) rules: Vec<Site>,
     /// The relations of the program.
     pub(crate) relations: BTreeMap<RelationName, RelationId>,
     /// The relations that hold what comes from outside.
@@ -48,8 +50,13 @@ pub(crate) struct Lowered {
 /// [`SchemaError`] if the program cannot be built.
 pub(crate) fn lower(program: &Program, dictionary: &mut Dictionary) -> Result<Lowered, SchemaError> {
     program.check_deductive()?;
-    let mut lowering =
-        Lowering { program, dictionary, lowered: Lowered::default(), hidden: Vec::new(), target: "".into() };
+    let mut lowering = Lowering {
+        program,
+        dictionary,
+        lowered: Lowered::default(),
+        hidden: Vec::new(),
+        target: Site::of(&"".into()),
+    };
     lowering.declare();
     for statement in &program.statements {
         lowering.statement(statement)?;
@@ -63,15 +70,15 @@ struct Lowering<'a> {
     lowered: Lowered,
     /// The hidden relations, by what they hold.
     hidden: Vec<(Union, RelationId)>,
-    /// The relation being assigned.
-    target: RelationName,
+    /// The relation being assigned, and the rule that does it.
+    target: Site,
 }
 
 impl Lowering<'_> {
     /// A relation for each of the program. Of an input that is assigned too there are two.
     fn declare(&mut self) {
         for (name, relation) in &self.program.relations {
-            self.target = name.clone();
+            self.target = Site::of(name);
             let width = relation.columns.len();
             let id = self.relation(width);
             self.lowered.relations.insert(name.clone(), id);
@@ -90,19 +97,20 @@ impl Lowering<'_> {
 
     fn relation(&mut self, width: usize) -> RelationId {
         self.lowered.definition.widths.push(width);
-        self.lowered.names.push(self.target.clone());
+        self.lowered.sites.push(self.target.clone());
         self.lowered.definition.widths.len() - 1
     }
 
     fn rule(&mut self, relation: RelationId, body: &Body) {
         let (row, goals, variables) = (body.row.clone(), body.goals.clone(), body.variables);
         self.lowered.definition.rules.push(Rule { relation, row, goals, variables });
+        self.lowered.rules.push(self.target.clone());
     }
 
     fn statement(&mut self, statement: &Statement) -> Result<(), SchemaError> {
         match statement {
-            Statement::Assign { relation, expression } => {
-                self.target = relation.clone();
+            Statement::Assign { relation, expression, rule } => {
+                self.target = Site::new(relation, rule);
                 let names: Vec<Column> = self.program.relation(relation)?.names().cloned().collect();
                 let given = self.expression(expression)?.cut(&names)?;
                 let id = self.lowered.relations[relation];
@@ -262,7 +270,8 @@ impl Lowering<'_> {
             let [left, right] = places;
             let sides = [left?, right?];
             for body in &mut input.bodies {
-                let args = sides.iter().map(|side| side.map_or_else(|place| body.row[place], Arg::Is)).collect();
+                let args =
+                    sides.iter().map(|side| side.map_or_else(|place| body.row[place], Arg::Is)).collect();
                 body.goals.push(Goal::Test { test, args });
             }
             return Ok(());
@@ -555,13 +564,17 @@ fn all_of(relation: RelationId, width: usize) -> Body {
 /// A body as an atom to be negated: one whose variables are the places of the columns. Nothing if it is no such atom.
 fn negated(body: &Body) -> Option<Atom> {
     let atom = body.only_atom()?;
-    let different = body.row.iter().enumerate().all(|(place, arg)| {
-        matches!(arg, Arg::Var(_)) && !body.row[..place].contains(arg)
-    });
+    let different = body
+        .row
+        .iter()
+        .enumerate()
+        .all(|(place, arg)| matches!(arg, Arg::Var(_)) && !body.row[..place].contains(arg));
     let column = |arg: &Arg| body.row.iter().position(|one| one == arg);
-    let repeated = |place: usize| column(&atom.args[place]).is_none() && {
-        let arg = atom.args[place];
-        matches!(arg, Arg::Var(_)) && atom.args.iter().filter(|one| **one == arg).count() > 1
+    let repeated = |place: usize| {
+        column(&atom.args[place]).is_none() && {
+            let arg = atom.args[place];
+            matches!(arg, Arg::Var(_)) && atom.args.iter().filter(|one| **one == arg).count() > 1
+        }
     };
     if !different || (0..atom.args.len()).any(repeated) {
         return None;
@@ -574,8 +587,11 @@ fn negated(body: &Body) -> Option<Atom> {
     Some(Atom { relation: atom.relation, args: atom.args.iter().map(place).collect() })
 }
 
+/// Visits columns, some perhaps more than once.
+type Visit<'a> = dyn Fn(&mut dyn FnMut(&Column)) + 'a;
+
 /// The columns that something visits, each once.
-fn used_columns(columns: &[Column], visit_all: &dyn Fn(&mut dyn FnMut(&Column))) -> Vec<Column> {
+fn used_columns(columns: &[Column], visit_all: &Visit<'_>) -> Vec<Column> {
     let mut used = Vec::new();
     visit_all(&mut |column| {
         if columns.contains(column) && !used.contains(column) {

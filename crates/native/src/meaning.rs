@@ -2,11 +2,14 @@
 //!
 //! Numbers are decoded here and nowhere else, and only those that are asked about.
 
+use std::cell::{Cell, RefCell};
+
 use motet_algebra::aggregate::{dense_ranks, row_order};
 use motet_algebra::dictionary::{Id, small_int};
 use motet_algebra::moves::fold_moves;
 use motet_algebra::{
-    Aggregate, BoundFormula, BoundTerm, Column, Comparison, Dictionary, RelationName, Row, SharedDictionary,
+    Aggregate, BoundFormula, BoundTerm, Cancel, Column, Comparison, Dictionary, RelationName, Row,
+    SharedDictionary,
 };
 use motet_fact::Value;
 use motet_fact::codec::tuple_cid;
@@ -52,6 +55,10 @@ pub(crate) struct Meaning {
     pub(crate) tests: Vec<Test>,
     pub(crate) functions: Vec<Function>,
     pub(crate) folds: Vec<Fold>,
+    /// What the dictionary held before the epoch, in bytes.
+    pub(crate) known: Cell<u64>,
+    /// Whether the epoch that runs is still wanted.
+    pub(crate) cancel: RefCell<Cancel>,
 }
 
 fn decoded(args: &[Id], dictionary: &Dictionary) -> impl Fn(usize) -> Value {
@@ -59,6 +66,14 @@ fn decoded(args: &[Id], dictionary: &Dictionary) -> impl Fn(usize) -> Value {
 }
 
 impl Host for Meaning {
+    fn held(&self) -> u64 {
+        self.dictionary.borrow().bytes().saturating_sub(self.known.get())
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.cancel.borrow().poll().is_none()
+    }
+
     fn test(&self, test: usize, args: &[Id]) -> bool {
         if let Test::Compares(comparison) = self.tests[test] {
             return self.compares(comparison, args[0], args[1]);

@@ -1,16 +1,17 @@
 //! The runtime: checks what comes in, runs the engine, and decodes what comes out.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use motet_algebra::dictionary::{Dictionary, Id, SharedDictionary};
 use motet_algebra::{
-    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError, Undefined,
+    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, SchemaError, Site, Undefined,
 };
 use motet_fact::Value;
 use motet_flow::Engine;
 use motet_flow::engine::row::Batch;
 use motet_flow::engine::rule::{Arg, Definition, Goal, RelationId};
-use motet_flow::engine::{Change, Exceeded, Limits};
+use motet_flow::engine::{Cause, Change, Exceeded, Limits};
 
 use crate::lower::{Lowered, lower};
 use crate::meaning::Meaning;
@@ -26,8 +27,10 @@ pub struct Native {
     /// The relations of the program.
     relations: BTreeMap<RelationName, RelationId>,
     inputs: BTreeMap<RelationName, Input>,
-    /// Of each relation of the engine the name that its errors have.
-    names: Vec<RelationName>,
+    /// What errors say of each relation of the engine.
+    sites: Vec<Site>,
+    /// What they say of each of its rules.
+    rules: Vec<Site>,
     /// Rows that stand in the program, until the first epoch is done.
     constants: Vec<Change>,
     /// Relations of what has no value.
@@ -63,8 +66,18 @@ impl Native {
     /// [`SchemaError`] if the program cannot be built.
     pub fn with_dictionary(program: Program, dictionary: SharedDictionary) -> Result<Self, SchemaError> {
         let lowered = lower(&program, &mut dictionary.borrow_mut())?;
-        let Lowered { definition, tests, functions, folds, names, relations, inputs, constants, undefined } =
-            lowered;
+        let Lowered {
+            definition,
+            tests,
+            functions,
+            folds,
+            sites,
+            rules,
+            relations,
+            inputs,
+            constants,
+            undefined,
+        } = lowered;
         let input = |(name, relation): (RelationName, RelationId)| {
             let whole = program.relations[&name].output && relations[&name] == relation;
             let seen = if whole { None } else { seen(&definition, relation) };
@@ -80,12 +93,20 @@ impl Native {
             constants: constants.into_iter().map(constant).collect(),
             engine: Engine::new(
                 definition,
-                Meaning { dictionary: dictionary.clone(), tests, functions, folds },
+                Meaning {
+                    dictionary: dictionary.clone(),
+                    tests,
+                    functions,
+                    folds,
+                    known: Cell::default(),
+                    cancel: RefCell::default(),
+                },
             ),
             program,
             dictionary,
             relations,
-            names,
+            sites,
+            rules,
             lacking: undefined,
         })
     }
@@ -125,7 +146,7 @@ impl Native {
             rows.extend(of(gone, -1));
             changes.extend(self.admit_ids(&name, rows)?);
         }
-        self.run(changes, budget)?;
+        self.run(changes, &budget)?;
         self.finish();
         Ok(())
     }
@@ -164,8 +185,8 @@ impl Native {
     /// The bytes that each relation takes, with all its indexes, and those that were made for it.
     pub fn bytes(&self) -> BTreeMap<RelationName, usize> {
         let mut bytes = BTreeMap::new();
-        for (relation, name) in self.names.iter().enumerate() {
-            *bytes.entry(name.clone()).or_default() += self.engine.heap_bytes(relation);
+        for (relation, site) in self.sites.iter().enumerate() {
+            *bytes.entry(site.relation.clone()).or_default() += self.engine.heap_bytes(relation);
         }
         bytes
     }
@@ -211,14 +232,42 @@ impl Native {
         Ok((!rows.is_empty()).then_some(Change { relation: input.relation, come, gone }))
     }
 
-    fn run(&mut self, mut changes: Vec<Change>, budget: Budget) -> Result<(), RuntimeError> {
+    fn run(&mut self, mut changes: Vec<Change>, budget: &Budget) -> Result<(), RuntimeError> {
         changes.extend(self.constants.iter().cloned());
-        let limits = Limits { rows: budget.rows, rounds: budget.iterations };
-        self.engine.step(&changes, limits).map_err(|Exceeded { rounds, relation }| {
-            let (what, limit) =
-                if rounds { ("iterations", budget.iterations) } else { ("rows", budget.rows) };
-            RuntimeError::OverBudget { what, limit, relation: self.names[relation].clone() }
+        let limits = Limits { rows: budget.rows, rounds: budget.iterations, bytes: budget.memory };
+        self.engine.host().cancel.replace(budget.cancel.clone());
+        let done = self.engine.step(&changes, limits);
+        self.engine.host().cancel.take();
+        done.map_err(|Exceeded { cause, relation, rule }| {
+            let site = rule.map_or(&self.sites[relation], |rule| &self.rules[rule]).clone();
+            let over = |what, limit| RuntimeError::OverBudget { what, limit, site: site.clone() };
+            match cause {
+                Cause::Rows => over("rows", budget.rows),
+                Cause::Rounds => over("iterations", budget.iterations),
+                Cause::Bytes => over("bytes", budget.memory),
+                Cause::Unwanted => {
+                    let reason = budget.cancel.poll().cloned().unwrap_or_else(|| "cancelled".into());
+                    RuntimeError::Cancelled { reason, site: site.clone() }
+                }
+            }
         })
+    }
+
+    /// Does what takes numbers from the dictionary, and gives them back if it fails.
+    fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, RuntimeError>,
+    ) -> Result<T, RuntimeError> {
+        let (length, bytes) = {
+            let dictionary = self.dictionary.borrow();
+            (dictionary.len(), dictionary.bytes())
+        };
+        self.engine.host().known.set(bytes);
+        let done = work(self);
+        if done.is_err() {
+            self.dictionary.borrow_mut().truncate(length);
+        }
+        done
     }
 
     fn finish(&mut self) {
@@ -247,8 +296,10 @@ impl Native {
 
 impl Runtime for Native {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
-        let changes = self.admit(inputs)?;
-        self.run(changes, budget)?;
+        self.attempt(|this| {
+            let changes = this.admit(inputs)?;
+            this.run(changes, &budget)
+        })?;
         let outputs = self.decode();
         self.finish();
         Ok(outputs)
@@ -256,7 +307,7 @@ impl Runtime for Native {
 
     fn undefined(&self) -> Vec<Undefined> {
         let count = |(relation, term): &(RelationId, std::sync::Arc<str>)| {
-            (self.names[*relation].clone(), term.clone(), self.engine.len(*relation))
+            (self.sites[*relation].clone(), term.clone(), self.engine.len(*relation))
         };
         Undefined::sum(self.lacking.iter().map(count))
     }

@@ -1,7 +1,7 @@
 //! What changes cost, counted in rows looked at and never in time (Q19).
 //!
-//! The data is that of the benchmarks, smaller: a random graph whose edges go forward inside of blocks of nodes, so that
-//! its closure is large and each pair has many ways.
+//! The data is that of the benchmarks, smaller: a random graph whose edges go forward inside of blocks of nodes, so
+//! that its closure is large and each pair has many ways.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};

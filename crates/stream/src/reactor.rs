@@ -22,7 +22,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use motet_algebra::{Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, tick_is_due};
+use motet_algebra::{
+    Budget, Changes, Program, RelationName, Row, Runtime, RuntimeError, Undefined, tick_is_due,
+};
 
 use crate::error::{AttachError, End, Fault, StreamError};
 use crate::inputs::Inputs;
@@ -116,6 +118,11 @@ impl Reactor {
     /// The rows of an output after the last epoch; nothing if there is no such output.
     pub fn contents(&self, output: &str) -> Option<&BTreeSet<Row>> {
         self.contents.get(output)
+    }
+
+    /// What derives nothing for want of a value, as of the last epoch (Q3).
+    pub fn undefined(&self) -> Vec<Undefined> {
+        self.runtime.undefined()
     }
 
     /// Attaches a source under a name of its own. It may fail `retries` times in a row, and is detached if it does
@@ -323,11 +330,11 @@ impl Reactor {
 
     fn step(&mut self) -> Progress {
         let is_tick = self.epochs > 0 && self.inputs.is_settled();
-        if is_tick && let Err(error) = tick_is_due(&*self.runtime, self.ticks, self.budget) {
+        if is_tick && let Err(error) = tick_is_due(&*self.runtime, self.ticks, &self.budget) {
             return Progress::Refused(error);
         }
         let net = self.inputs.take_net();
-        let changes = match self.runtime.step(&net, self.budget) {
+        let changes = match self.runtime.step(&net, self.budget.clone()) {
             Ok(changes) => changes,
             Err(error) => {
                 self.inputs.put_back(net);

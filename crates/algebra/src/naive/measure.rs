@@ -1,7 +1,7 @@
 //! How many rows each operator of a program really has: what an explanation shows beside what was expected.
 
-use super::{Contents, Evaluation, Naive, Table, apply_changes};
-use crate::{Budget, Changes, Expression, Program, RelationName, RuntimeError, SchemaError, Statement};
+use super::{Contents, Cost, Evaluation, Naive, Table, apply_changes};
+use crate::{Budget, Changes, Expression, Program, RuntimeError, SchemaError, Site, Statement};
 
 /// Why rows can't be counted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,11 +26,8 @@ pub fn measure(program: &Program, inputs: &Changes, budget: Budget) -> Result<Ve
     for (name, rows) in inputs {
         apply_changes(program, &mut stored, name, rows)?;
     }
-    let (contents, _) = naive.evaluate(stored, budget)?;
-    let (added, undefined) = Default::default();
-    let current = RelationName::from("");
-    let mut evaluation =
-        Evaluation { program, semi_naive: true, contents, added, budget, derived: 0, current, undefined };
+    let (contents, _) = naive.evaluate(stored, Cost::new(budget.clone()))?;
+    let mut evaluation = Evaluation::new(program, contents, Cost::new(budget));
     let mut counted = Vec::new();
     for statement in &program.statements {
         evaluation.measure(statement, &mut counted)?;
@@ -41,8 +38,9 @@ pub fn measure(program: &Program, inputs: &Changes, budget: Budget) -> Result<Ve
 impl Evaluation<'_> {
     fn measure(&mut self, statement: &Statement, counted: &mut Vec<Vec<u64>>) -> Result<(), RuntimeError> {
         match statement {
-            Statement::Assign { relation, expression } | Statement::Next { relation, expression } => {
-                self.current = relation.clone();
+            Statement::Assign { relation, expression, rule }
+            | Statement::Next { relation, expression, rule } => {
+                self.begin(Site::new(relation, rule))?;
                 let mut counts = Vec::new();
                 self.count(expression, &mut counts)?;
                 counted.push(counts);

@@ -211,7 +211,7 @@ impl<'a> Estimator<'a> {
     /// Notes what a statement makes of its relations. A loop is gone through a few times from what there was before.
     pub(crate) fn run(&mut self, statement: &Statement) {
         match statement {
-            Statement::Assign { relation, expression } => self.assign(relation, expression),
+            Statement::Assign { relation, expression, .. } => self.assign(relation, expression),
             Statement::Loop { body, .. } => self.enter(body),
             // What holds in the next epoch is nothing in this one.
             Statement::Next { .. } => {}
@@ -232,7 +232,7 @@ impl<'a> Estimator<'a> {
             body.iter().for_each(|statement| self.run(statement));
         }
         for statement in body {
-            if let Statement::Assign { relation, expression } = statement
+            if let Statement::Assign { relation, expression, .. } = statement
                 && computes(expression)
                 && let Some(estimate) = self.assigned.get_mut(relation)
             {

@@ -3,11 +3,12 @@
 //! Two expressions are equal if they are but for the names of columns. So each gets a *shape*, a text in which columns
 //! are positions and renamings are gone, and expressions of one shape are computed once: before the first statement
 //! that needs them, or in the loop whose relations they read. The greatest come first, as what lies in them is then
-//! shared with them. What has no join, negation or group in it is not worth a relation.
+//! shared with them. The new relation is of the rule that needs it first. What has no join, negation or group in it is
+//! not worth a relation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Column, ColumnType, Expression, Program, Relation, RelationName, Statement};
+use crate::{Column, ColumnType, Expression, Program, Provenance, Relation, RelationName, Statement};
 
 /// Lets equal expressions share.
 pub(crate) fn share(mut program: Program) -> Program {
@@ -27,6 +28,7 @@ struct Found {
     /// The place of the first statement with it.
     first: usize,
     expression: Expression,
+    rule: Provenance,
 }
 
 /// The greatest that is there more than once, and of equals the first.
@@ -34,12 +36,12 @@ fn greatest(program: &Program) -> Option<(Key, Found)> {
     let mut found: BTreeMap<Key, Found> = BTreeMap::new();
     for (place, statement) in program.statements.iter().enumerate() {
         let own = assigned(statement);
-        for expression in expressions(statement) {
+        for (expression, rule) in expressions(statement) {
             each(expression, &mut |part| {
                 if is_worth_it(part) {
-                    let entry = found.entry(key(program, part, place, &own));
-                    let new = || Found { count: 0, size: size(part), first: place, expression: part.clone() };
-                    entry.or_insert_with(new).count += 1;
+                    let (count, size, first) = (0, size(part), place);
+                    let new = || Found { count, size, first, expression: part.clone(), rule: rule.clone() };
+                    found.entry(key(program, part, place, &own)).or_insert_with(new).count += 1;
                 }
             });
         }
@@ -69,8 +71,8 @@ fn extract(mut program: Program, ((shape, home), found): &(Key, Found)) -> Progr
             });
         }
     }
-    let relation = name.clone();
-    let assign = Statement::Assign { relation, expression: found.expression.clone() };
+    let (relation, expression, rule) = (name.clone(), found.expression.clone(), found.rule.clone());
+    let assign = Statement::Assign { relation, expression, rule };
     match home {
         None => program.statements.insert(found.first, assign),
         Some(place) => match &mut program.statements[*place] {
@@ -112,9 +114,11 @@ fn assigned(statement: &Statement) -> BTreeSet<RelationName> {
     }
 }
 
-fn expressions(statement: &Statement) -> Vec<&Expression> {
+fn expressions(statement: &Statement) -> Vec<(&Expression, &Provenance)> {
     match statement {
-        Statement::Assign { expression, .. } | Statement::Next { expression, .. } => vec![expression],
+        Statement::Assign { expression, rule, .. } | Statement::Next { expression, rule, .. } => {
+            vec![(expression, rule)]
+        }
         Statement::Loop { body, .. } => body.iter().flat_map(expressions).collect(),
     }
 }

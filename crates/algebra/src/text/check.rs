@@ -4,38 +4,59 @@
 //! of all. What is asked is what [`Program::check`] asks of every program.
 
 use super::diagnostic::{Diagnostics, Report, Source, Span, suggest};
+use super::ends;
 use super::parse::{Place, Placed, read};
+use crate::plan::Plan;
 use crate::schema::Part;
 use crate::{Column, Expression, Program, Registry, RelationName, SchemaError, Statement};
 
-/// Reads a program that a runtime can run.
+/// Reads a plan whose program a runtime can run, and whose ends fit it.
+///
+/// # Errors
+/// All that cannot be read; or if everything can be, what is not sound.
+pub fn load_plan(source: &Source, registry: &Registry) -> Result<Plan, Diagnostics> {
+    checked(source, registry, |placed, report| {
+        check(placed, report);
+        ends::check(placed, report);
+    })
+}
+
+/// Reads a program that a runtime can run. Sources and sinks are left out, whether they fit or not.
 ///
 /// # Errors
 /// All that cannot be read; or if everything can be, what is not sound.
 pub fn load(source: &Source, registry: &Registry) -> Result<Program, Diagnostics> {
+    checked(source, registry, check).map(|plan| plan.program)
+}
+
+fn checked(
+    source: &Source,
+    registry: &Registry,
+    check: impl FnOnce(&Placed, &mut Report),
+) -> Result<Plan, Diagnostics> {
     let mut report = Report::default();
     let placed = read(source, registry, &mut report);
     if !report.has_errors() {
         check(&placed, &mut report);
     }
-    if report.has_errors() { Err(report.finish(source)) } else { Ok(placed.program) }
+    if report.has_errors() { Err(report.finish(source)) } else { Ok(placed.plan) }
 }
 
 fn check(placed: &Placed, report: &mut Report) {
     let statements = with_places(placed);
     for (statement, place) in statements.iter().flatten() {
-        if let Some((span, error)) = own_fault(&placed.program, statement, place) {
-            tell(&placed.program, span, &error, report);
+        if let Some((span, error)) = own_fault(&placed.plan.program, statement, place) {
+            tell(&placed.plan.program, span, &error, report);
         }
     }
     if !report.has_errors()
-        && let Err((part, error)) = placed.program.check_parts()
+        && let Err((part, error)) = placed.plan.program.check_parts()
     {
         let span = match part {
             Part::Relation(name) => placed.relations[name],
             Part::Statement(index) => span_of(&statements[index], &error),
         };
-        tell(&placed.program, span, &error, report);
+        tell(&placed.plan.program, span, &error, report);
     }
 }
 
@@ -43,7 +64,7 @@ fn check(placed: &Placed, report: &mut Report) {
 fn with_places(placed: &Placed) -> Vec<Vec<(&Statement, &Place)>> {
     let mut places = placed.statements.iter();
     let placed_inside = |one| inside(one).into_iter().zip(places.by_ref()).collect();
-    placed.program.statements.iter().map(placed_inside).collect()
+    placed.plan.program.statements.iter().map(placed_inside).collect()
 }
 
 /// A statement, and those in it.
@@ -59,7 +80,7 @@ fn inside(statement: &Statement) -> Vec<&Statement> {
 /// What is wrong with a statement whatever the others are, and at which operator.
 fn own_fault(program: &Program, statement: &Statement, place: &Place) -> Option<(Span, SchemaError)> {
     match statement {
-        Statement::Assign { relation, expression } | Statement::Next { relation, expression } => {
+        Statement::Assign { relation, expression, .. } | Statement::Next { relation, expression, .. } => {
             let own = columns(program, expression, &mut place.operators.iter().copied()).map(drop);
             let whole = |error| (place.head, error);
             own.and_then(|()| program.check_assign(relation, expression).map_err(whole)).err()

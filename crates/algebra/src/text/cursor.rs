@@ -6,6 +6,7 @@ use super::diagnostic::{Diagnostic, Report, Span};
 use super::lexer::{Lexeme, Token};
 use super::words::RESERVED;
 use crate::Registry;
+use crate::rule::Rules;
 
 /// What could not be read has been reported.
 pub(super) struct Failed;
@@ -16,6 +17,7 @@ pub(super) type Parsed<T> = Result<T, Failed>;
 pub(super) struct Cursor<'a> {
     pub(super) lexemes: Vec<Lexeme>,
     pub(super) at: usize,
+    pub(super) rules: Rules<'a>,
     pub(super) registry: &'a Registry,
     pub(super) report: &'a mut Report,
 }

@@ -7,6 +7,7 @@
 //! The codes: L00x characters and literals, L01x syntax, L02x unknown names, L03x declarations and heads, L04x types,
 //! L05x variables, L06x strata, L07x warnings.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use crate::text::edit::Edit;
@@ -37,6 +38,32 @@ impl Source {
     /// The text of a span.
     pub fn excerpt(&self, span: Span) -> &str {
         &self.text[span.start..span.end]
+    }
+}
+
+/// A text that knows where its lines begin, so that a place in it is found at the cost of its line.
+pub(crate) struct Lines<'a> {
+    pub(crate) source: &'a Source,
+    begins: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(source: &'a Source) -> Self {
+        let after = source.text.match_indices('\n').map(|(at, _)| at + 1);
+        Lines { source, begins: std::iter::once(0).chain(after).collect() }
+    }
+
+    /// As [`Source::place`].
+    pub(crate) fn place(&self, offset: usize) -> (usize, usize) {
+        let line = self.begins.partition_point(|begin| *begin <= offset);
+        let before = &self.source.text[self.begins[line - 1]..offset.min(self.source.text.len())];
+        (line, before.chars().count() + 1)
+    }
+
+    /// A line without its end.
+    fn text(&self, line: usize) -> &'a str {
+        let end = self.begins.get(line).map_or(self.source.text.len(), |next| next - 1);
+        &self.source.text[self.begins[line - 1]..end]
     }
 }
 
@@ -127,6 +154,11 @@ impl Diagnostics {
         self.sources.program()
     }
 
+    /// The program with the texts that it brought in.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The text that one of them is about, which may be one that the program brought in, and where in it.
     pub fn locate(&self, span: Span) -> (&Source, Span) {
         self.sources.locate(span)
@@ -137,35 +169,47 @@ impl std::error::Error for Diagnostics {}
 
 impl Display for Diagnostics {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let texts: Vec<Lines<'_>> = self.sources.texts().map(|(_, source)| Lines::of(source)).collect();
         for (index, item) in self.items.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
             let (source, span) = self.locate(item.span);
-            write_item(f, source, span, item)?;
+            let text = texts.iter().find(|text| std::ptr::eq(text.source, source));
+            write_item(f, text.expect("a problem is of one of the texts"), span, item)?;
         }
         Ok(())
     }
 }
 
-fn write_item(f: &mut Formatter<'_>, source: &Source, span: Span, item: &Diagnostic) -> fmt::Result {
-    let (line, column) = source.place(span.start);
+fn write_item(f: &mut Formatter<'_>, text: &Lines<'_>, span: Span, item: &Diagnostic) -> fmt::Result {
+    let (line, column) = text.place(span.start);
     let severity = match item.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    writeln!(f, "{severity}[{}]: {}", item.code, item.message)?;
+    writeln!(f, "{severity}[{}]: {}", item.code, cut(&item.message))?;
     let number = line.to_string();
     let margin = " ".repeat(number.len());
-    writeln!(f, "{margin}--> {}:{line}:{column}", source.name)?;
-    let (text, column) = window(line_text(source, line), column);
-    writeln!(f, "{}", format!("{margin} |\n{number} | {text}").trim_end())?;
-    let carets = "^".repeat(caret_count(source, span, column, &text));
-    let under = format!("{margin} | {}{carets} {}", " ".repeat(column - 1), item.label);
+    writeln!(f, "{margin}--> {}:{line}:{column}", text.source.name)?;
+    let (shown, column) = window(text.text(line), column);
+    writeln!(f, "{}", format!("{margin} |\n{number} | {shown}").trim_end())?;
+    let carets = "^".repeat(caret_count(text.source, span, column, &shown));
+    let under = format!("{margin} | {}{carets} {}", " ".repeat(column - 1), cut(&item.label));
     writeln!(f, "{}", under.trim_end())?;
     match &item.remedy {
-        Some(remedy) => writeln!(f, "{margin} = {remedy}"),
+        Some(remedy) => writeln!(f, "{margin} = {}", cut(remedy)),
         None => Ok(()),
+    }
+}
+
+/// How many characters of what is said are shown: it may repeat names of any length.
+const SAID: usize = 400;
+
+fn cut(said: &str) -> Cow<'_, str> {
+    match said.char_indices().nth(SAID) {
+        Some((end, _)) => format!("{}…", &said[..end]).into(),
+        None => said.into(),
     }
 }
 
@@ -187,14 +231,10 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (text, column - skipped + if skipped > 0 { 2 } else { 0 })
 }
 
-fn line_text(source: &Source, line: usize) -> &str {
-    source.text.split('\n').nth(line - 1).unwrap_or("")
-}
-
 /// As many as the span has characters, but not past the line's end, and at least one.
 fn caret_count(source: &Source, span: Span, column: usize, line: &str) -> usize {
     let rest = line.chars().count().saturating_sub(column - 1);
-    source.excerpt(span).chars().count().min(rest).max(1)
+    source.excerpt(span).chars().take(rest).count().max(1)
 }
 
 /// Where a compilation writes its problems down.

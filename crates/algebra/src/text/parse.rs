@@ -1,7 +1,7 @@
 //! Text to programs.
 //!
 //! ```text
-//! program     = { declaration | statement } .
+//! program     = { declaration | statement | end } .
 //! declaration = "relation" name "(" [ name ":" type { "," name ":" type } ] ")" { "input" | "event" | "output" } ";" .
 //! type        = "int" | "float" | "text" | "bool" | "bytes" | "link" | "any" .
 //! statement   = name [ "@" "next" ] ":-" expression ";"
@@ -10,7 +10,8 @@
 //! names       = "[" [ name { "," name } ] "]" .
 //! ```
 //!
-//! The operators stand in [`super::operator`], conditions and terms in [`super::condition`]. A statement that cannot
+//! The operators stand in [`super::operator`], conditions and terms in [`super::condition`], sources and sinks in
+//! [`super::ends`]. A statement that cannot
 //! be read is reported once and skipped up to its `;`. Expressions are read without recursion, since plans may be deep;
 //! how deep is limited all the same, because others do recurse.
 
@@ -21,8 +22,11 @@ use motet_fact::Kind;
 
 use super::cursor::{Cursor, Failed, Parsed};
 use super::diagnostic::{Diagnostics, Report, Source, Span};
+use super::ends::EndPlace;
 use super::lexer::{Token, lex};
 use super::operator::Open;
+use crate::plan::Plan;
+use crate::rule::Rules;
 use crate::{Column, ColumnType, Expression, Program, Registry, Relation, RelationName, Statement};
 
 const TYPES: [(&str, ColumnType); 7] = [
@@ -38,23 +42,33 @@ const TYPES: [(&str, ColumnType); 7] = [
 /// How many loops may stand in each other. A sound program has none inside another.
 const MAX_LOOPS: usize = 20;
 
-/// Reads a program. It may be unsound: that is what [`Program::check`] says.
+/// Reads a plan. Its program may be unsound: that is what [`Program::check`](crate::Program::check) says.
 ///
 /// # Errors
 /// All that cannot be read.
-pub fn parse(source: &Source, registry: &Registry) -> Result<Program, Diagnostics> {
+pub fn parse_plan(source: &Source, registry: &Registry) -> Result<Plan, Diagnostics> {
     let mut report = Report::default();
     let parsed = read(source, registry, &mut report);
-    if report.has_errors() { Err(report.finish(source)) } else { Ok(parsed.program) }
+    if report.has_errors() { Err(report.finish(source)) } else { Ok(parsed.plan) }
+}
+
+/// Reads the program of a plan; sources and sinks that it names are left out.
+///
+/// # Errors
+/// As [`parse_plan`].
+pub fn parse(source: &Source, registry: &Registry) -> Result<Program, Diagnostics> {
+    parse_plan(source, registry).map(|plan| plan.program)
 }
 
 /// A program and where its parts stand.
 #[derive(Default)]
 pub(super) struct Placed {
-    pub(super) program: Program,
+    pub(super) plan: Plan,
     pub(super) relations: BTreeMap<RelationName, Span>,
     /// Of each statement in the order of the text, a loop before its body.
     pub(super) statements: Vec<Place>,
+    /// Of each source and sink in the order of the text.
+    pub(super) ends: Vec<EndPlace>,
 }
 
 /// Where a statement stands.
@@ -68,7 +82,7 @@ pub(super) struct Place {
 /// Reads as much as can be read, and reports the rest.
 pub(super) fn read(source: &Source, registry: &Registry, report: &mut Report) -> Placed {
     let lexemes = lex(&source.text, report);
-    let mut cursor = Cursor { lexemes, at: 0, registry, report };
+    let mut cursor = Cursor { lexemes, at: 0, rules: Rules::of(source), registry, report };
     let mut placed = Placed::default();
     while *cursor.token() != Token::End {
         let start = cursor.at;
@@ -83,8 +97,11 @@ impl Cursor<'_> {
         if self.is_word("relation") {
             return self.declaration(placed);
         }
+        if self.is_end() {
+            return self.end(placed);
+        }
         let statement = self.statement(&mut placed.statements, 0)?;
-        placed.program.statements.push(statement);
+        placed.plan.program.statements.push(statement);
         Ok(())
     }
 
@@ -117,7 +134,7 @@ impl Cursor<'_> {
             let message = format!("`{name}` is declared twice");
             self.report.error("R020", span, message).remedy("keep one of the declarations");
         }
-        placed.program.relations.insert(name, relation);
+        placed.plan.program.relations.insert(name, relation);
         Ok(())
     }
 
@@ -147,11 +164,12 @@ impl Cursor<'_> {
         let head = self.span_from(start);
         let mut operators = Vec::new();
         let expression = self.expression(&mut operators)?;
+        let rule = self.rules.at(self.span_from(start)).into();
         self.expect(";", "after the statement")?;
         places.push(Place { head, operators });
         Ok(match next {
-            true => Statement::Next { relation, expression },
-            false => Statement::Assign { relation, expression },
+            true => Statement::Next { relation, expression, rule },
+            false => Statement::Assign { relation, expression, rule },
         })
     }
 

@@ -34,7 +34,7 @@ impl Display for Aggregate {
 impl Display for Relation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         list(f, "()", &self.columns, |f, (column, kind)| {
-            name(f, column)?;
+            write_name(f, column)?;
             write!(f, ": {kind}")
         })?;
         f.write_str(if self.input { " input" } else { "" })?;
@@ -45,11 +45,22 @@ impl Display for Relation {
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (relation_name, relation) in &self.relations {
+        self.write_relations(f)?;
+        self.write_statements(f)
+    }
+}
+
+impl Program {
+    pub(super) fn write_relations(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (name, relation) in &self.relations {
             f.write_str("relation ")?;
-            name(f, relation_name)?;
+            write_name(f, name)?;
             writeln!(f, "{relation};")?;
         }
+        Ok(())
+    }
+
+    pub(super) fn write_statements(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.statements.iter().try_for_each(|statement| write!(f, "{statement}"))
     }
 }
@@ -82,9 +93,9 @@ impl Display for Term {
 fn write_statement(f: &mut dyn Write, statement: &Statement, depth: usize) -> fmt::Result {
     indent(f, depth)?;
     match statement {
-        Statement::Assign { relation, expression } | Statement::Next { relation, expression } => {
+        Statement::Assign { relation, expression, .. } | Statement::Next { relation, expression, .. } => {
             let sign = if matches!(statement, Statement::Next { .. }) { "@next :- " } else { " :- " };
-            name(f, relation)?;
+            write_name(f, relation)?;
             f.write_str(sign)?;
             let used = 2 * depth + relation.chars().count() + sign.len() + 1;
             write_expression(f, expression, depth, used)?;
@@ -173,12 +184,12 @@ fn flat(f: &mut dyn Write, expression: &Expression) -> fmt::Result {
 /// An operator up to its inputs, or a relation; gives whether it has parameters.
 fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fmt::Error> {
     match expression {
-        Expression::Relation { name: relation, cid: None } => name(f, relation)?,
+        Expression::Relation { name: relation, cid: None } => write_name(f, relation)?,
         Expression::Relation { name: relation, cid: Some(cid) } => {
             f.write_str("with_cid(")?;
-            name(f, cid)?;
+            write_name(f, cid)?;
             f.write_str(", ")?;
-            name(f, relation)?;
+            write_name(f, relation)?;
             f.write_str(")")?;
         }
         Expression::Constant { columns, .. } => parameters(f, "constant(", |f| names(f, columns))?,
@@ -186,7 +197,7 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
         Expression::Project { columns, .. } => parameters(f, "projection(", |f| names(f, columns))?,
         Expression::Rename { pairs, .. } => parameters(f, "rename(", |f| write_pairs(f, pairs, ": "))?,
         Expression::Extend { column, term, .. } => parameters(f, "extend(", |f| {
-            name(f, column)?;
+            write_name(f, column)?;
             f.write_str(" := ")?;
             write_term(f, term, Strength::Sum)
         })?,
@@ -203,19 +214,19 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
         Expression::GroupBy { keys, aggregate, over, by, result, .. } => parameters(f, "group_by(", |f| {
             names(f, keys)?;
             f.write_str(", ")?;
-            name(f, result)?;
+            write_name(f, result)?;
             write!(f, ", {aggregate}(")?;
-            over.iter().try_for_each(|over| name(f, over))?;
+            over.iter().try_for_each(|over| write_name(f, over))?;
             if !by.is_empty() {
                 f.write_str(if over.is_some() { " by " } else { "by " })?;
-                separated(f, ", ", by, |f, column| name(f, column))?;
+                separated(f, ", ", by, |f, column| write_name(f, column))?;
             }
             f.write_str(")")
         })?,
         Expression::Rank { keys, by, result, .. } => parameters(f, "rank(", |f| {
             names(f, keys)?;
             f.write_str(", ")?;
-            name(f, result)?;
+            write_name(f, result)?;
             f.write_str(", ")?;
             names(f, by)
         })?,
@@ -223,7 +234,7 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
             names(f, keys)?;
             for column in [result, node, parent] {
                 f.write_str(", ")?;
-                name(f, column)?;
+                write_name(f, column)?;
             }
             f.write_str(", ")?;
             names(f, by)
@@ -234,9 +245,9 @@ fn write_operator(f: &mut dyn Write, expression: &Expression) -> Result<bool, fm
 
 fn write_pairs(f: &mut dyn Write, pairs: &[(Column, Column)], between: &str) -> fmt::Result {
     list(f, "[]", pairs, |f, (left, right)| {
-        name(f, left)?;
+        write_name(f, left)?;
         f.write_str(between)?;
-        name(f, right)
+        write_name(f, right)
     })
 }
 
@@ -258,7 +269,7 @@ fn write_row(f: &mut dyn Write, row: &Row) -> fmt::Result {
     list(f, "()", row, |f, value| write_value(f, value))
 }
 
-fn write_value(f: &mut dyn Write, value: &motet_fact::Value) -> fmt::Result {
+pub(super) fn write_value(f: &mut dyn Write, value: &motet_fact::Value) -> fmt::Result {
     match value {
         motet_fact::Value::Link(cid) => write!(f, "link\"{cid}\""),
         value => write!(f, "{value}"),
@@ -314,7 +325,7 @@ enum Strength {
 /// A term, in parentheses if its operator binds less than its place demands.
 fn write_term(f: &mut dyn Write, term: &Term, least: Strength) -> fmt::Result {
     match term {
-        Term::Column(column) => name(f, column),
+        Term::Column(column) => write_name(f, column),
         Term::Constant(value) => write_value(f, value),
         Term::Apply(function, terms) => match (infix(function), terms.as_slice()) {
             (Some((sign, strength)), [left, right]) => {
@@ -353,11 +364,11 @@ fn infix(function: &Function) -> Option<(&str, Strength)> {
 }
 
 fn names(f: &mut dyn Write, all: &[Column]) -> fmt::Result {
-    list(f, "[]", all, |f, one| name(f, one))
+    list(f, "[]", all, |f, one| write_name(f, one))
 }
 
 /// A name; in backticks if it would be read as something else.
-fn name(f: &mut dyn Write, name: &str) -> fmt::Result {
+pub(super) fn write_name(f: &mut dyn Write, name: &str) -> fmt::Result {
     let plain = name.starts_with(is_name_start) && name.chars().all(is_name_part);
     if plain && !RESERVED.contains(&name) {
         return f.write_str(name);

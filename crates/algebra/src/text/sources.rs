@@ -30,6 +30,12 @@ impl Sources {
         begin
     }
 
+    /// All texts, each with where it begins.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (usize, &Source)> {
+        let others = self.others.iter().map(|(begin, source)| (*begin, source));
+        std::iter::once((0, &self.program)).chain(others)
+    }
+
     /// The text that a span is of, and the span in it.
     pub fn locate(&self, span: Span) -> (&Source, Span) {
         let other = self.others.iter().rfind(|(begin, _)| *begin <= span.start);

@@ -120,8 +120,8 @@ fn relation() -> impl Strategy<Value = Relation> {
 
 fn statement() -> impl Strategy<Value = Statement> {
     let assign = (name(), expression(), any::<bool>()).prop_map(|(relation, expression, next)| match next {
-        true => Statement::Next { relation, expression },
-        false => Statement::Assign { relation, expression },
+        true => Statement::next(relation, expression),
+        false => Statement::assign(relation, expression),
     });
     assign.prop_recursive(2, 4, 3, |inner| {
         (prop::collection::vec(inner, 0..3), names())

@@ -104,17 +104,28 @@ impl Check {
     }
 }
 
-/// The lines that an edit touches, before and after.
+/// How many characters are shown before what an edit changes, and after it.
+const AROUND: (usize, usize) = (40, 80);
+
+/// The lines that an edit touches, before and after. Of long lines that is what is around the change.
 fn difference(source: &Source, edit: &Edit) -> String {
     let start = source.text[..edit.span.start].rfind('\n').map_or(0, |at| at + 1);
     let end = source.text[edit.span.end..].find('\n').map_or(source.text.len(), |at| edit.span.end + at);
-    let before = &source.text[start..end];
-    let head = &source.text[start..edit.span.start];
-    let after = format!("{head}{}{}", edit.replacement, &source.text[edit.span.end..end]);
+    let (head, tail) = (&source.text[start..edit.span.start], &source.text[edit.span.end..end]);
+    let head = match head.char_indices().nth_back(AROUND.0) {
+        Some((at, letter)) => format!("… {}", &head[at + letter.len_utf8()..]),
+        None => head.to_owned(),
+    };
+    let tail = match tail.char_indices().nth(AROUND.1) {
+        Some((at, _)) => format!("{}…", &tail[..at]),
+        None => tail.to_owned(),
+    };
+    let before = format!("{head}{}{tail}", source.excerpt(edit.span));
+    let after = format!("{head}{}{tail}", edit.replacement);
     let marked = |sign: char, text: &str| -> String {
         text.lines().map(|line| format!("{sign} {}\n", line.trim_end())).collect()
     };
-    marked('-', before) + &marked('+', &after)
+    marked('-', &before) + &marked('+', &after)
 }
 
 /// The file is either the old one or the new one, whatever happens.

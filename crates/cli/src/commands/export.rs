@@ -55,7 +55,7 @@ fn facts_of(party: &Party, item: ItemId) -> Result<Vec<Fact>, Failure> {
     party.item(item, |item| {
         item.rows(&mut |relation, row| {
             if relation == BaseRelation::Fact {
-                wanted.extend(row.last().and_then(Value::as_link));
+                wanted.extend(row[3].as_link());
             }
         });
     })?;

@@ -3,7 +3,7 @@
 //! Every line of input has exactly one line of output, in order and at once, so that another program can hold a
 //! conversation with this one over two pipes. Epoch 0, the rows that are there from the start, is answered before the
 //! first line is read, if there are any such rows; the lines that succeed are epochs 1, 2, 3, … A line that fails
-//! says why and takes no epoch.
+//! says why and takes no epoch. An answer also says what has no value, when that is not what it was (Q3).
 //!
 //! The work is in two modules: `transaction` makes a line into rows, and `session` makes rows into changes. This one
 //! has the pipes. Nothing is kept when the input ends.
@@ -13,13 +13,13 @@ mod transaction;
 
 use std::io::{self, BufRead, Write};
 
-use motet_algebra::{Budget, Changes, Expression, Program, Row, Statement};
+use motet_algebra::{Expression, Program, Row, Site, Statement, Undefined};
 use motet_logic::Compiled;
 use motet_stream::json::to_json;
 use serde_json::{Value as Json, json};
 
 use crate::args::IncArgs;
-use crate::commands::inc::session::Session;
+use crate::commands::inc::session::{Answer, Session};
 use crate::commands::run;
 use crate::context;
 use crate::failure::Failure;
@@ -35,13 +35,12 @@ pub(crate) fn run(args: &IncArgs) -> Result<(), Failure> {
 
 /// Brings the session to the end of epoch 0, and answers it if there is something to it.
 fn open(args: &IncArgs, compiled: &Compiled, out: &mut dyn Write) -> Result<Session, Failure> {
-    let budget = Budget { iterations: args.max_rounds, rows: args.max_rows, ..Budget::default() };
     let runtime = run::start(compiled, args.runtime)?;
-    let mut session = Session::new(compiled, runtime, budget);
+    let mut session = Session::new(compiled, runtime, &args.limits);
     if args.facts.is_some() || states_facts(compiled) {
         let rows = run::stored_rows(compiled, args.facts.as_deref())?;
-        let changes = session.begin(rows).map_err(|error| Failure::Failed(error.to_string()))?;
-        answer(out, 0, &changes)?;
+        let begun = session.begin(&rows).map_err(|error| Failure::Failed(error.to_string()))?;
+        answer(out, &begun)?;
     }
     Ok(session)
 }
@@ -51,15 +50,12 @@ fn states_facts(compiled: &Compiled) -> bool {
     !compiled.facts.is_empty() || has_constant_rows(&compiled.program)
 }
 
-/// Whether some relation has rows that stand in the program. The compiler puts these at the top of what the relation is
-/// assigned; constants further down are parts of rules.
+/// Whether some relation has rows that stand in the program. The compiler makes an assignment of their own of them;
+/// constants further down are parts of rules.
 fn has_constant_rows(program: &Program) -> bool {
-    let is_constant = |expression: &Expression| matches!(expression, Expression::Constant { .. });
-    program.statements.iter().any(|statement| match statement {
-        Statement::Assign { expression: Expression::Union(parts), .. } => parts.iter().any(is_constant),
-        Statement::Assign { expression, .. } => is_constant(expression),
-        Statement::Loop { .. } | Statement::Next { .. } => false,
-    })
+    let is_constant =
+        |one: &Statement| matches!(one, Statement::Assign { expression: Expression::Constant { .. }, .. });
+    program.statements.iter().any(is_constant)
 }
 
 fn converse(session: &mut Session, lines: &mut dyn BufRead, out: &mut dyn Write) -> Result<(), Failure> {
@@ -71,7 +67,7 @@ fn converse(session: &mut Session, lines: &mut dyn BufRead, out: &mut dyn Write)
             break;
         }
         match session.hear(&line) {
-            Ok((epoch, changes)) => answer(out, epoch, &changes)?,
+            Ok(heard) => answer(out, &heard)?,
             Err(refusal) => refuse(out, number, &refusal.to_string())?,
         }
     }
@@ -84,15 +80,30 @@ fn refuse(out: &mut dyn Write, line: u64, message: &str) -> io::Result<()> {
 }
 
 /// Writes an epoch's changes row by row, for there may be many.
-fn answer(out: &mut dyn Write, epoch: u64, changes: &Changes) -> io::Result<()> {
-    write!(out, "{{\"epoch\":{epoch},\"changes\":{{")?;
-    let changed = changes.iter().filter(|(_, rows)| !rows.is_empty());
+fn answer(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
+    write!(out, "{{\"epoch\":{},\"changes\":{{", answer.epoch)?;
+    let changed = answer.changes.iter().filter(|(_, rows)| !rows.is_empty());
     for (place, (name, rows)) in changed.enumerate() {
         write!(out, "{}{}:", comma(place), json!(&**name))?;
         write_rows(out, rows)?;
     }
-    writeln!(out, "}}}}")?;
+    write!(out, "}}")?;
+    if let Some(undefined) = &answer.undefined {
+        let undefined: Vec<Json> = undefined.iter().map(undefined_json).collect();
+        write!(out, ",\"undefined\":{}", Json::from(undefined))?;
+    }
+    writeln!(out, "}}")?;
     out.flush()
+}
+
+fn undefined_json(undefined: &Undefined) -> Json {
+    let Site { relation, rule } = &undefined.site;
+    let mut told = json!({"relation": &**relation, "term": &*undefined.term, "rows": undefined.rows});
+    if let Some(rule) = rule {
+        told["rule"] =
+            json!({"at": format!("{}:{}:{}", rule.source, rule.line, rule.column), "text": &*rule.text});
+    }
+    told
 }
 
 fn write_rows(out: &mut dyn Write, rows: &[(Row, i64)]) -> io::Result<()> {

@@ -11,6 +11,7 @@ use crate::commands::serve;
 use crate::context;
 use crate::failure::Failure;
 use crate::output;
+use crate::quantity;
 
 /// Invites one person, and prints the code.
 pub(crate) fn invite(
@@ -59,16 +60,7 @@ fn listening(addresses: &[String]) -> Result<SocketAddr, Failure> {
 /// Reads `90s`, `30m`, `12h`, `7d`.
 fn seconds(text: &str) -> Result<u64, Failure> {
     let wrong = || Failure::Usage(format!("`{text}` is no time")).help("for example 30m, 12h or 7d");
-    let unit = text.chars().next_back().ok_or_else(wrong)?;
-    let factor = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
-    number.checked_mul(factor).ok_or_else(wrong)
+    quantity::duration(text).map(|time| time.as_secs()).ok_or_else(wrong)
 }
 
 /// Joins a party by a code, and fetches what is there.

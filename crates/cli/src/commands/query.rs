@@ -1,89 +1,143 @@
-//! `motet query`: a question, once or live.
+//! `motet query`: a question, once or live; and what else can be made of it.
 
 use std::io::Write;
-use std::path::PathBuf;
+
+use motet::{Causes, Database, Materialised, Party, Query, View};
+use motet_algebra::Changes;
+use motet_fact::{PublicKey, Value};
+use motet_stream::json::to_json;
 use std::time::Duration;
 
-use motet::{Parameters, Party, View};
-use motet_algebra::{Budget, Changes};
-use motet_stream::json::to_json;
-
-use crate::args::{Format, Global, RuntimeArg};
+use crate::args::{Format, Global, QueryArgs, TextArgs};
+use crate::commands::run::why::Question;
 use crate::commands::{run, serve};
 use crate::context;
 use crate::failure::Failure;
+use crate::limits::Stopwatch;
 use crate::output;
+use crate::undefined::Told;
 
-/// A query's text, where it came from, and its parameters.
-pub(crate) struct Query {
-    name: String,
-    text: String,
-    parameters: Parameters,
+/// Takes a query's text from the command line or a file.
+pub(crate) fn read(args: &TextArgs) -> Result<Query, Failure> {
+    let (name, text) = match (&args.text, &args.file) {
+        (Some(text), _) => ("query".to_owned(), text.clone()),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file).map_err(|error| Failure::reading(file, &error))?;
+            (file.display().to_string(), text)
+        }
+        (None, None) => return Err(Failure::Usage("give a query, or a file with --file".into())),
+    };
+    Ok(Query { name, parameters: context::parameters(&args.param)?, ..Query::new(text) })
 }
 
-impl Query {
-    /// Takes the text from the command line or a file.
-    pub(crate) fn read(
-        text: Option<String>,
-        file: Option<PathBuf>,
-        parameters: &[String],
-    ) -> Result<Self, Failure> {
-        let (name, text) = match (text, file) {
-            (Some(text), _) => ("query".to_owned(), text),
-            (None, Some(file)) => {
-                let text = std::fs::read_to_string(&file).map_err(|error| Failure::reading(&file, &error))?;
-                (file.display().to_string(), text)
-            }
-            (None, None) => return Err(Failure::Usage("give a query, or a file with --file".into())),
-        };
-        Ok(Query { name, text, parameters: context::parameters(parameters)? })
-    }
-
-    fn explain(&self, party: &Party) -> Result<String, Failure> {
-        Ok(party.explain(&self.name, &self.text, &self.parameters, Budget::default())?)
-    }
-
-    fn watch(&self, party: &Party, runtime: RuntimeArg) -> Result<View, Failure> {
-        Ok(party.watch_on(&self.name, &self.text, &self.parameters, runtime.into(), Budget::default())?)
-    }
-}
-
-/// Answers the query; with `watch`, stays and prints changes.
-pub(crate) fn run(
-    global: &Global,
-    query: &Query,
-    watch: bool,
-    peers: &[String],
-    explain: bool,
-    runtime: RuntimeArg,
-) -> Result<(), Failure> {
-    let party = context::open_party(global)?;
+/// Answers a query, or does what is wanted instead.
+pub(crate) fn run(global: &Global, args: &QueryArgs) -> Result<(), Failure> {
+    let (budget, stopwatch) = args.limits.budget();
+    let query = read(&args.text)?.on(args.runtime.into()).within(budget);
+    let database = context::open(global)?;
+    let parties = context::parties(global, &database)?;
+    let keys: Vec<PublicKey> = parties.iter().map(Party::key).collect();
     let mut out = std::io::stdout().lock();
-    if explain {
-        return Ok(write!(out, "{}", query.explain(&party)?)?);
+    let instead = &args.instead;
+    if instead.explain {
+        return Ok(write!(out, "{}", database.explain(&keys, &query)?)?);
     }
-    let mut view = query.watch(&party, runtime)?;
-    if !watch && view.compiled().program.is_timed() {
-        let refused = "the query depends on events or earlier epochs, and one answer has none before it";
+    let question = Question::of(instead.why.as_deref(), instead.why_not.as_deref());
+    let of_one = || match parties.as_slice() {
+        [party] => Ok(party),
+        _ => Err(Failure::Usage("this is asked of one party: say which with --party".into())),
+    };
+    if let Some(question) = question {
+        let said = of_one()?.account(&query, |account| question.explain(account))?;
+        return Ok(write!(out, "{}", said?)?);
+    }
+    let materialise =
+        [(&instead.materialise, Causes::None), (&instead.materialise_with_causes, Causes::Derivation)];
+    for (target, causes) in materialise {
+        if let Some(target) = target {
+            let (item, namespace) = context::item_and_namespace(of_one()?, target)?;
+            let made = of_one()?.materialise(item, namespace, &query, causes)?;
+            return told(&mut out, global.format, &made);
+        }
+    }
+    if instead.snapshot || instead.publish.is_some() {
+        return snapshot(&mut out, global, of_one()?, &query, instead.publish.as_deref());
+    }
+    answer(&mut out, global, &database, &keys, &query, args, &stopwatch)
+}
+
+/// Prints the rows; with `--watch`, stays and prints changes.
+fn answer(
+    out: &mut dyn Write,
+    global: &Global,
+    database: &Database,
+    parties: &[PublicKey],
+    query: &Query,
+    args: &QueryArgs,
+    stopwatch: &Stopwatch,
+) -> Result<(), Failure> {
+    let mut view = database.watch(parties, query)?;
+    if !args.watch && view.compiled().program.is_timed() {
         return Err(
-            Failure::Failed(refused.into()).help("watch it with --watch, or ask without `@next` and `event`")
+            Failure::from(motet::Error::Timed).help("watch it with --watch, or keep it: `motet view keep`")
         );
     }
-    for warning in view.compiled().warnings.to_string().lines() {
-        let _told = writeln!(std::io::stderr().lock(), "{warning}");
-    }
-    for undefined in view.undefined() {
-        let _told = writeln!(std::io::stderr().lock(), "warning: {undefined}");
-    }
-    print_contents(&mut out, global.format, &view)?;
-    if watch {
-        let _node = serve::dial(party.database(), peers)?;
-        follow(&mut out, global.format, &mut view)?;
+    let mut told = Told::default();
+    warn(&view, &mut told);
+    print_contents(out, global.format, &view)?;
+    if args.watch {
+        let _node = serve::dial(database, &args.peer)?;
+        follow(out, global.format, &mut view, &mut told, stopwatch)?;
     }
     run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
 }
 
-fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<(), Failure> {
+/// Says on standard error what is likely not meant.
+pub(crate) fn warn(view: &View, told: &mut Told) {
+    for warning in view.compiled().warnings.to_string().lines() {
+        let _told = writeln!(std::io::stderr().lock(), "{warning}");
+    }
+    told.warn(view.undefined());
+}
+
+fn told(out: &mut dyn Write, format: Format, made: &Materialised) -> Result<(), Failure> {
+    let count = |count: usize| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+    let fields = [
+        ("stated", count(made.facts.len())),
+        ("known", count(made.known)),
+        ("entries", count(made.entries.len())),
+    ];
+    output::print_fields(out, format, &fields)
+}
+
+fn snapshot(
+    out: &mut dyn Write,
+    global: &Global,
+    party: &Party,
+    query: &Query,
+    publish: Option<&str>,
+) -> Result<(), Failure> {
+    let (snapshot, published) = match publish {
+        None => (party.snapshot(query)?, None),
+        Some(target) => {
+            let (item, namespace) = context::item_and_namespace(party, target)?;
+            let (snapshot, receipt) = party.publish_snapshot(item, namespace, query)?;
+            (snapshot, Some(receipt.is_some()))
+        }
+    };
+    let heads: Vec<String> = snapshot.heads.iter().map(ToString::to_string).collect();
+    let mut fields = vec![
+        ("query", Value::from(snapshot.query)),
+        ("root", snapshot.root.into()),
+        ("heads", heads.join(" ").into()),
+        ("snapshot", snapshot.cid().into()),
+    ];
+    fields.extend(published.map(|published| ("published", Value::Bool(published))));
+    output::print_fields(out, global.format, &fields)
+}
+
+/// Prints what the outputs show.
+pub(crate) fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<(), Failure> {
     let relations = view
         .compiled()
         .outputs
@@ -96,16 +150,31 @@ fn print_contents(out: &mut dyn Write, format: Format, view: &View) -> Result<()
     output::print_relations(out, format, relations)
 }
 
-fn follow(out: &mut dyn Write, format: Format, view: &mut View) -> Result<(), Failure> {
+/// Prints changes as they come, and does not end.
+pub(crate) fn follow(
+    out: &mut dyn Write,
+    format: Format,
+    view: &mut View,
+    told: &mut Told,
+    stopwatch: &Stopwatch,
+) -> Result<(), Failure> {
     loop {
+        stopwatch.reset();
         if let Some(changes) = view.wait(Duration::from_secs(3600))? {
             print_changes(out, format, view, &changes)?;
             out.flush()?;
+            told.warn(view.undefined());
         }
     }
 }
 
-fn print_changes(out: &mut dyn Write, format: Format, view: &View, changes: &Changes) -> Result<(), Failure> {
+/// Prints the changes of an epoch.
+pub(crate) fn print_changes(
+    out: &mut dyn Write,
+    format: Format,
+    view: &View,
+    changes: &Changes,
+) -> Result<(), Failure> {
     for (relation, rows) in changes {
         for (row, weight) in rows {
             let cells: Vec<String> = row.iter().map(ToString::to_string).collect();

@@ -7,7 +7,7 @@
 
 mod plan;
 mod streams;
-mod why;
+pub(crate) mod why;
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
@@ -21,54 +21,62 @@ use motet_logic::{Catalog, Compiled, Diagnostics, Interface, Source};
 use motet_stream::{Progress, Reactor, Turn, car, csv};
 
 use crate::args::{Global, RunArgs, RuntimeArg};
-use crate::commands::run::streams::Files;
+use crate::commands::run::streams::Ends;
 use crate::commands::run::why::Question;
 use crate::context;
 use crate::failure::Failure;
+use crate::limits::Stopwatch;
 use crate::modules;
 use crate::output;
+use crate::undefined::Told;
 
 /// How long a program that follows its sources waits before it looks for more.
 const REST: Duration = Duration::from_millis(50);
 
 /// Runs a program over its files, and writes or prints its outputs.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
-    let (sources, sinks) = (Files::parse("source", &args.source)?, Files::parse("sink", &args.sink)?);
-    let mut catalog = Catalog::default();
-    if sources.has_facts() {
-        car::declare(&mut catalog);
-    }
+    let mut ends = Ends::of_flags(args)?;
     let compiled = if args.ra {
-        plan::read(&args.program)?
+        let (compiled, plan) = plan::read(&args.program)?;
+        ends.add(&plan, beside(&args.program), args.follow);
+        compiled
     } else {
+        let mut catalog = Catalog::default();
+        if ends.has_facts() {
+            car::declare(&mut catalog);
+        }
         compile_over(&catalog, &args.program, &context::parameters(&args.param)?)?
     };
     if args.print_ra {
-        return Ok(write!(io::stdout().lock(), "{}", compiled.plan())?);
+        return Ok(write!(io::stdout().lock(), "{}", ends.plan(&compiled))?);
     }
     warn(&compiled)?;
     if args.explain {
-        return Ok(write!(io::stdout().lock(), "{}", explanation(&compiled, args.facts.as_deref())?)?);
+        return Ok(write!(io::stdout().lock(), "{}", explanation(&compiled, args)?)?);
     }
-    if let Some(question) = Question::of(args) {
+    if let Some(question) = Question::of(args.why.as_deref(), args.why_not.as_deref()) {
         return question.answer(&compiled, args);
     }
     let runtime = start(&compiled, args.runtime)?;
-    let budget = Budget { ticks: args.max_ticks, ..Budget::default() };
+    let (budget, stopwatch) = args.limits.budget();
+    let budget = Budget { ticks: args.max_ticks, ..budget };
     let mut reactor = Reactor::new(&compiled.program, runtime, budget);
-    streams::attach_sources(&mut reactor, &compiled, &sources, args)?;
-    streams::attach_sinks(&mut reactor, &compiled, &sinks, args)?;
-    drive(&mut reactor, args.follow)?;
-    if args.out.is_none() && args.sink.is_empty() {
+    ends.attach_sources(&mut reactor, &compiled, args)?;
+    ends.attach_sinks(&mut reactor, &compiled, args)?;
+    let mut told = Told::default();
+    drive(&mut reactor, args.follow || ends.are_live(), &stopwatch, &mut told)?;
+    if args.out.is_none() && ends.are_without_sink() {
         print_outputs(&compiled.outputs, &reactor, global)?;
     }
+    told.warn(reactor.undefined());
     violations(&compiled, |relation| rows_of(&reactor, relation))
 }
 
-/// Runs epochs until nothing is left to do. The first source or sink that fails for good ends it.
-fn drive(reactor: &mut Reactor, follow: bool) -> Result<(), Failure> {
+/// Runs epochs until nothing is left to do. The first source or sink that fails for good ends it. The limit on time is
+/// for a batch and what follows from it. Where there is more to come, what has no value is told after each batch.
+fn drive(reactor: &mut Reactor, follow: bool, stopwatch: &Stopwatch, told: &mut Told) -> Result<(), Failure> {
     let mut failed = None;
-    let between = |_: &mut Reactor, turn: &Turn| {
+    let between = |reactor: &mut Reactor, turn: &Turn| {
         for fault in &turn.faults {
             let failure = Failure::from(&fault.error);
             if fault.detached {
@@ -82,6 +90,8 @@ fn drive(reactor: &mut Reactor, follow: bool) -> Result<(), Failure> {
             return ControlFlow::Break(());
         }
         if follow && turn.progress == Progress::Idle {
+            told.warn(reactor.undefined());
+            stopwatch.reset();
             thread::park_timeout(REST);
         }
         ControlFlow::Continue(())
@@ -91,12 +101,13 @@ fn drive(reactor: &mut Reactor, follow: bool) -> Result<(), Failure> {
 }
 
 /// How a program is computed: over the rows there are, if all of its inputs are given.
-fn explanation(compiled: &Compiled, facts: Option<&Path>) -> Result<String, Failure> {
-    if facts.is_none() && !compiled.inputs.is_empty() {
+fn explanation(compiled: &Compiled, args: &RunArgs) -> Result<String, Failure> {
+    if args.facts.is_none() && !compiled.inputs.is_empty() {
         return Ok(expected(compiled));
     }
-    let rows = stored_rows(compiled, facts)?;
-    let planned = motet_algebra::explain_over(&compiled.demanded, &rows, Budget::default());
+    let rows = stored_rows(compiled, args.facts.as_deref())?;
+    let (budget, _stopwatch) = args.limits.budget();
+    let planned = motet_algebra::explain_over(&compiled.demanded, &rows, budget);
     let planned = planned.map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(compiled.explain_planned(&planned))
 }
@@ -131,9 +142,14 @@ pub(crate) fn compile_file(program: &Path, parameters: &Parameters) -> Result<Co
 fn compile_over(catalog: &Catalog, program: &Path, parameters: &Parameters) -> Result<Compiled, Failure> {
     let text = std::fs::read_to_string(program).map_err(|error| Failure::reading(program, &error))?;
     let source = Source::new(program.display().to_string(), text);
-    let catalog = modules::add(catalog.clone(), program.parent().unwrap_or(Path::new("")), &source)?;
+    let catalog = modules::add(catalog.clone(), beside(program), &source)?;
     motet_logic::compile(&source, &catalog, parameters)
         .map_err(|diagnostics| told(&source, parameters, &diagnostics))
+}
+
+/// The directory that a program is in.
+fn beside(program: &Path) -> &Path {
+    program.parent().unwrap_or(Path::new(""))
 }
 
 /// What is wrong with a program; and what to do if it is none but a query.

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use motet::item::ItemId;
-use motet::{Database, Parameters, Party, RuntimeKind, Transaction};
+use motet::{Database, Parameters, Party, Query, RuntimeKind, Transaction};
+use motet_algebra::Budget;
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
 use motet_node::Node;
 use motet_stream::json::{from_json, to_json};
 use serde_json::{Map, Value as Json, json};
 
 use crate::console::Voice;
-use crate::console::live::{Live, Question, Wish};
+use crate::console::live::{Desk, Question, Wish};
 use crate::output::peak_memory_bytes;
 
 /// Changes of one epoch that an event lists, unless the request says otherwise.
@@ -25,12 +26,18 @@ pub(crate) struct Console<'a> {
     database: Database,
     node: &'a Node,
     voice: Voice,
-    views: BTreeMap<String, Live>,
+    /// The desks, by the question of their views.
+    desks: BTreeMap<Asked, Desk>,
+    /// For each view its question.
+    views: BTreeMap<String, Asked>,
 }
+
+/// A question without the values of its parameters: views that ask it share circuits.
+type Asked = (Vec<PublicKey>, String, &'static str);
 
 impl<'a> Console<'a> {
     pub(crate) fn new(database: Database, node: &'a Node, voice: Voice) -> Self {
-        Console { database, node, voice, views: BTreeMap::new() }
+        Console { database, node, voice, desks: BTreeMap::new(), views: BTreeMap::new() }
     }
 
     /// Answers a line; false if that was the last.
@@ -58,13 +65,14 @@ impl<'a> Console<'a> {
             "get" => self.get(request),
             "watch" => self.watch(request),
             "unwatch" => self.unwatch(request),
-            "rows" => self.view(request)?.ask(Question::Rows(limit(request, "limit", ROWS_MAX)?)),
-            "digest" => self.view(request)?.ask(Question::Digest),
+            "rows" => self.ask(request, Question::Rows(limit(request, "limit", ROWS_MAX)?)),
+            "digest" => self.ask(request, Question::Digest),
+            "resume" => self.ask(request, Question::Resume(budget(request)?)),
             "peer" => self.peer(request),
             "quit" => Ok(json!({})),
             other => Err(format!(
                 "there is no `{other}`; known are: status, hash, create, set, state, get, watch, unwatch, rows, \
-                 digest, peer, quit"
+                 digest, resume, peer, quit"
             )),
         }
     }
@@ -173,37 +181,75 @@ impl<'a> Console<'a> {
         read.map_err(|error| error.to_string())
     }
 
+    /// The parties of a question: one, or several by their keys, or all.
+    fn scope(&self, request: &Json) -> Result<Vec<PublicKey>, String> {
+        let all = || self.database.parties();
+        let parties: Vec<Party> = match request.get("party") {
+            Some(Json::String(word)) if word == "all" => all(),
+            Some(Json::Array(wanted)) => {
+                let one = |wanted: &Json| self.party(&json!({ "party": wanted }));
+                wanted.iter().map(one).collect::<Result<_, _>>()?
+            }
+            _ => vec![self.party(request)?],
+        };
+        Ok(parties.iter().map(Party::key).collect())
+    }
+
     fn watch(&mut self, request: &Json) -> Answer {
-        let party = self.party(request)?;
         let name = text(request, "name")?.to_owned();
         let runtime = match request.get("runtime").and_then(Json::as_str) {
             None => RuntimeKind::default(),
             Some(name) => RuntimeKind::named(name)
                 .ok_or_else(|| format!("there is no runtime `{name}`: naive, native or cluster"))?,
         };
-        let wish = Wish {
-            name: name.clone(),
-            query: text(request, "query")?.to_owned(),
-            parameters: Parameters::from_iter(fields(request, "params")?),
-            runtime,
-            changes_max: limit(request, "changes_max", CHANGES_MAX)?,
-        };
-        let (live, first) = Live::open(party, wish, self.voice.clone())?;
-        self.views.insert(name, live);
-        Ok(first)
+        let (parties, query) = (self.scope(request)?, text(request, "query")?.to_owned());
+        let kept = request.get("kept").and_then(Json::as_bool).unwrap_or(false);
+        if kept && parties.len() != 1 {
+            return Err("a view that is kept is of one party".to_owned());
+        }
+        let asked: Asked = (parties.clone(), query.clone(), runtime.name());
+        let parameters = Parameters::from_iter(fields(request, "params")?);
+        let query = Query { name: name.clone(), text: query, parameters, runtime, budget: budget(request)? };
+        let changes_max = limit(request, "changes_max", CHANGES_MAX)?;
+        self.close(&name);
+        if !self.desks.contains_key(&asked) {
+            self.desks.insert(asked.clone(), Desk::open(&self.database, self.voice.clone())?);
+        }
+        let first = self.desks[&asked].watch(Wish { name: name.clone(), parties, query, kept, changes_max });
+        if first.is_ok() {
+            self.views.insert(name, asked);
+        }
+        self.end_desks();
+        first
     }
 
     fn unwatch(&mut self, request: &Json) -> Answer {
         let name = text(request, "view")?;
-        match self.views.remove(name) {
-            Some(_) => Ok(json!({})),
-            None => Err(format!("no view is called `{name}`")),
+        if !self.close(name) {
+            return Err(format!("no view is called `{name}`"));
         }
+        self.end_desks();
+        Ok(json!({}))
     }
 
-    fn view(&self, request: &Json) -> Result<&Live, String> {
+    /// Ends a view; whether there was one.
+    fn close(&mut self, name: &str) -> bool {
+        let asked = self.views.remove(name);
+        if let Some(asked) = &asked {
+            self.desks[asked].close(name);
+        }
+        asked.is_some()
+    }
+
+    /// Ends the desks that have no views.
+    fn end_desks(&mut self) {
+        self.desks.retain(|asked, _| self.views.values().any(|other| other == asked));
+    }
+
+    fn ask(&self, request: &Json, question: Question) -> Answer {
         let name = text(request, "view")?;
-        self.views.get(name).ok_or_else(|| format!("no view is called `{name}`"))
+        let asked = self.views.get(name).ok_or_else(|| format!("no view is called `{name}`"))?;
+        self.desks[asked].ask(name, question)
     }
 
     fn peer(&self, request: &Json) -> Answer {
@@ -226,6 +272,22 @@ fn limit(request: &Json, field: &str, default: u64) -> Result<usize, String> {
         Some(number) => number.as_u64().ok_or_else(|| format!("`{field}` is no count"))?,
     };
     usize::try_from(number).map_err(|_| format!("`{field}` is too large"))
+}
+
+/// What one epoch of a view may cost.
+fn budget(request: &Json) -> Result<Budget, String> {
+    let usual = Budget::default();
+    let number = |field: &str, usual: u64| match request.get(field) {
+        None => Ok(usual),
+        Some(number) => number.as_u64().ok_or_else(|| format!("`{field}` is no count")),
+    };
+    Ok(Budget {
+        rows: number("max_rows", usual.rows)?,
+        iterations: number("max_rounds", usual.iterations)?,
+        ticks: number("max_ticks", usual.ticks)?,
+        memory: number("max_memory", usual.memory)?,
+        cancel: usual.cancel,
+    })
 }
 
 fn item_of(request: &Json, field: &str) -> Result<ItemId, String> {

@@ -7,6 +7,9 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+/// The runtimes, by name.
+pub(crate) const RUNTIMES: [&str; 3] = ["naive", "native", "cluster"];
+
 /// `program.pomo`, and inputs in `facts`.
 pub(crate) struct Bench(TempDir);
 

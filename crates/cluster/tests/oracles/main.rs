@@ -7,11 +7,15 @@
 //! | [`streams`] | the naive evaluator from scratch: each epoch's changes are the difference of two results |
 //! | [`second`] | an evaluator written from docs/language.md alone |
 //! | [`clingo`] | an answer set solver, for what it means the same by |
+//! | [`budgets`] | what is refused, and what is told of the rules: for want of a budget, for want of a value |
 //!
 //! docs/oracles.md says how to run them at length, and what they said.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod budgets;
 mod clingo;
+#[path = "../common/mod.rs"]
+mod common;
 mod dice;
 mod generate;
 mod program;

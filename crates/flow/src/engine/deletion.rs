@@ -1,13 +1,13 @@
 //! Deletion: what goes when something below a stratum has changed.
 //!
-//! A row that loses a derivation from rows of lower levels is a *suspect*. Suspects are asked in the order of their levels: does a rule
-//! still give the row, from complete relations and own rows of lower levels? If so it stays, for these were asked
-//! before. If not it goes, and the rows of higher levels that it helped to derive are suspects in their turn. What went
-//! though an own row of a higher level supported it is asked again when all are through, and comes back, with a level
-//! above that one, if the support is still there.
+//! A row that loses a derivation from rows of lower levels is a *suspect*. Suspects are asked in the order of their
+//! levels: does a rule still give the row, from complete relations and own rows of lower levels? If so it stays, for
+//! these were asked before. If not it goes, and the rows of higher levels that it helped to derive are suspects in
+//! their turn. What went though an own row of a higher level supported it is asked again when all are through, and
+//! comes back, with a level above that one, if the support is still there.
 //!
-//! So a row is searched only where a derivation of it was really lost, nothing is counted, and a circle of rows that only
-//! support each other falls. Without recursion all levels are 0, and a suspect is asked once.
+//! So a row is searched only where a derivation of it was really lost, nothing is counted, and a circle of rows that
+//! only support each other falls. Without recursion all levels are 0, and a suspect is asked once.
 
 use std::rc::Rc;
 
@@ -98,7 +98,7 @@ impl<H: Host> Engine<H> {
         below: Level,
     ) -> Result<Support, Exceeded> {
         epoch.asked += 1;
-        epoch.charge(1, relation)?;
+        self.charge(epoch, 1, relation, None)?;
         let mut missed = false;
         let definition = Rc::clone(&self.definition);
         for rule in own.rules.iter().filter(|rule| definition.rules[**rule].relation == relation) {
@@ -112,7 +112,7 @@ impl<H: Host> Engine<H> {
             // The row itself was counted.
             let (touched, Found(found)) = (search.touched - 1, search.sink);
             missed |= search.missed;
-            epoch.charge(touched, relation)?;
+            self.charge(epoch, touched, relation, Some(*rule))?;
             if let Some(level) = found {
                 return Ok(Support::Below(level));
             }

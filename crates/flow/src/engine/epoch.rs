@@ -1,8 +1,8 @@
 //! What an epoch does to a stratum of rules.
 //!
-//! First what goes ([`deletion`](super::deletion)), then what comes. Rules are fired: for rows of one of their goals all
-//! rows of their heads are gathered, some thousand at a time, and then put to their *purpose*. So no table is changed
-//! while it is searched.
+//! First what goes ([`deletion`](super::deletion)), then what comes. Rules are fired: for rows of one of their goals
+//! all rows of their heads are gathered, some thousand at a time, and then put to their *purpose*. So no table is
+//! changed while it is searched.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,12 +10,12 @@ use std::rc::Rc;
 use super::level::Level;
 use super::plan::{Planner, Seed, atom};
 use super::relation::View;
-use super::row::Batch;
+use super::row::{Batch, Id};
 use super::rows::Rows;
 use super::rule::{Goal, Host, RelationId};
 use super::search::{ANY_LEVEL, Gathered, Search, Sight};
 use super::strata::Stratum;
-use super::{Engine, Exceeded, Limits};
+use super::{Cause, Engine, Exceeded, Limits};
 
 /// How many rows are gathered before they are put to use.
 const GATHERED: usize = 4096;
@@ -25,6 +25,8 @@ pub(crate) struct Epoch {
     pub(crate) limits: Limits,
     pub(crate) touched: u64,
     pub(crate) asked: u64,
+    /// What the rows that came are taken to hold, in bytes.
+    pub(crate) held: u64,
     /// The rows that came to each relation in this round.
     pub(crate) next: Vec<Batch>,
     /// The rows that may have lost what they stood on.
@@ -59,13 +61,7 @@ impl Own<'_> {
 impl Epoch {
     pub(crate) fn new(limits: Limits, widths: &[usize]) -> Self {
         let next = widths.iter().map(|width| Batch::new(*width)).collect();
-        Epoch { limits, touched: 0, asked: 0, next, suspects: BTreeMap::new() }
-    }
-
-    /// Counts rows that were looked at.
-    pub(crate) fn charge(&mut self, rows: u64, relation: RelationId) -> Result<(), Exceeded> {
-        self.touched = self.touched.saturating_add(rows);
-        if self.touched > self.limits.rows { Err(Exceeded { rounds: false, relation }) } else { Ok(()) }
+        Epoch { limits, touched: 0, asked: 0, held: 0, next, suspects: BTreeMap::new() }
     }
 
     /// How many more rows may be looked at.
@@ -84,7 +80,33 @@ impl Epoch {
     }
 }
 
+/// What a row is taken to hold, in bytes.
+pub(crate) fn row_bytes(row: &[Id]) -> u64 {
+    16 + 4 * u64::try_from(row.len()).unwrap_or(u64::MAX / 8)
+}
+
 impl<H: Host> Engine<H> {
+    /// Counts rows that were looked at, and sees whether the epoch may go on.
+    pub(crate) fn charge(
+        &self,
+        epoch: &mut Epoch,
+        rows: u64,
+        relation: RelationId,
+        rule: Option<usize>,
+    ) -> Result<(), Exceeded> {
+        epoch.touched = epoch.touched.saturating_add(rows);
+        let cause = if epoch.touched > epoch.limits.rows {
+            Cause::Rows
+        } else if epoch.held.saturating_add(self.host.held()) > epoch.limits.bytes {
+            Cause::Bytes
+        } else if !self.host.is_wanted() {
+            Cause::Unwanted
+        } else {
+            return Ok(());
+        };
+        Err(Exceeded { cause, relation, rule })
+    }
+
     pub(crate) fn stratum(&mut self, epoch: &mut Epoch, stratum: &Stratum) -> Result<(), Exceeded> {
         match stratum {
             Stratum::Fold(fold) => self.fold(epoch, *fold),
@@ -160,7 +182,9 @@ impl<H: Host> Engine<H> {
         let definition = Rc::clone(&self.definition);
         for rule in own.rules {
             for (place, goal) in definition.rules[*rule].goals.iter().enumerate() {
-                let Some(atom) = atom(goal).filter(|atom| !own.own().contains(&atom.relation)) else { continue };
+                let Some(atom) = atom(goal).filter(|atom| !own.own().contains(&atom.relation)) else {
+                    continue;
+                };
                 let of = &self.relations[atom.relation];
                 let rows = match (goal, view) {
                     (Goal::Has(_), View::New) | (Goal::Not(_), View::Old) => &of.come,
@@ -187,7 +211,13 @@ impl<H: Host> Engine<H> {
             }
             rounds += 1;
             if rounds > epoch.limits.rounds {
-                return Err(Exceeded { rounds: true, relation: *relation });
+                let of = |rule: &&usize| {
+                    let rule = &self.definition.rules[**rule];
+                    let mut atoms = rule.goals.iter().filter_map(atom);
+                    rule.relation == *relation && atoms.any(|atom| own.own().contains(&atom.relation))
+                };
+                let rule = own.rules.iter().find(of).copied();
+                return Err(Exceeded { cause: Cause::Rounds, relation: *relation, rule });
             }
             for (relation, rows) in &delta {
                 self.fire_for(epoch, own, *relation, rows, view, purpose)?;
@@ -233,7 +263,8 @@ impl<H: Host> Engine<H> {
             Purpose::Grade => true,
         };
         let least = purpose == Purpose::Suspect;
-        let mut gathered = Gathered { rows: Batch::new(self.definition.widths[head]), levels: Vec::new(), graded };
+        let mut gathered =
+            Gathered { rows: Batch::new(self.definition.widths[head]), levels: Vec::new(), graded };
         let mut from = 0;
         while from < rows.len() {
             let sight =
@@ -244,8 +275,9 @@ impl<H: Host> Engine<H> {
             }
             let touched = search.touched;
             gathered = search.sink;
-            epoch.charge(touched, head)?;
+            self.charge(epoch, touched, head, Some(rule))?;
             self.put_to_use(epoch, own, head, &gathered, purpose);
+            self.charge(epoch, 0, head, Some(rule))?;
             gathered.rows.clear();
             gathered.levels.clear();
         }
@@ -266,7 +298,11 @@ impl<H: Host> Engine<H> {
             Purpose::Come => {
                 let next = &mut epoch.next[head];
                 for (row, level) in gathered.rows.rows().zip(levels()) {
-                    if relation.put(row, level, !self.started) && own.recursive {
+                    if !relation.put(row, level, !self.started) {
+                        continue;
+                    }
+                    epoch.held = epoch.held.saturating_add(row_bytes(row));
+                    if own.recursive {
                         next.push(row);
                     }
                 }

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::epoch::Epoch;
+use super::epoch::{Epoch, row_bytes};
 use super::relation::View;
 use super::row::{Batch, Id, Place};
 use super::rows::Rows;
@@ -52,7 +52,8 @@ impl<H: Host> Engine<H> {
                 }
                 false
             });
-            let mut given: Vec<Rows> = ways.iter().map(|way| Rows::new(definition.widths[way.relation])).collect();
+            let mut given: Vec<Rows> =
+                ways.iter().map(|way| Rows::new(definition.widths[way.relation])).collect();
             if !group.is_empty() {
                 self.host.fold(fold.fold, &group, &mut |output, row| {
                     given[output].insert(row);
@@ -61,8 +62,9 @@ impl<H: Host> Engine<H> {
             let mut touched = group.len();
             for (way, given) in ways.iter().zip(&given) {
                 touched += self.replace(way, key, given);
+                epoch.held += given.iter().map(|(_, row)| row_bytes(row)).sum::<u64>();
             }
-            epoch.charge(touched as u64, fold.outputs[0].relation)?;
+            self.charge(epoch, touched as u64, fold.outputs[0].relation, None)?;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@
 //! from lower levels are all gone has lost what it stood on, whatever cycles it is in. A level need not be the least
 //! that would do; it is that of the derivation that was found first.
 //!
-//! Levels lie beside the rows: by the row's number, or, of narrow tables, by the key of the row and its last column. There
-//! it is an array of 16 bits from the least to the greatest id, where these are dense and no level is higher.
+//! Levels lie beside the rows: by the row's number, or, of narrow tables, by the key of the row and its last column.
+//! There it is an array of 16 bits from the least to the greatest id, where these are dense and no level is higher.
 
 use super::keys::Keys;
 use super::row::{Id, NONE};
@@ -92,8 +92,10 @@ impl Levels {
             }
             Levels::Narrow { keys, grades } => {
                 let (last, key) = row.split_last().expect("a narrow row has a column");
-                let grades = keys.find(key).and_then(|number| grades.get_mut(number as usize));
-                if grades.is_some_and(|grades| grades.remove(*last)) {
+                if let Some(number) = keys.find(key)
+                    && let Some(grades) = grades.get_mut(number as usize)
+                    && grades.remove(*last)
+                {
                     keys.remove(key);
                 }
             }
@@ -158,7 +160,8 @@ impl Grades {
     fn condense(&mut self) {
         let Grades::Hashed { rows, levels } = self else { return };
         let ids = || rows.iter().map(|(number, row)| (row[0], levels[number as usize]));
-        let (least, greatest) = ids().fold((NONE, 0), |(least, greatest), (id, _)| (least.min(id), greatest.max(id)));
+        let (least, greatest) =
+            ids().fold((NONE, 0), |(least, greatest), (id, _)| (least.min(id), greatest.max(id)));
         let length = (greatest - least) as usize + 1;
         if length <= rows.len() * SPARSE && ids().all(|(_, level)| level < Level::from(NO_LEVEL)) {
             let mut dense = vec![NO_LEVEL; length];
@@ -254,7 +257,10 @@ mod tests {
         #[test]
         fn levels_are_a_map(
             width in 1usize..4,
-            steps in prop::collection::vec((id(), id(), prop_oneof![0u32..9, 60_000u32..80_000], 0u8..4), 0..400),
+            steps in prop::collection::vec(
+                (id(), id(), prop_oneof![0u32..9, 60_000u32..80_000], 0u8..4),
+                0..400,
+            ),
         ) {
             let mut table = Table::new(width);
             let mut levels = Levels::new(&table);

@@ -4,12 +4,12 @@
 //! and go. What else comes and goes follows, stratum by stratum. It does what circuits of the incremental operators
 //! would do, on rows packed into sets of ids, with rules in place of operators and sets in place of weights:
 //!
-//! * **Insertion** is semi-naive. A new row comes to a rule by one of its goals, and the others are searched in an order
-//!   made for that goal ([`plan`]). In the first epoch nothing is there before, so each rule is searched once, and
-//!   nothing is kept but the rows.
+//! * **Insertion** is semi-naive. A new row comes to a rule by one of its goals, and the others are searched in an
+//!   order made for that goal ([`plan`]). In the first epoch nothing is there before, so each rule is searched once,
+//!   and nothing is kept but the rows.
 //! * **Deletion** asks, of each row that a lost row helped to derive, whether a rule still supports it. In a recursion
-//!   only support from a lower *level* counts ([`level`]), so that rows don't hold each other up in a circle; what falls
-//!   though there was support from above is derived anew. Levels are made when they are first needed.
+//!   only support from a lower *level* counts ([`level`]), so that rows don't hold each other up in a circle; what
+//!   falls though there was support from above is derived anew. Levels are made when they are first needed.
 //! * **Folds** (aggregates, ranks) look at the groups that changed, and compare what they give with what they gave.
 //!
 //! An epoch is staged: rows that come are noted, rows that go stay until it is committed. One that runs over its limits
@@ -44,7 +44,7 @@ mod table;
 
 use std::rc::Rc;
 
-use epoch::Epoch;
+use epoch::{Epoch, row_bytes};
 use plan::{Plan, Planner, Seed};
 use relation::Relation;
 use row::{Batch, Id};
@@ -58,20 +58,37 @@ pub struct Limits {
     pub rows: u64,
     /// How many rounds a recursion may take.
     pub rounds: u64,
+    /// How many bytes the rows that come may take, with what the host holds for them; both are estimates.
+    pub bytes: u64,
 }
 
 impl Limits {
     /// As much as there is.
-    pub const NONE: Limits = Limits { rows: u64::MAX, rounds: u64::MAX };
+    pub const NONE: Limits = Limits { rows: u64::MAX, rounds: u64::MAX, bytes: u64::MAX };
 }
 
-/// What ran out, while which relation was computed.
+/// Why an epoch goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Too many rows were looked at.
+    Rows,
+    /// A recursion took too many rounds.
+    Rounds,
+    /// What came takes too many bytes.
+    Bytes,
+    /// The host wants it no more ([`Host::is_wanted`](rule::Host::is_wanted)).
+    Unwanted,
+}
+
+/// Why an epoch goes no further, and where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// Whether it were the rounds; else it were the rows.
-    pub rounds: bool,
-    /// The relation.
+    /// Why.
+    pub cause: Cause,
+    /// The relation that was being computed.
     pub relation: RelationId,
+    /// The rule of it, if it was one.
+    pub rule: Option<usize>,
 }
 
 /// The rows that come and go of one relation.
@@ -138,8 +155,11 @@ impl<H: Host> Engine<H> {
         assert!(!self.staged, "an epoch is committed before the next");
         let mut epoch = Epoch::new(limits, &self.definition.widths);
         self.feed(changes);
+        epoch.held = changes.iter().flat_map(|change| change.come.rows()).map(row_bytes).sum();
         let strata = Rc::clone(&self.strata);
-        let done = strata.iter().try_for_each(|stratum| self.stratum(&mut epoch, stratum));
+        let begun = self.charge(&mut epoch, 0, changes.first().map_or(0, |change| change.relation), None);
+        let done =
+            begun.and_then(|()| strata.iter().try_for_each(|stratum| self.stratum(&mut epoch, stratum)));
         self.touched += epoch.touched;
         self.asked += epoch.asked;
         match done {
@@ -147,6 +167,11 @@ impl<H: Host> Engine<H> {
             Err(_) => self.roll_back(),
         }
         done
+    }
+
+    /// Who knows what the ids mean.
+    pub fn host(&self) -> &H {
+        &self.host
     }
 
     /// Makes the epoch final.

@@ -1,9 +1,9 @@
 //! Plans: how to find all rows that a rule gives for one row of one of its goals.
 //!
 //! A change comes to a rule by one of its goals, the *seed*, and the others are searched in an order in which each is
-//! looked up by what is known by then. So a rule of n goals has n plans for changes; it has one that starts from what is
-//! cheapest, for the first epoch; and one that starts from a row of its head, which asks whether the rule supports the
-//! row. Plans are made when they are first needed, by the sizes that relations have by then.
+//! looked up by what is known by then. So a rule of n goals has n plans for changes; it has one that starts from what
+//! is cheapest, for the first epoch; and one that starts from a row of its head, which asks whether the rule supports
+//! the row. Plans are made when they are first needed, by the sizes that relations have by then.
 
 use std::collections::BTreeSet;
 
@@ -67,14 +67,34 @@ pub(crate) struct Side {
 pub(crate) enum Step {
     Scan(Scan),
     /// A scan of a table of two columns that binds one by the other.
-    Follow { side: Side, value: Register, once: bool },
+    Follow {
+        side: Side,
+        value: Register,
+        once: bool,
+    },
     /// What two rows of two columns have in common, of which the other columns are known. The shorter set is gone
     /// through, and the other asked.
-    Meet { sides: [Side; 2], value: Register, once: bool },
-    Absent { relation: RelationId, access: Access, key: Vec<Register> },
-    Test { test: usize, args: Vec<Register> },
+    Meet {
+        sides: [Side; 2],
+        value: Register,
+        once: bool,
+    },
+    Absent {
+        relation: RelationId,
+        access: Access,
+        key: Vec<Register>,
+    },
+    Test {
+        test: usize,
+        args: Vec<Register>,
+    },
     /// If `check`, the register holds what the value must be.
-    Make { function: usize, args: Vec<Register>, into: Register, check: bool },
+    Make {
+        function: usize,
+        args: Vec<Register>,
+        into: Register,
+        check: bool,
+    },
 }
 
 /// The steps from a seed to the rows of the head.
@@ -133,7 +153,8 @@ impl Planner<'_> {
     /// The goal from which all rows of the rule are found most cheaply.
     pub(crate) fn best_seed(&self) -> Seed {
         let goals = self.rule.goals.iter().enumerate();
-        let seeds = goals.filter(|(_, goal)| matches!(goal, Goal::Has(_))).map(|(place, _)| Seed::Goal(place));
+        let seeds =
+            goals.filter(|(_, goal)| matches!(goal, Goal::Has(_))).map(|(place, _)| Seed::Goal(place));
         let cost = |seed: &Seed| self.order(*seed).1;
         seeds.min_by(|one, two| cost(one).total_cmp(&cost(two))).unwrap_or(Seed::Nothing)
     }
@@ -160,7 +181,8 @@ impl Planner<'_> {
             let next = |place: &usize| self.fan_out(&self.rule.goals[*place], &known);
             let best = waiting.iter().copied().filter_map(|place| Some((place, next(&place)?)));
             let best = best.min_by(|(_, one), (_, two)| one.total_cmp(two));
-            let (place, fan_out) = best.expect("every variable of a rule is bound by a goal that can be searched");
+            let (place, fan_out) =
+                best.expect("every variable of a rule is bound by a goal that can be searched");
             let goal = &self.rule.goals[place];
             if let Goal::Has(atom) = goal {
                 cost += rows + self.arranging(atom, &known);
@@ -185,7 +207,9 @@ impl Planner<'_> {
     fn fan_out(&self, goal: &Goal, known: &BTreeSet<Place>) -> Option<f64> {
         let ready = |args: &[Arg]| variables(args).all(|variable| known.contains(&variable));
         match goal {
-            Goal::Has(atom) => Some(fan_out(&self.relations[atom.relation].table, &columns_known(atom, known))),
+            Goal::Has(atom) => {
+                Some(fan_out(&self.relations[atom.relation].table, &columns_known(atom, known)))
+            }
             Goal::Not(atom) => ready(&atom.args).then_some(0.0),
             Goal::Test { args, .. } | Goal::Make { args, .. } => ready(args).then_some(-1.0),
         }
@@ -219,8 +243,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The question for a row of two columns, one of which is this, as a way to all rows that have the other; if there is
-    /// such a way.
+    /// The question for a row of two columns, one of which is this, as a way to all rows that have the other; if there
+    /// is such a way.
     fn side_of_question(&self, scan: &Scan, value: Register) -> Option<Side> {
         let [first, second] = scan.key[..] else { return None };
         let table = &self.relations[scan.relation].table;
@@ -234,7 +258,8 @@ impl Planner<'_> {
     }
 
     fn step(&mut self, maker: &mut Maker, goal: usize) -> Step {
-        let registers = |maker: &mut Maker, args: &[Arg]| args.iter().map(|arg| maker.register(*arg)).collect();
+        let registers =
+            |maker: &mut Maker, args: &[Arg]| args.iter().map(|arg| maker.register(*arg)).collect();
         match &self.rule.goals[goal] {
             Goal::Has(atom) => {
                 let columns = columns_known(atom, &maker.bound);
@@ -300,7 +325,8 @@ fn fan_out(table: &Table, columns: &[Place]) -> f64 {
 /// A scan of a table of two columns that binds one by the other, and what it binds.
 fn side_of_scan(scan: &Scan) -> Option<(Side, Register)> {
     let value = match (scan.access, &scan.outs[..]) {
-        (Access::Forward, [Out::Skip, Out::Bind(value)]) | (Access::Backward, [Out::Bind(value), Out::Skip]) => *value,
+        (Access::Forward, [Out::Skip, Out::Bind(value)])
+        | (Access::Backward, [Out::Bind(value), Out::Skip]) => *value,
         _ => return None,
     };
     Some((Side { relation: scan.relation, access: scan.access, key: scan.key[0], own: scan.own }, value))

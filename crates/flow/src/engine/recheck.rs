@@ -1,7 +1,7 @@
 //! What debug builds check after each epoch on small inputs (Q15).
 //!
-//! The rows of every relation are those that a new engine derives from the base relations in one epoch; and every row of
-//! a recursion whose levels are known has a derivation from lower levels.
+//! The rows of every relation are those that a new engine derives from the base relations in one epoch; and every row
+//! of a recursion whose levels are known has a derivation from lower levels.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

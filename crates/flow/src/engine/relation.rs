@@ -77,7 +77,8 @@ impl Relation {
             return false;
         }
         if let Some(levels) = &mut self.levels {
-            let old = levels.set(&self.table, row, level).expect("every row of a graded relation has a level");
+            let old =
+                levels.set(&self.table, row, level).expect("every row of a graded relation has a level");
             self.regraded.push((row.to_vec(), old));
         }
         true

@@ -109,4 +109,12 @@ pub trait Host {
     /// Folds the rows of a group, of which there is at least one, and gives rows of the outputs, by their place in
     /// [`Fold::outputs`].
     fn fold(&self, fold: usize, group: &Batch, give: &mut dyn FnMut(usize, &[Id]));
+    /// What it has come to hold in this epoch for ids that it made, in bytes.
+    fn held(&self) -> u64 {
+        0
+    }
+    /// Whether the epoch that runs is still wanted. Asked often.
+    fn is_wanted(&self) -> bool {
+        true
+    }
 }

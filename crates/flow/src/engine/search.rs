@@ -1,9 +1,9 @@
 //! The search: runs the steps of a plan for one seed after the other.
 //!
 //! One row at a time goes through the steps, in registers; nothing is allocated for a row. A search sees the relations
-//! as they were before the epoch or as they will be after it ([`View`]), and it may be *graded*: then rows of the rule's
-//! own recursion count only if they have a level, below a limit if there is one, and what is found has a level above
-//! theirs.
+//! as they were before the epoch or as they will be after it ([`View`]), and it may be *graded*: then rows of the
+//! rule's own recursion count only if they have a level, below a limit if there is one, and what is found has a level
+//! above theirs.
 
 use std::ops::Range;
 

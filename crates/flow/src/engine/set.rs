@@ -20,9 +20,8 @@ const SPARE_WORDS: usize = 4;
 const SMALL_TABLE: usize = 16;
 /// What ids are multiplied by in a table, one after the other as it grows: what comes out of one table in its order
 /// must not be in order in the next, where it would pile up at one end.
-const MULTIPLIERS: [u32; 8] = [
-    0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f, 0x1656_67b1, 0xcc9e_2d51, 0x1b87_3593, 0xd6e8_feb9,
-];
+const MULTIPLIERS: [u32; 8] =
+    [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f, 0x1656_67b1, 0xcc9e_2d51, 0x1b87_3593, 0xd6e8_feb9];
 
 /// A set of ids.
 #[derive(Clone, Debug)]
@@ -30,10 +29,20 @@ pub(crate) struct Set(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    Few { len: u8, ids: [Id; FEW] },
-    Table { len: u32, slots: Box<[Id]> },
+    Few {
+        len: u8,
+        ids: [Id; FEW],
+    },
+    Table {
+        len: u32,
+        slots: Box<[Id]>,
+    },
     /// Bit `b` of word `w` stands for the id `(first + w) * 64 + b`.
-    Window { len: u32, first: u32, words: Box<[u64]> },
+    Window {
+        len: u32,
+        first: u32,
+        words: Box<[u64]>,
+    },
 }
 
 impl Default for Set {

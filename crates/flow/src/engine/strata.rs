@@ -39,7 +39,8 @@ pub(crate) fn strata(definition: &Definition) -> Vec<Stratum> {
     for component in components(&reads) {
         let recursive = component.len() > 1 || reads[component[0]].contains(&component[0]);
         let folds = definition.folds.iter().enumerate();
-        let mut folds = folds.filter(|(_, fold)| fold.outputs.iter().any(|one| component.contains(&one.relation)));
+        let mut folds =
+            folds.filter(|(_, fold)| fold.outputs.iter().any(|one| component.contains(&one.relation)));
         if let Some((fold, _)) = folds.next() {
             assert!(!recursive, "relation {} depends on itself through a fold", component[0]);
             let stratum = Stratum::Fold(fold);

@@ -208,7 +208,9 @@ impl Table {
             Form::Wide { rows, .. } => {
                 let step = (rows.len() / SAMPLE).max(1);
                 let mut seen: BTreeMap<Key, usize> = BTreeMap::new();
-                rows.iter().step_by(step).for_each(|(_, row)| *seen.entry(key(row, columns)).or_default() += 1);
+                rows.iter()
+                    .step_by(step)
+                    .for_each(|(_, row)| *seen.entry(key(row, columns)).or_default() += 1);
                 // What was seen once stands for others that were not seen (Charikar and others, 2000).
                 let once = seen.values().filter(|times| **times == 1).count();
                 (step as f64).sqrt() * once as f64 + (seen.len() - once) as f64
@@ -238,7 +240,8 @@ impl Table {
             (Form::Wide { rows, by }, Access::By(place)) => {
                 by[place].1.get(key).is_some_and(|set| set.walk(|number| show(rows.row(number))))
             }
-            (Form::Narrow { .. }, Access::By(_)) | (Form::Wide { .. }, Access::Forward | Access::Backward) => {
+            (Form::Narrow { .. }, Access::By(_))
+            | (Form::Wide { .. }, Access::Forward | Access::Backward) => {
                 unreachable!("an access belongs to the table that gave it")
             }
         }

@@ -311,7 +311,7 @@ impl<'s> Search<'s> {
             output: true,
         };
         program.relations.insert(name.clone(), relation);
-        program.statements.push(Statement::Assign { relation: name.clone(), expression });
+        program.statements.push(Statement::assign(name.clone(), expression));
         let mut runtime = Naive::new(program).expect("the compiler makes sound expressions");
         let _changes =
             runtime.step(&Changes::new(), Budget::UNLIMITED).expect("there are no inputs and no limits");

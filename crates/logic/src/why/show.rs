@@ -136,7 +136,10 @@ impl Derivation {
     ) -> Result<&[Premise], fmt::Error> {
         let node = &self.nodes[place];
         let Reason::Rule { line, text, premises, .. } = &node.reason else {
-            writeln!(f, "{node}   stored")?;
+            match &node.origin {
+                Some(origin) => writeln!(f, "{node}   stored: {origin}")?,
+                None => writeln!(f, "{node}   stored")?,
+            }
             return Ok(&[]);
         };
         if shown.contains(&place) {

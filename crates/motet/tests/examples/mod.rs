@@ -39,6 +39,9 @@ pub(crate) fn page() -> Vec<Block> {
 /// A row as an example writes it: `Name(column: value, …)`.
 type Written = (String, BTreeMap<String, Value>);
 
+/// How often each row of each input is there.
+type Counts = BTreeMap<(RelationName, Row), i64>;
+
 /// What an example says of an epoch.
 #[derive(Default)]
 struct Epoch {
@@ -125,8 +128,9 @@ impl Example {
 
     fn run(&self, name: &str, runtime: &mut dyn Runtime, compiled: &Compiled) {
         let mut contents: BTreeMap<RelationName, Vec<Row>> = BTreeMap::new();
+        let mut counts = Counts::new();
         for (number, epoch) in self.epochs.iter().enumerate() {
-            let changes = self.changes(number, epoch, compiled);
+            let changes = self.changes(number, epoch, compiled, &mut counts);
             for (relation, changes) in runtime.step(&changes, Budget::default()).unwrap() {
                 let rows = contents.entry(relation).or_default();
                 for (row, weight) in changes {
@@ -140,17 +144,26 @@ impl Example {
         }
     }
 
-    /// What goes in at an epoch: at the first also the facts of inputs that stand in the program.
-    fn changes(&self, number: usize, epoch: &Epoch, compiled: &Compiled) -> Changes {
+    /// What goes in at an epoch: at the first also the facts of inputs that stand in the program. A base relation may
+    /// be read with several choices of control columns, and a row may then come from several places.
+    fn changes(&self, number: usize, epoch: &Epoch, compiled: &Compiled, counts: &mut Counts) -> Changes {
         let mut changes = Changes::new();
         for (name, rows) in compiled.facts.iter().filter(|_| number == 0) {
             changes.entry(name.clone()).or_default().extend(rows.iter().map(|row| (row.clone(), 1)));
         }
         for ((name, values), weight) in &epoch.changes {
-            let mut inputs = compiled.inputs.iter().chain(&compiled.bases);
-            let input = inputs.find(|input| *input.name == **name);
-            let input = input.unwrap_or_else(|| panic!("block at line {}: {name} is not read", self.line));
-            changes.entry(input.name.clone()).or_default().push((stored(input, values), *weight));
+            let inputs = compiled.inputs.iter().chain(&compiled.bases);
+            let inputs: Vec<_> = inputs.filter(|input| input.base() == name).collect();
+            assert!(!inputs.is_empty(), "block at line {}: {name} is not read", self.line);
+            for input in inputs {
+                let row = stored(input, values);
+                let count = counts.entry((input.name.clone(), row.clone())).or_default();
+                let before = *count > 0;
+                *count += weight;
+                if input.event || before != (*count > 0) {
+                    changes.entry(input.name.clone()).or_default().push((row, *weight));
+                }
+            }
         }
         changes
     }
@@ -171,6 +184,10 @@ impl Example {
 /// Reads a row by compiling it as a program of one fact.
 fn row(text: &str) -> Written {
     let name = text.split('(').next().unwrap();
+    // A head has no control columns, but it may have names like theirs.
+    let text = ["$party", "$item", "$source"].iter().fold(text.to_owned(), |text, control| {
+        text.replace(&format!("{control}:"), &format!("`{control}`:"))
+    });
     let source = Source::new("row of an example", format!("output {name}. {text}."));
     let compiled = motet_logic::compile(&source, &Catalog::default(), &Parameters::new());
     let compiled = compiled.unwrap_or_else(|errors| panic!("{text}: {errors}"));

@@ -1,8 +1,8 @@
 //! The stored rows of a running program, and what a transaction does to them.
 //!
-//! A runtime takes a row with +1 only if it is absent and with -1 only if it is present; people insert what is there and
-//! delete what is not. So the session keeps the stored rows of every input beside the runtime, and hands it the net
-//! change. A runtime cannot be asked instead: it may leave out rows that its program cannot see.
+//! A runtime takes a row with +1 only if it is absent and with -1 only if it is present; people insert what is there
+//! and delete what is not. So the session keeps the stored rows of every input beside the runtime, and hands it the
+//! net change. A runtime cannot be asked instead: it may leave out rows that its program cannot see.
 //!
 //! The rows of an event are not stored: they hold in the transaction's own epoch, and are not there to be deleted
 //! later.
@@ -11,15 +11,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::{Budget, Changes, RelationName, Row, Runtime, RuntimeError};
+use motet_algebra::{Budget, Changes, RelationName, Row, Runtime, RuntimeError, Undefined};
 use motet_logic::Compiled;
 
 use crate::commands::inc::transaction::{Reader, Refusal, Rows, Transaction};
+use crate::limits::{Limits, Stopwatch};
+use crate::undefined::Told;
 
 /// A program kept running, and its stored rows.
 pub(super) struct Session {
     runtime: Box<dyn Runtime>,
     budget: Budget,
+    stopwatch: Stopwatch,
     reader: Reader,
     /// What is reported; a runtime also reports what breaks `forbid` rules.
     outputs: BTreeSet<RelationName>,
@@ -27,34 +30,53 @@ pub(super) struct Session {
     stored: Rows,
     /// The last epoch that succeeded.
     epoch: u64,
+    told: Told,
+}
+
+/// What an epoch came to.
+pub(super) struct Answer {
+    pub(super) epoch: u64,
+    /// The net changes of the outputs.
+    pub(super) changes: Changes,
+    /// What has no value, if that is not what it was.
+    pub(super) undefined: Option<Vec<Undefined>>,
 }
 
 impl Session {
     /// A session without stored rows, before its first epoch.
-    pub(super) fn new(compiled: &Compiled, runtime: Box<dyn Runtime>, budget: Budget) -> Self {
+    pub(super) fn new(compiled: &Compiled, runtime: Box<dyn Runtime>, limits: &Limits) -> Self {
+        let (budget, stopwatch) = limits.budget();
         let reader = Reader::new(compiled);
         let outputs = compiled.outputs.iter().map(|output| output.name.clone()).collect();
         let events = compiled.inputs.iter().filter(|input| input.event);
         let events = events.map(|input| input.name.clone()).collect();
-        Session { runtime, budget, reader, outputs, events, stored: BTreeMap::new(), epoch: 0 }
+        let (stored, told) = (BTreeMap::new(), Told::default());
+        Session { runtime, budget, stopwatch, reader, outputs, events, stored, epoch: 0, told }
     }
 
     /// Epoch 0: the rows there are from the start, each with +1.
-    pub(super) fn begin(&mut self, rows: Changes) -> Result<Changes, RuntimeError> {
+    pub(super) fn begin(&mut self, rows: &Changes) -> Result<Answer, RuntimeError> {
         debug_assert!(self.epoch == 0 && self.stored.is_empty(), "a session begins once");
-        self.commit(&rows)
+        let changes = self.commit(rows)?;
+        Ok(self.answer(changes))
     }
 
-    /// Runs the transaction in a line: the epoch it became, and the net changes of the outputs.
-    pub(super) fn hear(&mut self, line: &[u8]) -> Result<(u64, Changes), Refusal> {
+    /// Runs the transaction in a line.
+    pub(super) fn hear(&mut self, line: &[u8]) -> Result<Answer, Refusal> {
         let transaction = self.reader.read(line)?;
         let changes = self.commit(&self.net(&transaction))?;
         self.epoch += 1;
-        Ok((self.epoch, changes))
+        Ok(self.answer(changes))
+    }
+
+    fn answer(&mut self, changes: Changes) -> Answer {
+        let undefined = self.told.news(self.runtime.undefined()).map(<[_]>::to_vec);
+        Answer { epoch: self.epoch, changes, undefined }
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<Changes, RuntimeError> {
-        let mut outputs = self.runtime.step(changes, self.budget)?;
+        self.stopwatch.reset();
+        let mut outputs = self.runtime.step(changes, self.budget.clone())?;
         outputs.retain(|name, _| self.outputs.contains(name));
         for (name, rows) in changes.iter().filter(|(name, _)| !self.events.contains(*name)) {
             let stored = self.stored.entry(name.clone()).or_default();

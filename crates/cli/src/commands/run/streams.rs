@@ -1,18 +1,23 @@
-//! The files of a program: which flag makes which source and which sink.
+//! The ends of a program: which flag, or which statement of a plan, makes which source and which sink.
 //!
-//! | file | as a source | as a sink |
-//! |---|---|---|
-//! | `.csv` | its rows | written anew when the output changed |
-//! | `.jsonl` | its rows; with `--follow` also those that come later | as CSV; with `--follow` a line for each change |
-//! | `.car` | facts, for `fact` and `cause` | facts without causes |
-//! | `-` | with `--follow` the lines of standard input | with `--follow` a line for each change |
+//! | format | file | as a source | as a sink |
+//! |---|---|---|---|
+//! | `csv` | `.csv` | its rows | written anew when the output changed |
+//! | `lines` | `.jsonl` | its rows; if it is live also later ones | as CSV; if it is live a line for each change |
+//! | `car` | `.car` | facts, for `fact` and `cause` | facts without causes |
+//! | `lines` | `-` | if it is live the lines of standard input | if it is live a line for each change |
+//!
+//! With `--follow` all lines are live. Flags go before the plan, and the plan before `--facts` and `--out`, which are
+//! for the relations that have no end.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use motet_algebra::Plan;
+use motet_algebra::plan::{End, Format};
 use motet_logic::{Compiled, Interface};
 use motet_stream::lines::{self, Follow, LinesFile, Log};
 use motet_stream::source::Once;
@@ -21,114 +26,221 @@ use motet_stream::{AttachError, Content, Reactor, Sink, Source, StreamError, car
 use crate::args::RunArgs;
 use crate::failure::Failure;
 
-/// What a file's name says of its form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Csv,
-    Lines,
-    Car,
-    /// Standard input or output.
-    Standard,
+/// The location of standard input and output.
+const STANDARD: &str = "-";
+
+/// What is bound to relations.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    sources: Vec<Bound>,
+    sinks: Vec<Bound>,
 }
 
-/// The files that flags give to relations.
-pub(super) struct Files(BTreeMap<String, (Form, PathBuf)>);
+/// An end, and the file that its location is.
+#[derive(Debug)]
+struct Bound {
+    end: End,
+    path: PathBuf,
+}
 
-impl Files {
-    /// Reads `REL=FILE` arguments.
-    pub(super) fn parse(flag: &str, arguments: &[String]) -> Result<Self, Failure> {
-        let mut files = BTreeMap::new();
-        for argument in arguments {
-            let usage = |why: &str| Failure::Usage(format!("--{flag} {argument}: {why}"));
-            let (relation, file) =
-                argument.split_once('=').ok_or_else(|| usage("write REL=FILE, as in Edge=edges.jsonl"))?;
-            let form =
-                form_of(file).ok_or_else(|| usage("a file is .csv, .jsonl or .car, or - for a stream"))?;
-            if files.insert(relation.to_owned(), (form, PathBuf::from(file))).is_some() {
-                return Err(usage("this relation is given twice"));
+impl Ends {
+    /// The ends that flags name.
+    pub(super) fn of_flags(args: &RunArgs) -> Result<Self, Failure> {
+        let read = |flag, arguments: &[String]| {
+            let ends = arguments.iter().map(|argument| end(flag, argument, args.follow));
+            let bound: Vec<Bound> = ends.collect::<Result<_, _>>()?;
+            let mut seen = BTreeSet::new();
+            match bound.iter().zip(arguments).find(|(bound, _)| !seen.insert(&bound.end.relation)) {
+                Some((_, argument)) => {
+                    Err(Failure::Usage(format!("--{flag} {argument}: this relation is given twice")))
+                }
+                None => Ok(bound),
             }
-        }
-        Ok(Files(files))
+        };
+        Ok(Ends { sources: read("source", &args.source)?, sinks: read("sink", &args.sink)? })
+    }
+
+    /// Adds those that a plan has, for the relations that have none by flags. Files are beside the plan.
+    pub(super) fn add(&mut self, plan: &Plan, beside: &Path, follow: bool) {
+        let add = |bound: &mut Vec<Bound>, ends: &[End]| {
+            let named: BTreeSet<_> = bound.iter().map(|bound| bound.end.relation.clone()).collect();
+            for end in ends.iter().filter(|end| !named.contains(&end.relation)) {
+                let live = end.live || (follow && end.format == Format::Lines);
+                let path = beside.join(&*end.location);
+                bound.push(Bound { end: End { live, ..end.clone() }, path });
+            }
+        };
+        add(&mut self.sources, &plan.sources);
+        add(&mut self.sinks, &plan.sinks);
     }
 
     /// Whether a file holds facts, so that the program may read `fact` and `cause`.
     pub(super) fn has_facts(&self) -> bool {
-        self.0.values().any(|(form, _)| *form == Form::Car)
+        self.sources.iter().any(|bound| bound.end.format == Format::Car)
+    }
+
+    /// Whether a source stays for what comes later.
+    pub(super) fn are_live(&self) -> bool {
+        self.sources.iter().any(|bound| bound.end.live)
+    }
+
+    /// Whether there is no sink.
+    pub(super) fn are_without_sink(&self) -> bool {
+        self.sinks.is_empty()
+    }
+
+    /// The plan of a program with these ends.
+    pub(super) fn plan(&self, compiled: &Compiled) -> Plan {
+        let ends = |bound: &[Bound]| bound.iter().map(|bound| bound.end.clone()).collect();
+        Plan { sources: ends(&self.sources), sinks: ends(&self.sinks), ..compiled.plan().into() }
+    }
+
+    /// Attaches everything that the program reads.
+    pub(super) fn attach_sources(
+        &self,
+        reactor: &mut Reactor,
+        compiled: &Compiled,
+        args: &RunArgs,
+    ) -> Result<(), Failure> {
+        let stated = compiled.facts.iter().map(|(name, rows)| {
+            let rows = rows.iter().map(|row| (row.clone(), 1)).collect();
+            (name.clone(), Content::Deltas(rows))
+        });
+        attach(reactor.attach_source("the program", Box::new(Once::new(stated.collect())), 0))?;
+        if self.sources.iter().filter(|bound| &*bound.end.location == STANDARD).count() > 1 {
+            return Err(Failure::Usage(
+                "standard input has one reader, and two sources are to read it".into(),
+            ));
+        }
+        for (name, bound) in named(&self.sources) {
+            // A line that is wrong need not end what is followed.
+            let default = if args.follow || bound.end.live { u32::MAX } else { 0 };
+            let retries = bound.end.retries.unwrap_or(default);
+            attach(reactor.attach_source(&name, bound.source(compiled)?, retries))?;
+        }
+        for input in compiled.inputs.iter().filter(|input| !has(&self.sources, input)) {
+            let has_file = |directory: &PathBuf| Ok::<_, Failure>(path_in(directory, input)?.exists());
+            // An event need not have a file.
+            if input.event && !args.facts.as_ref().map_or(Ok(false), has_file)? {
+                continue;
+            }
+            let Some(directory) = &args.facts else {
+                let name = &input.name;
+                let missing =
+                    format!("the program reads `{name}` (`input {name}.`), and --facts is not given");
+                return Err(Failure::Usage(missing).help("--facts DIR says where the CSV files are"));
+            };
+            let source = csv::source(path_in(directory, input)?, input.clone());
+            attach(reactor.attach_source(&input.name, Box::new(source), 0))?;
+        }
+        Ok(())
+    }
+
+    /// Attaches everything that is written. Nothing is touched yet but the files of changes.
+    pub(super) fn attach_sinks(
+        &self,
+        reactor: &mut Reactor,
+        compiled: &Compiled,
+        args: &RunArgs,
+    ) -> Result<(), Failure> {
+        for (name, bound) in named(&self.sinks) {
+            let End { relation, retries, .. } = &bound.end;
+            let output = compiled.outputs.iter().find(|output| output.name == *relation);
+            let output = output.ok_or_else(|| attach_failure(&AttachError::NotAnOutput(relation.clone())))?;
+            let sink = bound.sink(output)?;
+            attach(reactor.attach_sink(&name, output.name.clone(), sink, retries.unwrap_or(0)))?;
+        }
+        let Some(directory) = &args.out else { return Ok(()) };
+        for output in compiled.outputs.iter().filter(|output| !has(&self.sinks, output)) {
+            let sink = csv::CsvFile::new(path_in(directory, output)?, output.clone());
+            attach(reactor.attach_sink(&output.name, output.name.clone(), Box::new(sink), 0))?;
+        }
+        Ok(())
     }
 }
 
-fn form_of(file: &str) -> Option<Form> {
-    if file == "-" {
-        return Some(Form::Standard);
+/// Reads a `REL=FILE` argument.
+fn end(flag: &str, argument: &str, follow: bool) -> Result<Bound, Failure> {
+    let usage = |why: &str| Failure::Usage(format!("--{flag} {argument}: {why}"));
+    let (relation, file) =
+        argument.split_once('=').ok_or_else(|| usage("write REL=FILE, as in Edge=edges.jsonl"))?;
+    let format = format_of(file).ok_or_else(|| usage("a file is .csv, .jsonl or .car, or - for a stream"))?;
+    if file == STANDARD && !follow {
+        return Err(usage("standard input and output are streams").help("add --follow"));
+    }
+    let (relation, location) = (relation.into(), file.into());
+    let live = follow && format == Format::Lines;
+    Ok(Bound { end: End { relation, format, location, live, retries: None }, path: file.into() })
+}
+
+fn format_of(file: &str) -> Option<Format> {
+    if file == STANDARD {
+        return Some(Format::Lines);
     }
     match Path::new(file).extension()?.to_str()? {
-        "csv" => Some(Form::Csv),
-        "jsonl" => Some(Form::Lines),
-        "car" => Some(Form::Car),
+        "csv" => Some(Format::Csv),
+        "jsonl" => Some(Format::Lines),
+        "car" => Some(Format::Car),
         _ => None,
     }
 }
 
-/// Attaches everything that the program reads.
-pub(super) fn attach_sources(
-    reactor: &mut Reactor,
-    compiled: &Compiled,
-    files: &Files,
-    args: &RunArgs,
-) -> Result<(), Failure> {
-    let stated = compiled.facts.iter().map(|(name, rows)| {
-        let rows = rows.iter().map(|row| (row.clone(), 1)).collect();
-        (name.clone(), Content::Deltas(rows))
-    });
-    attach(reactor.attach_source("the program", Box::new(Once::new(stated.collect())), 0))?;
-    for (name, (form, path)) in &files.0 {
-        // A line that is wrong need not end what is followed.
-        let retries = if args.follow { u32::MAX } else { 0 };
-        let source = source(compiled, name, *form, path, args.follow)?;
-        attach(reactor.attach_source(name, source, retries))?;
-    }
-    for input in compiled.inputs.iter().filter(|input| !files.0.contains_key(&*input.name)) {
-        let has_file = |directory: &PathBuf| Ok::<_, Failure>(path_in(directory, input)?.exists());
-        // An event need not have a file.
-        if input.event && !args.facts.as_ref().map_or(Ok(false), has_file)? {
-            continue;
+/// Each end under the name of its relation, and a number if it is not the first.
+fn named(bound: &[Bound]) -> impl Iterator<Item = (String, &Bound)> {
+    bound.iter().enumerate().map(|(place, one)| {
+        let relation = &one.end.relation;
+        match bound[..place].iter().filter(|other| other.end.relation == *relation).count() {
+            0 => (relation.to_string(), one),
+            before => (format!("{relation} {}", before + 1), one),
         }
-        let Some(directory) = &args.facts else {
-            let name = &input.name;
-            let missing = format!("the program reads `{name}` (`input {name}.`), and --facts is not given");
-            return Err(Failure::Usage(missing).help("--facts DIR says where the CSV files are"));
-        };
-        let source = csv::source(path_in(directory, input)?, input.clone());
-        attach(reactor.attach_source(&input.name, Box::new(source), 0))?;
-    }
-    Ok(())
+    })
 }
 
-fn source(
-    compiled: &Compiled,
-    name: &str,
-    form: Form,
-    path: &Path,
-    follow: bool,
-) -> Result<Box<dyn Source>, Failure> {
-    if form == Form::Car {
-        return match name {
-            "fact" | "cause" => Ok(Box::new(car::source(path, &compiled.program))),
-            _ => Err(Failure::Usage(format!(
-                "--source {name}={}: a CAR file is a source of `fact`",
-                path.display()
-            ))),
-        };
+fn has(bound: &[Bound], relation: &Interface) -> bool {
+    bound.iter().any(|bound| bound.end.relation == relation.name)
+}
+
+impl Bound {
+    fn is_standard(&self) -> bool {
+        &*self.end.location == STANDARD
     }
-    let input = compiled.inputs.iter().find(|input| *input.name == *name);
-    let input = input.cloned().ok_or_else(|| attach_failure(&AttachError::NotAnInput(name.into())))?;
-    Ok(match form {
-        Form::Lines if follow => Box::new(Follow::file(path, input).map_err(|error| Failure::from(&error))?),
-        Form::Standard if follow => Box::new(Follow::channel("standard input", input, standard_input())),
-        Form::Standard => return Err(needs_follow("source", name)),
-        Form::Lines => Box::new(lines::source(path, input)),
-        Form::Csv | Form::Car => Box::new(csv::source(path, input)),
-    })
+
+    fn source(&self, compiled: &Compiled) -> Result<Box<dyn Source>, Failure> {
+        let (path, name) = (self.path.as_path(), &self.end.relation);
+        if self.end.format == Format::Car {
+            return match &**name {
+                "fact" | "cause" => Ok(Box::new(car::source(path, &compiled.program))),
+                _ => Err(Failure::Usage(format!(
+                    "the source {} of `{name}`: a CAR file is a source of `fact`",
+                    path.display()
+                ))),
+            };
+        }
+        let input = compiled.inputs.iter().find(|input| input.name == *name);
+        let input = input.cloned().ok_or_else(|| attach_failure(&AttachError::NotAnInput(name.clone())))?;
+        Ok(match self.end.format {
+            Format::Lines if self.is_standard() => {
+                Box::new(Follow::channel("standard input", input, standard_input()))
+            }
+            Format::Lines if self.end.live => {
+                Box::new(Follow::file(path, input).map_err(|error| Failure::from(&error))?)
+            }
+            Format::Lines => Box::new(lines::source(path, input)),
+            Format::Csv | Format::Car => Box::new(csv::source(path, input)),
+        })
+    }
+
+    fn sink(&self, output: &Interface) -> Result<Box<dyn Sink>, Failure> {
+        let failed = |error: StreamError| Failure::from(&error);
+        let (path, output) = (self.path.as_path(), output.clone());
+        Ok(match self.end.format {
+            Format::Csv => Box::new(csv::CsvFile::new(path, output)),
+            Format::Car => Box::new(car::CarFile::new(path, &output).map_err(failed)?),
+            Format::Lines if self.is_standard() => Box::new(Log::to("standard output", output, io::stdout())),
+            Format::Lines if self.end.live => Box::new(Log::file(path, output).map_err(failed)?),
+            Format::Lines => Box::new(LinesFile::new(path, output)),
+        })
+    }
 }
 
 /// The lines of standard input, read by a thread that waits for them and wakes this one.
@@ -149,43 +261,6 @@ fn standard_input() -> Receiver<io::Result<Vec<u8>>> {
         reader.unpark();
     });
     receiver
-}
-
-/// Attaches everything that is written. Nothing is touched yet but the files of changes.
-pub(super) fn attach_sinks(
-    reactor: &mut Reactor,
-    compiled: &Compiled,
-    files: &Files,
-    args: &RunArgs,
-) -> Result<(), Failure> {
-    for (name, (form, path)) in &files.0 {
-        let output = compiled.outputs.iter().find(|output| *output.name == **name);
-        let output = output.ok_or_else(|| attach_failure(&AttachError::NotAnOutput(name.as_str().into())))?;
-        attach(reactor.attach_sink(name, output.name.clone(), sink(output, *form, path, args.follow)?, 0))?;
-    }
-    let Some(directory) = &args.out else { return Ok(()) };
-    for output in compiled.outputs.iter().filter(|output| !files.0.contains_key(&*output.name)) {
-        let sink = csv::CsvFile::new(path_in(directory, output)?, output.clone());
-        attach(reactor.attach_sink(&output.name, output.name.clone(), Box::new(sink), 0))?;
-    }
-    Ok(())
-}
-
-fn sink(output: &Interface, form: Form, path: &Path, follow: bool) -> Result<Box<dyn Sink>, Failure> {
-    let failed = |error: StreamError| Failure::from(&error);
-    let output = output.clone();
-    Ok(match form {
-        Form::Csv => Box::new(csv::CsvFile::new(path, output)),
-        Form::Car => Box::new(car::CarFile::new(path, &output).map_err(failed)?),
-        Form::Lines if follow => Box::new(Log::file(path, output).map_err(failed)?),
-        Form::Lines => Box::new(LinesFile::new(path, output)),
-        Form::Standard if follow => Box::new(Log::to("standard output", output, io::stdout())),
-        Form::Standard => return Err(needs_follow("sink", &output.name)),
-    })
-}
-
-fn needs_follow(flag: &str, name: &str) -> Failure {
-    Failure::Usage(format!("--{flag} {name}=-: standard input and output are streams")).help("add --follow")
 }
 
 pub(super) fn path_in(directory: &Path, relation: &Interface) -> Result<PathBuf, Failure> {

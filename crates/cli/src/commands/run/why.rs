@@ -1,8 +1,8 @@
-//! `motet run --why` and `--why-not`: one derivation of a row, or how far each rule gets towards one.
+//! `--why` and `--why-not` of `motet run` and `motet query`: one derivation of a row, or how far each rule gets.
 
 use std::io::{self, Write as _};
 
-use motet_algebra::{Budget, Row};
+use motet_algebra::Row;
 use motet_logic::Compiled;
 use motet_logic::why::{Account, Contents, Pattern};
 
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// A question about a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Question<'a> {
+pub(crate) enum Question<'a> {
     /// Why it is there.
     Why(&'a str),
     /// Why it is not.
@@ -20,12 +20,11 @@ pub(super) enum Question<'a> {
 
 impl<'a> Question<'a> {
     /// The question that is asked, if one is.
-    pub(super) fn of(args: &'a RunArgs) -> Option<Self> {
-        let why = args.why.as_deref().map(Question::Why);
-        why.or(args.why_not.as_deref().map(Question::WhyNot))
+    pub(crate) fn of(why: Option<&'a str>, why_not: Option<&'a str>) -> Option<Self> {
+        why.map(Question::Why).or(why_not.map(Question::WhyNot))
     }
 
-    /// Computes all that holds, and answers.
+    /// Computes all that holds over files, and answers.
     pub(super) fn answer(self, compiled: &Compiled, args: &RunArgs) -> Result<(), Failure> {
         if compiled.program.is_timed() {
             let refused = "a row of a program with time may rest on earlier epochs, which are not kept";
@@ -40,7 +39,8 @@ impl<'a> Question<'a> {
         }
         let inputs = super::stored_rows(compiled, args.facts.as_deref())?;
         let mut runtime = super::start(&compiled.observed(), args.runtime)?;
-        let changes = runtime.step(&inputs, Budget::default());
+        let (budget, _stopwatch) = args.limits.budget();
+        let changes = runtime.step(&inputs, budget);
         let row = |(row, _): (Row, i64)| row;
         let contents: Contents = changes
             .map_err(|error| Failure::Failed(error.to_string()))?
@@ -49,14 +49,18 @@ impl<'a> Question<'a> {
             .collect();
         let stored = inputs.into_iter().map(|(name, rows)| (name, rows.into_iter().map(row).collect()));
         let stored: Contents = stored.collect();
-        let mut account = Account::new(compiled, &contents, &stored);
+        let said = self.explain(&mut Account::new(compiled, &contents, &stored))?;
+        Ok(write!(io::stdout().lock(), "{said}")?)
+    }
+
+    /// The answer.
+    pub(crate) fn explain(self, account: &mut Account<'_>) -> Result<String, Failure> {
         let (Question::Why(text) | Question::WhyNot(text)) = self;
         let pattern = account.pattern(text).map_err(|problems| Failure::Diagnosed(problems.to_string()))?;
-        let said = match self {
-            Question::Why(_) => why(&mut account, &pattern, text)?,
-            Question::WhyNot(_) => why_not(&account, &pattern, text)?,
-        };
-        Ok(write!(io::stdout().lock(), "{said}")?)
+        match self {
+            Question::Why(_) => why(account, &pattern, text),
+            Question::WhyNot(_) => why_not(account, &pattern, text),
+        }
     }
 }
 

@@ -1,0 +1,118 @@
+//! What waits for a circuit: the changes of the base relations that it reads, batch after batch.
+//!
+//! The pipeline puts each batch in, in whatever thread it runs; whoever drives the circuit takes them out in its own.
+//! So a slow reader slows nobody: its queue grows, and is merged into one batch when it is long, unless every batch is
+//! to be an epoch.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Condvar, Mutex};
+use std::time::Instant;
+
+use motet_fact::PublicKey;
+
+use crate::relations::{BaseChanges, Net, PartyChanges, Wanted};
+
+/// Past this many waiting batches a queue is merged into one.
+const QUEUE_BATCHES: usize = 64;
+
+/// A batch of changes.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) changes: BaseChanges,
+    /// Its number in the journal, if there is one; of a merged batch the last.
+    pub(crate) epoch: Option<u64>,
+}
+
+/// The changes that wait for one circuit.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    wanted: Vec<Wanted>,
+    /// Whether batches may become one.
+    merges: bool,
+    waiting: Mutex<Batches>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Batches {
+    batches: VecDeque<Waiting>,
+    /// The last batch of the journal that has been here, whether it changed anything or not.
+    last: Option<u64>,
+}
+
+const SOUND: &str = "nobody panics with the queue";
+
+impl Queue {
+    pub(crate) fn new(wanted: Vec<Wanted>, merges: bool) -> Self {
+        Queue { wanted, merges, waiting: Mutex::default(), arrived: Condvar::new() }
+    }
+
+    pub(crate) fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// The base relations that it takes.
+    pub(crate) fn bases(&self) -> BTreeSet<&'static str> {
+        self.wanted.iter().map(|wanted| wanted.base).collect()
+    }
+
+    pub(crate) fn wants(&self, relation: &str) -> bool {
+        self.wanted.iter().any(|wanted| wanted.base == relation)
+    }
+
+    pub(crate) fn push(&self, party: &PublicKey, changes: &PartyChanges, epoch: Option<u64>) {
+        let mut net = Net::default();
+        for wanted in &self.wanted {
+            for (item, row, weight) in changes.get(wanted.base).into_iter().flatten() {
+                net.add(&wanted.relation, wanted.row(party, *item, row), *weight);
+            }
+        }
+        let changes = net.into_changes();
+        let mut waiting = self.waiting.lock().expect(SOUND);
+        waiting.last = epoch.or(waiting.last);
+        if changes.is_empty() {
+            return;
+        }
+        waiting.batches.push_back(Waiting { changes, epoch });
+        if self.merges && waiting.batches.len() > QUEUE_BATCHES {
+            let merged = merged(waiting.batches.drain(..));
+            waiting.batches.push_back(merged);
+        }
+        self.arrived.notify_all();
+    }
+
+    /// The next batch, waiting for one until a deadline.
+    pub(crate) fn pop(&self, deadline: Option<Instant>) -> Option<Waiting> {
+        let mut waiting = self.waiting.lock().expect(SOUND);
+        loop {
+            if let Some(batch) = waiting.batches.pop_front() {
+                return Some(batch);
+            }
+            let left = deadline?.checked_duration_since(Instant::now())?;
+            waiting = self.arrived.wait_timeout(waiting, left).expect(SOUND).0;
+        }
+    }
+
+    /// All batches as one; nothing if there are none.
+    pub(crate) fn pop_all(&self) -> Option<Waiting> {
+        let mut waiting = self.waiting.lock().expect(SOUND);
+        (!waiting.batches.is_empty()).then(|| merged(waiting.batches.drain(..)))
+    }
+
+    /// If nothing waits: the last batch of the journal that has been here.
+    pub(crate) fn all_taken(&self) -> Option<u64> {
+        let waiting = self.waiting.lock().expect(SOUND);
+        waiting.last.filter(|_| waiting.batches.is_empty())
+    }
+}
+
+fn merged(batches: impl Iterator<Item = Waiting>) -> Waiting {
+    let (mut net, mut last) = (Net::default(), None);
+    for Waiting { changes, epoch } in batches {
+        last = epoch.or(last);
+        for (relation, rows) in changes {
+            rows.into_iter().for_each(|(row, weight)| net.add(&relation, row, weight));
+        }
+    }
+    Waiting { changes: net.into_changes(), epoch: last }
+}
