@@ -105,8 +105,7 @@ impl<H: Host> Engine<H> {
             let plan = self.plan(*rule, Seed::Head, own.own());
             let graded = own.recursive;
             let (view, least) = (View::New, false);
-            let sight =
-                Sight { relations: &self.relations, host: &self.host, view, graded, below, least };
+            let sight = Sight { relations: &self.relations, host: &self.host, view, graded, below, least };
             let mut search = Search::new(&plan, sight, Found::default(), epoch.fuel());
             search.run(row);
             // The row itself was counted.

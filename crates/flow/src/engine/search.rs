@@ -89,7 +89,8 @@ impl<'a, S: Sink> Search<'a, S> {
         let mut to = from + 1;
         if !plan.varying.is_empty() {
             let first = seeds.row(from);
-            let alike = |row: &[Id]| (0..row.len()).all(|column| row[column] == first[column] || plan.varies(column));
+            let alike =
+                |row: &[Id]| (0..row.len()).all(|column| row[column] == first[column] || plan.varies(column));
             while to < seeds.len() && alike(seeds.row(to)) {
                 to += 1;
             }
