@@ -51,7 +51,7 @@ fn change(native: &mut Native, edges: &[[Id; 2]], insert: bool) -> (u64, i64) {
     let none = native.batch("edge");
     let (touched, paths) = (native.touched(), native.count("path"));
     let (come, gone) = if insert { (rows, none) } else { (none, rows) };
-    native.advance(&[("edge", come, gone)], Budget::UNLIMITED).unwrap();
+    native.advance(vec![("edge", come, gone)], Budget::UNLIMITED).unwrap();
     let more = i64::try_from(native.count("path")).unwrap() - i64::try_from(paths).unwrap();
     (native.touched() - touched, more)
 }

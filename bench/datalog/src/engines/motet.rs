@@ -32,7 +32,7 @@ impl Engine for OnNative {
         let (mut native, planning) = native(workload, &data);
         let facts = facts(&native, &data);
         let timer = Timer::start_after(planning);
-        advance(&mut native, &facts);
+        advance(&mut native, facts);
         Some(timer.bulk(rows(&native, workload)))
     }
 
@@ -44,33 +44,27 @@ impl Engine for OnNative {
     ) -> bool {
         let (mut native, _) = native(workload, data);
         let facts = facts(&native, data);
-        advance(&mut native, &facts);
-        drop(facts);
-        scenario(&mut Kept { native, workload });
+        advance(&mut native, facts);
+        scenario(&mut Kept(native));
         true
     }
 }
 
-struct Kept {
-    native: Native,
-    workload: Workload,
-}
+struct Kept(Native);
 
 impl Maintained for Kept {
     fn change(&mut self, table: &'static str, row: &Row, weight: i64) -> usize {
-        let before = rows(&self.native, self.workload);
-        let (one, none) = (batch(&self.native, table, std::slice::from_ref(row)), self.native.batch(table));
-        let change = if weight > 0 { (table, one, none) } else { (table, none, one) };
-        advance(&mut self.native, &[change]);
-        rows(&self.native, self.workload).abs_diff(before)
+        let Kept(native) = self;
+        let (one, none) = (batch(native, table, std::slice::from_ref(row)), native.batch(table));
+        advance(native, vec![if weight > 0 { (table, one, none) } else { (table, none, one) }])
     }
 
     fn touched(&self) -> Option<u64> {
-        Some(self.native.touched())
+        Some(self.0.touched())
     }
 
     fn asked(&self) -> Option<u64> {
-        Some(self.native.asked())
+        Some(self.0.asked())
     }
 }
 
@@ -143,8 +137,8 @@ fn batch(native: &Native, table: &str, rows: &[Row]) -> Batch {
     batch
 }
 
-fn advance(native: &mut Native, changes: &[(&'static str, Batch, Batch)]) {
-    native.advance(changes, Budget::UNLIMITED).expect("there is no budget to run out");
+fn advance(native: &mut Native, changes: Facts) -> usize {
+    native.advance(changes, Budget::UNLIMITED).expect("there is no budget to run out")
 }
 
 fn rows(native: &Native, workload: Workload) -> usize {

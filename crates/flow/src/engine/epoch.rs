@@ -13,7 +13,7 @@ use super::relation::View;
 use super::row::{Batch, Id};
 use super::rows::Rows;
 use super::rule::{Goal, Host, RelationId};
-use super::search::{ANY_LEVEL, Gathered, Search, Sight};
+use super::search::{ANY_LEVEL, Fuel, Gathered, Search, Sight};
 use super::strata::Stratum;
 use super::{Cause, Engine, Exceeded, Limits};
 
@@ -64,9 +64,10 @@ impl Epoch {
         Epoch { limits, touched: 0, asked: 0, held: 0, next, suspects: BTreeMap::new() }
     }
 
-    /// How many more rows may be looked at.
-    pub(crate) fn fuel(&self) -> u64 {
-        self.limits.rows.saturating_sub(self.touched)
+    /// What a search may still spend.
+    pub(crate) fn fuel(&self) -> Fuel {
+        let Limits { rows, bytes, .. } = self.limits;
+        Fuel { rows: rows.saturating_sub(self.touched), bytes: bytes.saturating_sub(self.held) }
     }
 
     /// Takes the rows of a round.
@@ -270,12 +271,15 @@ impl<H: Host> Engine<H> {
             let sight =
                 Sight { relations: &self.relations, host: &self.host, view, graded, below: ANY_LEVEL, least };
             let mut search = Search::new(&plan, sight, gathered, epoch.fuel());
-            while from < rows.len() && search.sink.rows.len() < GATHERED && !search.is_out_of_fuel() {
+            while from < rows.len() && search.sink.rows.len() < GATHERED && search.over.is_none() {
                 from = search.run_from(rows, from);
             }
-            let touched = search.touched;
+            let (touched, over) = (search.touched, search.over);
             gathered = search.sink;
             self.charge(epoch, touched, head, Some(rule))?;
+            if let Some(cause) = over {
+                return Err(Exceeded { cause, relation: head, rule: Some(rule) });
+            }
             self.put_to_use(epoch, own, head, &gathered, purpose);
             self.charge(epoch, 0, head, Some(rule))?;
             gathered.rows.clear();
@@ -295,6 +299,15 @@ impl<H: Host> Engine<H> {
         let relation = &mut self.relations[head];
         let levels = || gathered.levels.iter().copied().chain(std::iter::repeat(0));
         match purpose {
+            Purpose::Come if relation.is_plain(!self.started) => {
+                let (next, held) = (&mut epoch.next[head], &mut epoch.held);
+                relation.table.extend(&gathered.rows, |row| {
+                    *held = held.saturating_add(row_bytes(row));
+                    if own.recursive {
+                        next.push(row);
+                    }
+                });
+            }
             Purpose::Come => {
                 let next = &mut epoch.next[head];
                 for (row, level) in gathered.rows.rows().zip(levels()) {

@@ -213,6 +213,12 @@ impl<H: Host> Engine<H> {
         }
     }
 
+    /// How many rows of a relation come or go in the epoch that waits to be committed.
+    pub fn changed(&self, relation: RelationId) -> usize {
+        let of = &self.relations[relation];
+        if self.started { of.come.len() + of.gone.len() } else { of.table.len() }
+    }
+
     /// Shows the rows of a relation.
     pub fn rows(&self, relation: RelationId, mut show: impl FnMut(&[Id])) {
         let of = &self.relations[relation];

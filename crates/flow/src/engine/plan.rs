@@ -66,10 +66,12 @@ pub(crate) struct Side {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Scan(Scan),
-    /// A scan of a table of two columns that binds one by the other.
+    /// A scan of a table of two columns that binds one by the other. If the next step looks up by what this one binds,
+    /// only what is a key there is gone through.
     Follow {
         side: Side,
         value: Register,
+        then: Option<(RelationId, Access)>,
         once: bool,
     },
     /// What two rows of two columns have in common, of which the other columns are known. The shorter set is gone
@@ -234,11 +236,17 @@ impl Planner<'_> {
             }
             place += 1;
         }
-        for step in steps {
+        for step in &mut *steps {
             if let Step::Scan(scan) = step
                 && let Some((side, value)) = side_of_scan(scan)
             {
-                *step = Step::Follow { side, value, once: false };
+                *step = Step::Follow { side, value, then: None, once: false };
+            }
+        }
+        for place in 1..steps.len() {
+            let key = key_of(&steps[place]);
+            if let Step::Follow { value, then, .. } = &mut steps[place - 1] {
+                *then = key.filter(|(by, ..)| by == value).map(|(_, relation, access)| (relation, access));
             }
         }
     }
@@ -322,6 +330,21 @@ fn fan_out(table: &Table, columns: &[Place]) -> f64 {
     rows / table.estimate(columns).max(1.0)
 }
 
+/// The register by which alone a step looks rows up in an arrangement, and in which.
+fn key_of(step: &Step) -> Option<(Register, RelationId, Access)> {
+    match step {
+        Step::Scan(Scan { relation, access, key, .. }) if !matches!(access, Access::All | Access::Whole) => {
+            if let [only] = key[..] {
+                Some((only, *relation, *access))
+            } else {
+                None
+            }
+        }
+        Step::Follow { side, .. } => Some((side.key, side.relation, side.access)),
+        _ => None,
+    }
+}
+
 /// A scan of a table of two columns that binds one by the other, and what it binds.
 fn side_of_scan(scan: &Scan) -> Option<(Side, Register)> {
     let value = match (scan.access, &scan.outs[..]) {
@@ -363,7 +386,7 @@ fn note_once(steps: &mut [Step], head: &[Register]) -> BTreeSet<Register> {
                 use_all(&checked);
                 scan.once = !scan.outs.iter().any(|out| matches!(out, Out::Bind(to) if used.contains(to)));
             }
-            Step::Follow { side, value, once } => {
+            Step::Follow { side, value, once, .. } => {
                 *once = !used.contains(value);
                 used.insert(side.key);
                 read.insert(side.key);

@@ -7,17 +7,35 @@
 
 use std::ops::Range;
 
+use super::Cause;
 use super::level::Level;
 use super::plan::{Out, Plan, Register, Scan, Side, Step};
 use super::relation::{Relation, View};
 use super::row::{Batch, Id, NONE};
-use super::rule::Host;
+use super::rule::{Host, RelationId};
 use super::table::{Access, Key};
+
+/// So many rows are looked at between two looks at what else limits a search.
+const PACE: u64 = 1 << 12;
+
+/// What a search may spend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fuel {
+    /// How many rows may be looked at.
+    pub(crate) rows: u64,
+    /// How many bytes may be held.
+    pub(crate) bytes: u64,
+}
 
 /// What takes the rows that are found.
 pub(crate) trait Sink {
     /// Takes a row, given as registers; gives whether that is enough.
     fn take(&mut self, registers: &[Id], row: &[Register], level: Level) -> bool;
+
+    /// What it holds.
+    fn bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// What a search sees.
@@ -47,21 +65,48 @@ pub(crate) struct Search<'a, S> {
     level: Level,
     /// The rows looked at.
     pub(crate) touched: u64,
-    /// How many rows may be looked at.
-    fuel: u64,
+    fuel: Fuel,
+    /// When so many rows were looked at it is time to look whether the search may go on.
+    pause: u64,
+    /// Why it was stopped, unless by the sink.
+    pub(crate) over: Option<Cause>,
     /// Whether a row was not seen for its level alone.
     pub(crate) missed: bool,
 }
 
 impl<'a, S: Sink> Search<'a, S> {
-    pub(crate) fn new(plan: &'a Plan, sight: Sight<'a>, sink: S, fuel: u64) -> Self {
+    pub(crate) fn new(plan: &'a Plan, sight: Sight<'a>, sink: S, fuel: Fuel) -> Self {
         let registers = plan.registers.clone();
-        Search { plan, sight, sink, run: None, registers, level: 0, touched: 0, fuel, missed: false }
+        let pause = fuel.rows.min(PACE);
+        Search {
+            plan,
+            sight,
+            sink,
+            run: None,
+            registers,
+            level: 0,
+            touched: 0,
+            fuel,
+            pause,
+            over: None,
+            missed: false,
+        }
     }
 
-    /// Whether more rows were looked at than may be.
-    pub(crate) fn is_out_of_fuel(&self) -> bool {
-        self.touched > self.fuel
+    /// Sees whether the search has to stop here: one seed may lead to more than there is room for.
+    #[cold]
+    fn is_over(&mut self) -> bool {
+        self.over = if self.touched > self.fuel.rows {
+            Some(Cause::Rows)
+        } else if self.sink.bytes().saturating_add(self.sight.host.held()) > self.fuel.bytes {
+            Some(Cause::Bytes)
+        } else if !self.sight.host.is_wanted() {
+            Some(Cause::Unwanted)
+        } else {
+            self.pause = self.fuel.rows.min(self.touched + PACE);
+            None
+        };
+        self.over.is_some()
     }
 
     /// Searches from one seed; gives whether the search was stopped.
@@ -154,7 +199,7 @@ impl<'a, S: Sink> Search<'a, S> {
         };
         match step {
             Step::Scan(scan) => self.scan(scan, at + 1),
-            Step::Follow { side, value, once } => self.follow(side, *value, *once, at + 1),
+            Step::Follow { side, value, then, once } => self.follow((side, *value), *then, *once, at + 1),
             Step::Meet { sides, value, once } => self.meet(sides, *value, *once, at + 1),
             Step::Absent { relation, access, key } => {
                 let relation = &self.sight.relations[*relation];
@@ -200,7 +245,7 @@ impl<'a, S: Sink> Search<'a, S> {
         let start = self.touched;
         relation.table.walk(scan.access, &key, |row| {
             self.touched += 1;
-            if self.touched > self.fuel {
+            if self.touched > self.pause && self.is_over() {
                 stopped = true;
                 return true;
             }
@@ -224,7 +269,13 @@ impl<'a, S: Sink> Search<'a, S> {
 impl<S: Sink> Search<'_, S> {
     /// Goes through the ids that a column has for one of the other.
     #[inline]
-    fn follow(&mut self, side: &Side, value: Register, once: bool, next: usize) -> bool {
+    fn follow(
+        &mut self,
+        (side, value): (&Side, Register),
+        then: Option<(RelationId, Access)>,
+        once: bool,
+        next: usize,
+    ) -> bool {
         let relation = &self.sight.relations[side.relation];
         let Some(set) = relation.table.set(side.access, self.registers[side.key]) else {
             self.touched += 1;
@@ -234,9 +285,11 @@ impl<S: Sink> Search<'_, S> {
         let plain = relation.hidden(self.sight.view).is_empty() && !graded;
         let before = self.level;
         let mut stopped = false;
-        set.walk(|id| {
+        let relations = self.sight.relations;
+        let keys = then.map(|(relation, access)| relations[relation].table.keys(access));
+        let mut show = |id| {
             self.touched += 1;
-            if self.touched > self.fuel {
+            if self.touched > self.pause && self.is_over() {
                 stopped = true;
                 return true;
             }
@@ -247,7 +300,11 @@ impl<S: Sink> Search<'_, S> {
             stopped = self.step(next);
             self.level = before;
             stopped || once
-        });
+        };
+        match keys {
+            None => set.walk(show),
+            Some(keys) => keys.walk_common(set, &mut show),
+        };
         stopped
     }
 
@@ -264,7 +321,7 @@ impl<S: Sink> Search<'_, S> {
         let mut stopped = false;
         short.walk(|id| {
             self.touched += 1;
-            if self.touched > self.fuel {
+            if self.touched > self.pause && self.is_over() {
                 stopped = true;
                 return true;
             }
@@ -344,6 +401,10 @@ impl Sink for Gathered {
             self.levels.push(level);
         }
         false
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.rows.len() * self.rows.width().max(1) * size_of::<Id>()) as u64
     }
 }
 
