@@ -1,10 +1,11 @@
-//! Chores written in Rust: `cargo xtask tidy` and `cargo xtask test`.
+//! Chores written in Rust: `cargo xtask tidy`, `cargo xtask test` and `cargo xtask bench`.
 //!
 //! *Tidy* reads the workspace and says, with file, line and remedy, where it breaks a law that no compiler knows:
 //! which crate may use which ([`floors`]), what pure crates must not touch and how long things may be
 //! ([`sources`]), that each requirement is shown or admitted to be missing ([`conformance`]), and that
 //! documents lead somewhere ([`documents`]). It changes nothing. *Test* runs tidy and every test there is.
-//! Both end with code 1 if something is wrong.
+//! *Bench* measures the runtimes beside other engines and writes `docs/benchmarks.md`. All end with code 1 if
+//! something is wrong.
 
 #![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
 
@@ -24,7 +25,9 @@ use complaint::Complaint;
 const USAGE: &str = "\
 cargo xtask tidy            say where the workspace breaks its own laws
 cargo xtask tidy --tighten  the same, and shrink the list of tolerated excess where it can be
-cargo xtask test            tidy, then all tests, then the examples in the documentation";
+cargo xtask test            tidy, then all tests, then the examples in the documentation
+cargo xtask bench [FLAGS]   measure the runtimes beside other engines, and write docs/benchmarks.md;
+                            `--rounds 1 --only rnd50k,edges --without datafrog` does less";
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
             let tidied = tidy(root); // untidiness keeps nobody from seeing whether the tests pass
             test(root).and(tidied)
         }
+        ["bench", flags @ ..] => bench(root, flags),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -65,6 +69,12 @@ fn test(root: &Path) -> Result<(), String> {
         cargo(root, "test --release --workspace --lib --bins --tests --examples")?;
     }
     cargo(root, "test --release --workspace --doc")
+}
+
+/// The benchmarks are a workspace of their own, so that nobody else builds the engines they measure.
+fn bench(root: &Path, flags: &[&str]) -> Result<(), String> {
+    let run = "run --release --manifest-path bench/Cargo.toml -p motet-bench-datalog -- all --page";
+    cargo(root, &[&[run, "docs/benchmarks.md"], flags].concat().join(" "))
 }
 
 fn cargo(root: &Path, words: &str) -> Result<(), String> {

@@ -375,7 +375,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) follow: bool,
     /// The evaluator
-    #[arg(long, value_name = "NAME", default_value = "cluster")]
+    #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) runtime: RuntimeArg,
     /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
     #[arg(long, short = 'P', value_name = "NAME=LITERAL")]
@@ -437,7 +437,7 @@ pub(crate) struct IncArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) facts: Option<PathBuf>,
     /// The evaluator
-    #[arg(long, value_name = "NAME", default_value = "cluster")]
+    #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) runtime: RuntimeArg,
     /// A parameter's value: NAME=LITERAL, for `$NAME` in the program
     #[arg(long, short = 'P', value_name = "NAME=LITERAL")]

@@ -1,6 +1,7 @@
 //! The engine against the stupid twin: every relation computed from nothing by brute force, after every epoch.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_flow::Engine;
@@ -10,8 +11,11 @@ use motet_flow::engine::{Cap, Cause, Change, Exceeded, Limits};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-/// Test 0: the first is less. Function 0: one more, below 6. Fold 0: how many.
-struct Numbers;
+/// Test 0: the first is less. Function 0: one more, below 6. Fold 0: how many. Ids are numbers times `spread`, so that
+/// they are dense or not.
+struct Numbers {
+    spread: Id,
+}
 
 impl Host for Numbers {
     fn test(&self, _: usize, args: &[Id]) -> bool {
@@ -19,11 +23,18 @@ impl Host for Numbers {
     }
 
     fn make(&self, _: usize, args: &[Id]) -> Option<Id> {
-        (args[0] < 5).then_some(args[0] + 1)
+        (args[0] / self.spread < 5).then_some(args[0] + self.spread)
     }
 
     fn fold(&self, _: usize, group: &Batch, give: &mut dyn FnMut(usize, &[Id])) {
-        give(0, &[group.row(0)[0], Id::try_from(group.len()).unwrap()]);
+        give(0, &[group.row(0)[0], Id::try_from(group.len()).unwrap() * self.spread]);
+    }
+
+    /// Not always, so that groups are folded too.
+    fn follow(&self, _: usize, old: &[Id], come: &Batch, gone: &Batch) -> Option<Vec<Id>> {
+        let [come, gone] = [come, gone].map(|batch| Id::try_from(batch.len()).unwrap());
+        let count = old[1] / self.spread + come - gone;
+        (count != 3).then(|| vec![old[0], count * self.spread])
     }
 }
 
@@ -115,23 +126,33 @@ fn brute(edges: &BTreeSet<Vec<Id>>, walls: &BTreeSet<Vec<Id>>) -> Contents {
 }
 
 /// The change of a relation that makes these rows come or go, whichever they can, and the rows there are then.
-fn toggle(relation: RelationId, rows: &BTreeSet<Vec<Id>>, contents: &mut BTreeSet<Vec<Id>>) -> Change {
+fn toggle(
+    relation: RelationId,
+    rows: &BTreeSet<Vec<Id>>,
+    contents: &mut BTreeSet<Vec<Id>>,
+    spread: Id,
+) -> Change {
     let width = rows.first().map_or_else(|| definition().widths[relation], Vec::len);
     let (mut come, mut gone) = (Batch::new(width), Batch::new(width));
     for row in rows {
+        let ids: Vec<Id> = row.iter().map(|number| number * spread).collect();
         if contents.remove(row) {
-            gone.push(row);
+            gone.push(&ids);
         } else {
             contents.insert(row.clone());
-            come.push(row);
+            come.push(&ids);
         }
     }
     Change { relation, come, gone }
 }
 
+fn numbers(row: &[Id], spread: Id) -> Vec<Id> {
+    row.iter().map(|id| id / spread).collect()
+}
+
 fn listed(engine: &Engine<Numbers>, relation: RelationId) -> BTreeSet<Vec<Id>> {
     let mut rows = BTreeSet::new();
-    engine.rows(relation, |row| assert!(rows.insert(row.to_vec())));
+    engine.rows(relation, |row| assert!(rows.insert(numbers(row, engine.host().spread))));
     assert_eq!(rows.len(), engine.len(relation));
     rows
 }
@@ -145,13 +166,14 @@ proptest! {
 
     #[test]
     fn every_epoch_is_what_brute_force_says(
+        spread in prop_oneof![Just(1), Just(97), Just(400_000_000)],
         epochs in prop::collection::vec((rows(2, 8), rows(1, 3), 0u64..40), 1..12),
     ) {
-        let mut engine = Engine::new(definition(), Numbers);
+        let mut engine = Engine::new(definition(), Numbers { spread });
         let (mut edges, mut walls) = (BTreeSet::new(), BTreeSet::new());
         let mut before = brute(&edges, &walls);
         for (edge, wall, tight) in epochs {
-            let changes = [toggle(EDGE, &edge, &mut edges), toggle(WALL, &wall, &mut walls)];
+            let changes = [toggle(EDGE, &edge, &mut edges, spread), toggle(WALL, &wall, &mut walls, spread)];
             let touched = engine.touched();
             match engine.step(&changes, Limits { rows: tight, rounds: tight, bytes: u64::MAX }) {
                 Ok(()) => {}
@@ -183,7 +205,8 @@ proptest! {
             for relation in 0..after.len() {
                 let mut changed = before[relation].clone();
                 engine.changes(relation, |row, comes| {
-                    assert!(if comes { changed.insert(row.to_vec()) } else { changed.remove(row) });
+                    let row = numbers(row, spread);
+                    assert!(if comes { changed.insert(row) } else { changed.remove(&row) });
                 });
                 prop_assert_eq!(&changed, &after[relation], "changes of relation {}", relation);
             }
@@ -199,11 +222,11 @@ proptest! {
 /// Rows that only hold each other up fall with what held them up, and what has another way stays.
 #[test]
 fn a_circle_falls_with_what_fed_it() {
-    let mut engine = Engine::new(definition(), Numbers);
+    let mut engine = Engine::new(definition(), Numbers { spread: 1 });
     let mut edges = BTreeSet::new();
     let mut go = |rows: &[[Id; 2]]| {
         let rows = rows.iter().map(|row| row.to_vec()).collect();
-        engine.step(&[toggle(EDGE, &rows, &mut edges)], Limits::NONE).unwrap();
+        engine.step(&[toggle(EDGE, &rows, &mut edges, 1)], Limits::NONE).unwrap();
         engine.commit();
         listed(&engine, PATH).len()
     };
@@ -232,12 +255,12 @@ fn of_rows_that_do_as_well_the_lowest_is_lost() {
             let mut engine = Engine::new(definition.clone(), Numbers);
             let mut ons = BTreeSet::new();
             let one = |id: Id| BTreeSet::from([vec![id]]);
-            let seed = toggle(SEED, &one(5), &mut BTreeSet::new());
+            let seed = toggle(SEED, &one(5), &mut BTreeSet::new(), 1);
             let both = on.iter().map(|id| vec![*id]).collect();
-            engine.step(&[seed, toggle(ON, &both, &mut ons)], Limits::NONE).unwrap();
+            engine.step(&[seed, toggle(ON, &both, &mut ons, 1)], Limits::NONE).unwrap();
             engine.commit();
             for id in on {
-                engine.step(&[toggle(ON, &one(id), &mut ons)], Limits::NONE).unwrap();
+                engine.step(&[toggle(ON, &one(id), &mut ons, 1)], Limits::NONE).unwrap();
                 engine.commit();
                 let kept = ons.iter().map(|row| row[0]).chain([5]);
                 let kept: BTreeSet<Vec<Id>> = kept.map(|id| vec![id; width]).collect();
@@ -245,4 +268,56 @@ fn of_rows_that_do_as_well_the_lowest_is_lost() {
             }
         }
     }
+}
+
+/// Whoever is asked whether the epoch is still wanted says no from some time on.
+struct Fickle {
+    patience: Cell<u32>,
+}
+
+impl Host for Fickle {
+    fn test(&self, _: usize, _: &[Id]) -> bool {
+        true
+    }
+
+    fn make(&self, _: usize, _: &[Id]) -> Option<Id> {
+        None
+    }
+
+    fn fold(&self, _: usize, _: &Batch, _: &mut dyn FnMut(usize, &[Id])) {}
+
+    fn is_wanted(&self) -> bool {
+        let patience = self.patience.get();
+        self.patience.set(patience.saturating_sub(1));
+        patience > 0
+    }
+}
+
+/// One row of the first goal leads to a million rows of the others: the search is left in the middle of it.
+#[test]
+fn a_big_join_is_left_in_the_middle() {
+    let product = Rule {
+        relation: 3,
+        row: vec![X, Y, Z],
+        goals: vec![has(0, &[X]), has(1, &[Y]), has(2, &[Z])],
+        variables: 3,
+    };
+    let definition = Definition { widths: vec![1, 1, 1, 3], rules: vec![product], folds: Vec::new() };
+    let change = |relation: RelationId, rows: Id| {
+        let mut come = Batch::new(1);
+        (0..rows).for_each(|id| come.push(&[id]));
+        Change { relation, come, gone: Batch::new(1) }
+    };
+    let changes = [change(0, 1), change(1, 1_000), change(2, 1_000)];
+    let refused = |patience: u32, limits: Limits| {
+        let host = Fickle { patience: Cell::new(patience) };
+        let mut engine = Engine::new(definition.clone(), host);
+        let Exceeded { cause, .. } = engine.step(&changes, limits).unwrap_err();
+        assert!(engine.touched() < 200_000, "{} rows were looked at", engine.touched());
+        assert!(engine.is_empty(3), "what is refused leaves nothing behind");
+        cause
+    };
+    assert_eq!(refused(10, Limits::NONE), Cause::Unwanted);
+    assert_eq!(refused(u32::MAX, Limits { bytes: 1_000_000, ..Limits::NONE }), Cause::Bytes);
+    assert_eq!(refused(u32::MAX, Limits { rows: 100_000, ..Limits::NONE }), Cause::Rows);
 }

@@ -20,9 +20,9 @@ pub enum RuntimeKind {
     /// The evaluator that defines the semantics: computes everything anew each time.
     Naive,
     /// PomoFlow: incremental, and made for this.
+    #[default]
     Native,
     /// Differential dataflow: incremental, and made by others.
-    #[default]
     Cluster,
 }
 

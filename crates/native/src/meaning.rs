@@ -109,6 +109,15 @@ impl<D: Holds> Host for Meaning<D> {
         Some(self.dictionary.borrow_mut().intern(&value))
     }
 
+    fn follow(&self, fold: usize, old: &[Id], come: &Batch, gone: &Batch) -> Option<Vec<Id>> {
+        let Fold::Group { aggregate, over, .. } = &self.folds[fold] else { return None };
+        let (before, key) = old.split_last()?;
+        let (come, gone) = (self.decode(come, over), self.decode(gone, over));
+        let value = self.follow_aggregate(aggregate, *before, come, gone)?;
+        let id = self.dictionary.borrow_mut().intern(&value);
+        Some(key.iter().copied().chain([id]).collect())
+    }
+
     fn fold(&self, fold: usize, group: &Batch, give: &mut dyn FnMut(usize, &[Id])) {
         match &self.folds[fold] {
             Fold::Group { keys, aggregate, over } => {
@@ -141,6 +150,40 @@ impl<D: Holds> Host for Meaning<D> {
                     give(0, &row);
                 }
             }
+        }
+    }
+}
+
+impl Meaning {
+    /// What an aggregate gives, if what it gave before and the change are enough to tell. A sum that was an int is one of
+    /// ints, and stays one as long as ints come and its size allows.
+    fn follow_aggregate(
+        &self,
+        aggregate: &Aggregate,
+        old: Id,
+        come: Vec<Row>,
+        gone: Vec<Row>,
+    ) -> Option<Value> {
+        let old = self.dictionary.borrow().value(old);
+        let total = |rows: &[Row], of: &dyn Fn(&Row) -> Option<i64>| {
+            rows.iter().try_fold(0, |sum: i128, row| Some(sum + i128::from(of(row)?)))
+        };
+        let moved = |old: i64, of: &dyn Fn(&Row) -> Option<i64>| {
+            let sum = i128::from(old) + total(&come, of)? - total(&gone, of)?;
+            i64::try_from(sum).ok().map(Value::Int)
+        };
+        let extreme = || !gone.iter().any(|row| row.last() == Some(&old));
+        match (aggregate, &old) {
+            (Aggregate::Count, Value::Int(old)) => moved(*old, &|row| row.is_empty().then_some(1)),
+            (Aggregate::Sum, Value::Int(old)) => moved(*old, &|row| match row.last() {
+                Some(Value::Int(int)) => Some(*int),
+                _ => None,
+            }),
+            (Aggregate::Min | Aggregate::Max, _) if extreme() => {
+                let came = come.into_iter().filter_map(|mut row| row.pop());
+                aggregate.fold(&mut came.chain([old]))
+            }
+            _ => None,
         }
     }
 }

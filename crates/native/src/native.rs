@@ -171,25 +171,25 @@ impl<D: Holds> Native<D> {
     }
 
     /// Runs one epoch over rows of numbers: for each input those that come and those that go. It does what
-    /// [`Runtime::step`] does, without values and without a report: [`Native::count`] and [`Native::rows`] tell what
-    /// there is then.
+    /// [`Runtime::step`] does, without values, and tells only how many rows of outputs came or went: [`Native::count`]
+    /// and [`Native::rows`] tell what there is then.
     ///
     /// # Errors
     /// [`RuntimeError`], but for widths and types, which are the caller's affair.
-    pub fn advance(&mut self, inputs: &[(&str, Batch, Batch)], budget: Budget) -> Result<(), RuntimeError> {
+    pub fn advance(
+        &mut self,
+        inputs: Vec<(&str, Batch, Batch)>,
+        budget: Budget,
+    ) -> Result<usize, RuntimeError> {
         let mut changes = Vec::new();
         for (name, come, gone) in inputs {
-            let name = RelationName::from(*name);
-            let of = |batch: &Batch, weight: i64| {
-                batch.rows().map(|row| (row.to_vec(), weight)).collect::<Vec<_>>()
-            };
-            let mut rows = of(come, 1);
-            rows.extend(of(gone, -1));
-            changes.extend(self.admit_ids(&name, rows)?);
+            changes.extend(self.admit_ids(&RelationName::from(name), come, gone)?);
         }
         self.run(changes, &budget).map_err(failed)?;
+        let outputs = self.program.relations.iter().filter(|(_, relation)| relation.output);
+        let changed = outputs.map(|(name, _)| self.engine.changed(self.relations[name])).sum();
         self.finish();
-        Ok(())
+        Ok(changed)
     }
 
     /// How many rows a relation has.
@@ -218,6 +218,11 @@ impl<D: Holds> Native<D> {
         self.engine.touched()
     }
 
+    /// How many rows were asked for their support so far (Q19).
+    pub fn asked(&self) -> u64 {
+        self.engine.asked()
+    }
+
     /// The bytes that each relation takes, with all its indexes, and those that were made for it.
     pub fn bytes(&self) -> BTreeMap<RelationName, usize> {
         let mut bytes = BTreeMap::new();
@@ -234,11 +239,19 @@ impl<D: Holds> Native<D> {
             let relation = self.program.relations.get(name).filter(|relation| relation.input);
             let relation = relation.ok_or_else(|| RuntimeError::NotAnInput(name.clone()))?;
             rows.iter().try_for_each(|(row, _)| relation.check_row(name, row))?;
+            if let Some((_, weight)) = rows.iter().find(|(_, weight)| weight.abs() != 1) {
+                return Err(RuntimeError::Weight { relation: name.clone(), weight: *weight });
+            }
+            let (mut come, mut gone) = (self.batch(name), self.batch(name));
             let mut dictionary = self.dictionary().borrow_mut();
-            let mut ids = |row: &Row| row.iter().map(|value| dictionary.intern(value)).collect();
-            let rows = rows.iter().map(|(row, weight)| (ids(row), *weight)).collect();
+            let mut ids = Vec::new();
+            for (row, weight) in rows {
+                ids.clear();
+                ids.extend(row.iter().map(|value| dictionary.intern(value)));
+                if *weight > 0 { &mut come } else { &mut gone }.push(&ids);
+            }
             drop(dictionary);
-            changes.extend(self.admit_ids(name, rows)?);
+            changes.extend(self.admit_ids(name, come, gone)?);
         }
         Ok(changes)
     }
@@ -246,26 +259,22 @@ impl<D: Holds> Native<D> {
     fn admit_ids(
         &self,
         name: &RelationName,
-        mut rows: Vec<(Vec<Id>, i64)>,
+        mut come: Batch,
+        mut gone: Batch,
     ) -> Result<Option<Change>, RuntimeError> {
         let input = self.inputs.get(name).ok_or_else(|| RuntimeError::NotAnInput(name.clone()))?;
-        let refuse = |weight: i64| RuntimeError::Weight { relation: name.clone(), weight };
-        if let Some((_, weight)) = rows.iter().find(|(_, weight)| weight.abs() != 1) {
-            return Err(refuse(*weight));
-        }
-        rows.retain(|(row, _)| input.admits(row));
-        rows.sort_unstable();
-        let width = self.program.relations[name].columns.len();
-        let (mut come, mut gone) = (Batch::new(width), Batch::new(width));
-        let mut before: Option<&Vec<Id>> = None;
-        for (row, weight) in &rows {
-            if before == Some(row) || self.engine.contains(input.relation, row) != (*weight < 0) {
-                return Err(refuse(*weight));
+        for (batch, weight) in [(&mut come, 1), (&mut gone, -1)] {
+            if input.seen.is_some() {
+                batch.retain(|row| input.admits(row));
             }
-            if *weight > 0 { &mut come } else { &mut gone }.push(row);
-            before = Some(row);
+            let mut rows = batch.rows();
+            if rows.any(|row| self.engine.contains(input.relation, row) != (weight < 0)) || batch.has_twins()
+            {
+                return Err(RuntimeError::Weight { relation: name.clone(), weight });
+            }
         }
-        Ok((!rows.is_empty()).then_some(Change { relation: input.relation, come, gone }))
+        let nothing = come.is_empty() && gone.is_empty();
+        Ok((!nothing).then_some(Change { relation: input.relation, come, gone }))
     }
 
     fn run(&mut self, mut changes: Vec<Change>, budget: &Budget) -> Result<(), Refusal> {

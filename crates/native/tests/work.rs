@@ -51,9 +51,36 @@ fn change(native: &mut Native, edges: &[[Id; 2]], insert: bool) -> (u64, i64) {
     let none = native.batch("edge");
     let (touched, paths) = (native.touched(), native.count("path"));
     let (come, gone) = if insert { (rows, none) } else { (none, rows) };
-    native.advance(&[("edge", come, gone)], Budget::UNLIMITED).unwrap();
+    native.advance(vec![("edge", come, gone)], Budget::UNLIMITED).unwrap();
     let more = i64::try_from(native.count("path")).unwrap() - i64::try_from(paths).unwrap();
     (native.touched() - touched, more)
+}
+
+#[test]
+fn deletions_touch_few_rows_for_each_that_goes() {
+    let edges = edges(2_000);
+    let mut native = native();
+    change(&mut native, &edges, true);
+    // The first deletion makes the levels.
+    change(&mut native, &edges[..1], false);
+    change(&mut native, &edges[..1], true);
+    let (mut asked, mut touched, mut gone, mut each) = (0, 0, 0, Vec::new());
+    for edge in edges.chunks(50).map(|chunk| &chunk[..1]) {
+        let before = native.asked();
+        let (looked, less) = change(&mut native, edge, false);
+        let put_in_question = native.asked() - before;
+        change(&mut native, edge, true);
+        let less = u64::try_from(-less).unwrap();
+        asked += put_in_question;
+        touched += looked;
+        gone += less;
+        each.extend((less > 0).then(|| put_in_question / less));
+    }
+    each.sort_unstable();
+    let median = each[each.len() / 2];
+    assert!(median <= 20, "half of the deletions ask {median} rows or more for each that goes");
+    assert!(asked <= 20 * gone, "{asked} rows were asked for {gone} that went");
+    assert!(touched <= 60 * gone, "{touched} rows were looked at for {gone} that went");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) struct QueryArgs {
     #[command(flatten)]
     pub(crate) text: TextArgs,
     /// The evaluator
-    #[arg(long, value_name = "NAME", default_value = "cluster")]
+    #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) runtime: RuntimeArg,
     /// Stay, and print changes as they happen: from `motet sync` or writes in other processes' feeds
     #[arg(long)]
@@ -99,7 +99,7 @@ pub(crate) enum ViewCommand {
         #[arg(long, value_name = "HOST:PORT", requires = "watch")]
         peer: Vec<String>,
         /// The evaluator
-        #[arg(long, value_name = "NAME", default_value = "cluster")]
+        #[arg(long, value_name = "NAME", default_value = "native")]
         runtime: RuntimeArg,
     },
     /// Keep a view no longer

@@ -20,6 +20,12 @@ impl Arrangement {
         Arrangement { keys: Keys::new(columns), groups: vec![Set::default(); usize::from(columns == 0)] }
     }
 
+    /// The keys.
+    #[inline]
+    pub(crate) fn all_keys(&self) -> &Keys {
+        &self.keys
+    }
+
     /// How many keys there are.
     pub(crate) fn keys(&self) -> usize {
         self.keys.len()

@@ -97,16 +97,19 @@ impl<H: Host> Engine<H> {
         row: &[Id],
         below: Level,
     ) -> Result<Support, Exceeded> {
+        epoch.asked += 1;
+        self.charge(epoch, 1, relation, None)?;
         let mut missed = false;
         let definition = Arc::clone(&self.definition);
         for rule in own.rules.iter().filter(|rule| definition.rules[**rule].relation == relation) {
             let plan = self.plan(*rule, Seed::Head, own.own());
             let graded = own.recursive;
-            let (relations, bytes) = (&self.relations, epoch.room());
-            let sight = Sight { relations, host: &self.host, view: View::New, graded, below, bytes };
+            let (view, least) = (View::New, false);
+            let sight = Sight { relations: &self.relations, host: &self.host, view, graded, below, least };
             let mut search = Search::new(&plan, sight, Found::default(), epoch.fuel());
             search.run(row);
-            let (touched, Found(found)) = (search.touched, search.sink);
+            // The row itself was counted.
+            let (touched, Found(found)) = (search.touched - 1, search.sink);
             missed |= search.missed;
             self.charge(epoch, touched, relation, Some(*rule))?;
             if let Some(level) = found {

@@ -13,17 +13,15 @@ use super::relation::View;
 use super::row::{Batch, Id};
 use super::rows::Rows;
 use super::rule::{Goal, Host, RelationId};
-use super::search::{ANY_LEVEL, Gathered, Room, Search, Sight};
+use super::search::{ANY_LEVEL, Fuel, GATHERED, Gathered, Room, Search, Sight};
 use super::strata::Stratum;
 use super::{Cause, Engine, Exceeded, Limits};
-
-/// How many rows are gathered before they are put to use.
-const GATHERED: usize = 4096;
 
 /// An epoch in progress.
 pub(crate) struct Epoch {
     pub(crate) limits: Limits,
     pub(crate) touched: u64,
+    pub(crate) asked: u64,
     /// What the rows that came are taken to hold, in bytes.
     pub(crate) held: u64,
     /// The rows that came to each relation in this round.
@@ -60,17 +58,13 @@ impl Own<'_> {
 impl Epoch {
     pub(crate) fn new(limits: Limits, widths: &[usize]) -> Self {
         let next = widths.iter().map(|width| Batch::new(*width)).collect();
-        Epoch { limits, touched: 0, held: 0, next, suspects: BTreeMap::new() }
+        Epoch { limits, touched: 0, asked: 0, held: 0, next, suspects: BTreeMap::new() }
     }
 
-    /// How many more rows may be looked at.
-    pub(crate) fn fuel(&self) -> u64 {
-        self.limits.rows.saturating_sub(self.touched)
-    }
-
-    /// How many bytes the host may hold, beside the rows that came.
-    pub(crate) fn room(&self) -> u64 {
-        self.limits.bytes.saturating_sub(self.held)
+    /// What a search may still spend.
+    pub(crate) fn fuel(&self) -> Fuel {
+        let Limits { rows, bytes, .. } = self.limits;
+        Fuel { rows: rows.saturating_sub(self.touched), bytes: bytes.saturating_sub(self.held) }
     }
 
     /// Takes the rows of a round.
@@ -266,23 +260,27 @@ impl<H: Host> Engine<H> {
             Purpose::Come | Purpose::Suspect => own.recursive && self.relations[head].levels.is_some(),
             Purpose::Grade => true,
         };
+        let least = purpose == Purpose::Suspect;
         let (mut found, mut levels) = (Batch::new(self.definition.widths[head]), Vec::new());
         let mut from = 0;
         while from < rows.len() {
-            let (relations, bytes) = (&self.relations, epoch.room());
-            let sight = Sight { relations, host: &self.host, view, graded, below: ANY_LEVEL, bytes };
+            let sight =
+                Sight { relations: &self.relations, host: &self.host, view, graded, below: ANY_LEVEL, least };
             let room = if purpose == Purpose::Come { self.room(head) } else { None };
             let gathered = Gathered { rows: found, levels, graded, room };
             let mut search = Search::new(&plan, sight, gathered, epoch.fuel());
-            while from < rows.len() && search.sink.rows.len() < GATHERED && !search.run(rows.row(from)) {
-                from += 1;
+            while from < rows.len() && search.sink.has_room() && search.over.is_none() {
+                from = search.run_from(rows, from);
             }
-            let (touched, room) = (search.touched, search.sink.room.take());
+            let (touched, over, room) = (search.touched, search.over, search.sink.room.take());
             Gathered { rows: found, levels, .. } = search.sink;
             if let Some(room) = room.filter(Room::is_over) {
                 return Err(Exceeded { cause: Cause::Capped(room.cap), relation: head, rule: Some(rule) });
             }
             self.charge(epoch, touched, head, Some(rule))?;
+            if let Some(cause) = over {
+                return Err(Exceeded { cause, relation: head, rule: Some(rule) });
+            }
             self.put_to_use(epoch, own, head, (&found, &levels), purpose);
             self.charge(epoch, 0, head, Some(rule))?;
             found.clear();
@@ -302,6 +300,15 @@ impl<H: Host> Engine<H> {
         let relation = &mut self.relations[head];
         let levels = || levels.iter().copied().chain(std::iter::repeat(0));
         match purpose {
+            Purpose::Come if relation.is_plain(!self.started) => {
+                let (next, held) = (&mut epoch.next[head], &mut epoch.held);
+                relation.table.extend(rows, |row| {
+                    *held = held.saturating_add(row_bytes(row));
+                    if own.recursive {
+                        next.push(row);
+                    }
+                });
+            }
             Purpose::Come => {
                 let next = &mut epoch.next[head];
                 for (row, level) in rows.rows().zip(levels()) {

@@ -6,11 +6,54 @@
 
 use super::row::{Id, NONE};
 use super::rows::Rows;
+use super::set::Set;
 
 /// A window may be so many times longer than there are keys.
 const SPARSE: usize = 8;
 /// A window so short is never too long.
 const SHORT: usize = 256;
+
+/// A sieve may have so many words of bits for each key.
+const SIEVE_WORDS: usize = 2;
+/// A sieve so short is never too long.
+const SHORT_SIEVE: usize = 256;
+
+/// A bit for each id from the least key to the greatest: bit `b` of word `w` stands for the id `(first + w) * 64 + b`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sieve {
+    first: u32,
+    words: Vec<u64>,
+}
+
+impl Sieve {
+    #[inline]
+    fn has(&self, id: Id) -> bool {
+        let word = self.words.get((id >> 6).wrapping_sub(self.first) as usize);
+        word.is_some_and(|word| word >> (id & 63) & 1 == 1)
+    }
+
+    /// Adds one of so many keys; gives whether there is room.
+    fn add(&mut self, id: Id, keys: usize) -> bool {
+        let word = id >> 6;
+        if self.words.is_empty() {
+            self.first = word;
+        }
+        let first = self.first.min(word);
+        let end = (self.first as usize + self.words.len()).max(word as usize + 1);
+        if end - first as usize > SHORT_SIEVE.max(keys * SIEVE_WORDS) {
+            return false;
+        }
+        self.words.splice(0..0, std::iter::repeat_n(0, (self.first - first) as usize));
+        self.first = first;
+        self.words.resize(end - first as usize, 0);
+        self.words[(word - first) as usize] |= 1 << (id & 63);
+        true
+    }
+
+    fn remove(&mut self, id: Id) {
+        self.words[((id >> 6) - self.first) as usize] &= !(1 << (id & 63));
+    }
+}
 
 /// Keys of so many columns, with numbers.
 #[derive(Clone, Debug)]
@@ -19,8 +62,9 @@ pub(crate) enum Keys {
     One,
     /// Keys of one column: the number of the key `first + n` at n, [`NONE`] where there is none.
     Window { first: Id, numbers: Vec<u32>, free: Vec<u32>, len: usize },
-    /// By hashing.
-    Hashed(Rows),
+    /// By hashing. A key of one column stands in the sieve too, if there is one: most questions for keys that are not
+    /// there end in it.
+    Hashed { rows: Rows, sieve: Option<Sieve> },
 }
 
 impl Keys {
@@ -28,7 +72,7 @@ impl Keys {
         match columns {
             0 => Keys::One,
             1 => Keys::Window { first: 0, numbers: Vec::new(), free: Vec::new(), len: 0 },
-            _ => Keys::Hashed(Rows::new(columns)),
+            _ => Keys::Hashed { rows: Rows::new(columns), sieve: None },
         }
     }
 
@@ -37,7 +81,7 @@ impl Keys {
         match self {
             Keys::One => 1,
             Keys::Window { len, .. } => *len,
-            Keys::Hashed(rows) => rows.len(),
+            Keys::Hashed { rows, .. } => rows.len(),
         }
     }
 
@@ -50,7 +94,8 @@ impl Keys {
                 let number = numbers.get(key[0].wrapping_sub(*first) as usize).copied();
                 number.filter(|number| *number != NONE)
             }
-            Keys::Hashed(rows) => rows.find(key),
+            Keys::Hashed { sieve: Some(sieve), .. } if !sieve.has(key[0]) => None,
+            Keys::Hashed { rows, .. } => rows.find(key),
         }
     }
 
@@ -65,7 +110,13 @@ impl Keys {
                     _ => self.add(key[0]),
                 }
             }
-            Keys::Hashed(rows) => rows.insert(key).0,
+            Keys::Hashed { rows, sieve } => {
+                let (number, new) = rows.insert(key);
+                if new && !sieve.as_mut().is_some_and(|sieve| sieve.add(key[0], rows.len())) {
+                    *sieve = None;
+                }
+                number
+            }
         }
     }
 
@@ -86,7 +137,9 @@ impl Keys {
             let there = there.map(|(place, number)| (*number, *first + place as u32));
             let mut rows = Rows::numbered(there, *len + free.len());
             let number = rows.insert(&[key]).0;
-            *self = Keys::Hashed(rows);
+            let mut sieve = Sieve::default();
+            let whole = rows.iter().all(|(_, row)| sieve.add(row[0], rows.len()));
+            *self = Keys::Hashed { rows, sieve: whole.then_some(sieve) };
             return number;
         }
         if least < *first {
@@ -111,8 +164,11 @@ impl Keys {
                 free.push(number);
                 *len -= 1;
             }
-            Keys::Hashed(rows) => {
+            Keys::Hashed { rows, sieve } => {
                 rows.remove(key);
+                if let Some(sieve) = sieve {
+                    sieve.remove(key[0]);
+                }
             }
         }
     }
@@ -123,7 +179,7 @@ impl Keys {
         let end = match self {
             Keys::One => 1,
             Keys::Window { numbers, .. } => numbers.len() as u32,
-            Keys::Hashed(rows) => rows.numbers(),
+            Keys::Hashed { rows, .. } => rows.numbers(),
         };
         for place in from..end {
             let enough = match self {
@@ -132,7 +188,7 @@ impl Keys {
                     let number = numbers[place as usize];
                     number != NONE && show(&[first + place], number)
                 }
-                Keys::Hashed(rows) => rows.has(place) && show(rows.row(place), place),
+                Keys::Hashed { rows, .. } => rows.has(place) && show(rows.row(place), place),
             };
             if enough {
                 return Some(place + 1);
@@ -141,11 +197,65 @@ impl Keys {
         None
     }
 
+    /// Shows each id of a set that is a key of one column, and maybe others where keys are found by hashing alone, until one
+    /// is enough; gives whether one was.
+    #[inline]
+    pub(crate) fn walk_common(&self, set: &Set, mut show: impl FnMut(Id) -> bool) -> bool {
+        match self {
+            Keys::Hashed { sieve: Some(sieve), .. } => set.walk_within(sieve.first, &sieve.words, show),
+            Keys::One | Keys::Hashed { .. } => set.walk(show),
+            Keys::Window { .. } => set.walk(|id| self.find(&[id]).is_some() && show(id)),
+        }
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Keys::One => 0,
             Keys::Window { numbers, free, .. } => (numbers.capacity() + free.capacity()) * size_of::<u32>(),
-            Keys::Hashed(rows) => rows.heap_bytes(),
+            Keys::Hashed { rows, sieve } => {
+                rows.heap_bytes()
+                    + sieve.as_ref().map_or(0, |sieve| sieve.words.capacity() * size_of::<u64>())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn of_a_set_those_are_common_that_are_keys(
+            spread in prop_oneof![Just(1u32), Just(50), Just(1_000), Just(1_000_000)],
+            steps in prop::collection::vec((0u32..2_000, any::<bool>()), 0..300),
+            ids in prop::collection::btree_set(0u32..2_000, 0..300),
+        ) {
+            let (mut keys, mut twin) = (Keys::new(1), BTreeSet::new());
+            for (id, insert) in steps {
+                let id = id * spread;
+                if insert {
+                    keys.number(&[id]);
+                    twin.insert(id);
+                } else if twin.remove(&id) {
+                    keys.remove(&[id]);
+                }
+                prop_assert_eq!((keys.find(&[id]).is_some(), keys.len()), (twin.contains(&id), twin.len()));
+            }
+            let mut set = Set::default();
+            ids.iter().for_each(|id| assert!(set.insert(id * spread)));
+            let mut seen = BTreeSet::new();
+            keys.walk_common(&set, |id| { seen.insert(id); false });
+            let common: BTreeSet<Id> = ids.iter().map(|id| id * spread).filter(|id| twin.contains(id)).collect();
+            match keys {
+                // Without a sieve all may be shown: who asks looks them up anyway.
+                Keys::Hashed { sieve: None, .. } => prop_assert!(seen.is_superset(&common)),
+                _ => prop_assert_eq!(seen, common),
+            }
         }
     }
 }

@@ -130,6 +130,7 @@ pub struct Engine<H> {
     staged: bool,
     touched: u64,
     caps: Vec<Cap>,
+    asked: u64,
     /// Whether this engine checks another, and is not checked itself.
     is_twin: bool,
 }
@@ -154,6 +155,7 @@ impl<H: Host> Engine<H> {
             staged: false,
             touched: 0,
             caps: Vec::new(),
+            asked: 0,
             is_twin: false,
         }
     }
@@ -175,6 +177,7 @@ impl<H: Host> Engine<H> {
         let done =
             begun.and_then(|()| strata.iter().try_for_each(|stratum| self.stratum(&mut epoch, stratum)));
         self.touched += epoch.touched;
+        self.asked += epoch.asked;
         match done {
             Ok(()) => self.staged = true,
             Err(_) => self.roll_back(),
@@ -242,6 +245,12 @@ impl<H: Host> Engine<H> {
         }
     }
 
+    /// How many rows of a relation come or go in the epoch that waits to be committed.
+    pub fn changed(&self, relation: RelationId) -> usize {
+        let of = &self.relations[relation];
+        if self.started { of.come.len() + of.gone.len() } else { of.table.len() }
+    }
+
     /// Shows the rows of a relation.
     pub fn rows(&self, relation: RelationId, mut show: impl FnMut(&[Id])) {
         let of = &self.relations[relation];
@@ -272,6 +281,11 @@ impl<H: Host> Engine<H> {
     /// How many rows were looked at, over all epochs (Q19). A lookup that finds nothing counts as one.
     pub fn touched(&self) -> u64 {
         self.touched
+    }
+
+    /// How many rows were asked for their support, over all epochs (Q19): those that might have gone, each time.
+    pub fn asked(&self) -> u64 {
+        self.asked
     }
 
     /// The bytes that a relation takes, with its arrangements and all else that is kept of it.

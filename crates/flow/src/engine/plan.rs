@@ -66,10 +66,12 @@ pub(crate) struct Side {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Scan(Scan),
-    /// A scan of a table of two columns that binds one by the other.
+    /// A scan of a table of two columns that binds one by the other. If the next step looks up by what this one binds,
+    /// only what is a key there is gone through.
     Follow {
         side: Side,
         value: Register,
+        then: Option<(RelationId, Access)>,
         once: bool,
     },
     /// What two rows of two columns have in common, of which the other columns are known. The shorter set is gone
@@ -103,10 +105,21 @@ pub(crate) struct Plan {
     pub(crate) seed: Vec<Out>,
     /// The relation of the seed, if it is one of the rule's own recursion.
     pub(crate) own_seed: Option<RelationId>,
+    /// The columns of the seed that only the head uses, with their registers: seeds that differ in these alone have
+    /// their steps in common.
+    pub(crate) varying: Vec<(Place, Register)>,
     pub(crate) steps: Vec<Step>,
     pub(crate) head: Vec<Register>,
     /// What is in the registers at first: the constants.
     pub(crate) registers: Vec<Id>,
+}
+
+impl Plan {
+    /// Whether seeds that differ in this column alone have their steps in common.
+    #[inline]
+    pub(crate) fn varies(&self, column: Place) -> bool {
+        self.varying.iter().any(|(one, _)| *one == column)
+    }
 }
 
 /// Makes plans of one rule.
@@ -134,8 +147,9 @@ impl Planner<'_> {
         let mut steps: Vec<Step> = order.into_iter().map(|goal| self.step(&mut maker, goal)).collect();
         self.shorten(&mut steps);
         let head: Vec<Register> = self.rule.row.iter().map(|arg| maker.register(*arg)).collect();
-        note_once(&mut steps, &head);
-        Plan { seed: outs, own_seed, steps, head, registers: maker.registers }
+        let used = note_once(&mut steps, &head);
+        let varying = varying(&outs, &used);
+        Plan { seed: outs, own_seed, varying, steps, head, registers: maker.registers }
     }
 
     /// The goal from which all rows of the rule are found most cheaply.
@@ -222,11 +236,17 @@ impl Planner<'_> {
             }
             place += 1;
         }
-        for step in steps {
+        for step in &mut *steps {
             if let Step::Scan(scan) = step
                 && let Some((side, value)) = side_of_scan(scan)
             {
-                *step = Step::Follow { side, value, once: false };
+                *step = Step::Follow { side, value, then: None, once: false };
+            }
+        }
+        for place in 1..steps.len() {
+            let key = key_of(&steps[place]);
+            if let Step::Follow { value, then, .. } = &mut steps[place - 1] {
+                *then = key.filter(|(by, ..)| by == value).map(|(_, relation, access)| (relation, access));
             }
         }
     }
@@ -310,6 +330,21 @@ fn fan_out(table: &Table, columns: &[Place]) -> f64 {
     rows / table.estimate(columns).max(1.0)
 }
 
+/// The register by which alone a step looks rows up in an arrangement, and in which.
+fn key_of(step: &Step) -> Option<(Register, RelationId, Access)> {
+    match step {
+        Step::Scan(Scan { relation, access, key, .. }) if !matches!(access, Access::All | Access::Whole) => {
+            if let [only] = key[..] {
+                Some((only, *relation, *access))
+            } else {
+                None
+            }
+        }
+        Step::Follow { side, .. } => Some((side.key, side.relation, side.access)),
+        _ => None,
+    }
+}
+
 /// A scan of a table of two columns that binds one by the other, and what it binds.
 fn side_of_scan(scan: &Scan) -> Option<(Side, Register)> {
     let value = match (scan.access, &scan.outs[..]) {
@@ -320,34 +355,58 @@ fn side_of_scan(scan: &Scan) -> Option<(Side, Register)> {
     Some((Side { relation: scan.relation, access: scan.access, key: scan.key[0], own: scan.own }, value))
 }
 
-/// Marks the scans of which no later step uses what they bind.
-fn note_once(steps: &mut [Step], head: &[Register]) {
+/// The columns that bind registers which no step uses.
+fn varying(seed: &[Out], used: &BTreeSet<Register>) -> Vec<(Place, Register)> {
+    let column = |(column, out): (usize, &Out)| match out {
+        Out::Bind(register) if !used.contains(register) && !seed.contains(&Out::Check(*register)) => {
+            Some((column, *register))
+        }
+        _ => None,
+    };
+    seed.iter().enumerate().filter_map(column).collect()
+}
+
+/// Marks the scans of which no later step uses what they bind; gives the registers that steps use.
+fn note_once(steps: &mut [Step], head: &[Register]) -> BTreeSet<Register> {
+    let mut read = BTreeSet::new();
     let mut used: BTreeSet<Register> = head.iter().copied().collect();
     for step in steps.iter_mut().rev() {
+        let mut use_all = |registers: &[Register]| {
+            used.extend(registers);
+            read.extend(registers);
+        };
         match step {
             Step::Scan(scan) => {
-                scan.once = !scan.outs.iter().any(|out| matches!(out, Out::Bind(to) if used.contains(to)));
-                used.extend(&scan.key);
-                used.extend(scan.outs.iter().filter_map(|out| match out {
+                let checked = scan.outs.iter().filter_map(|out| match out {
                     Out::Check(with) => Some(*with),
                     Out::Skip | Out::Bind(_) => None,
-                }));
+                });
+                let checked: Vec<Register> = checked.collect();
+                use_all(&scan.key);
+                use_all(&checked);
+                scan.once = !scan.outs.iter().any(|out| matches!(out, Out::Bind(to) if used.contains(to)));
             }
-            Step::Follow { side, value, once } => {
+            Step::Follow { side, value, once, .. } => {
                 *once = !used.contains(value);
                 used.insert(side.key);
+                read.insert(side.key);
             }
             Step::Meet { sides, value, once } => {
                 *once = !used.contains(value);
-                used.extend(sides.map(|side| side.key));
+                let keys = sides.map(|side| side.key);
+                used.extend(keys);
+                read.extend(keys);
             }
-            Step::Absent { key: args, .. } | Step::Test { args, .. } => used.extend(args.iter()),
+            Step::Absent { key: args, .. } | Step::Test { args, .. } => use_all(args),
             Step::Make { args, into, check, .. } => {
-                used.extend(args.iter());
-                used.extend(check.then_some(*into));
+                use_all(args);
+                if *check {
+                    use_all(&[*into]);
+                }
             }
         }
     }
+    read
 }
 
 /// The registers of a plan that is being made.

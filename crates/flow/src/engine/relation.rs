@@ -84,6 +84,11 @@ impl Relation {
         true
     }
 
+    /// Whether a row that comes leaves no other trace than being there.
+    pub(crate) fn is_plain(&self, first: bool) -> bool {
+        first && self.levels.is_none() && self.gone.is_empty()
+    }
+
     /// Notes that a row goes.
     pub(crate) fn drop_row(&mut self, row: &[Id]) {
         debug_assert!(self.has(row), "only a row that is there goes");

@@ -80,11 +80,24 @@ impl Batch {
     }
 
     /// Keeps only the rows that pass.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&[Id]) -> bool) {
+    pub fn retain(&mut self, keep: impl Fn(&[Id]) -> bool) {
+        if self.rows().all(&keep) {
+            return;
+        }
         let kept = self.rows().filter(|row| keep(row));
         let mut batch = Batch::new(self.width);
         kept.for_each(|row| batch.push(row));
         *self = batch;
+    }
+
+    /// Whether a row is there more than once.
+    pub fn has_twins(&self) -> bool {
+        if (1..self.len).all(|place| self.row(place - 1) < self.row(place)) {
+            return false;
+        }
+        let mut places: Vec<usize> = (0..self.len).collect();
+        places.sort_unstable_by_key(|place| self.row(*place));
+        places.windows(2).any(|pair| self.row(pair[0]) == self.row(pair[1]))
     }
 
     /// Takes all rows out and keeps the room.

@@ -263,6 +263,31 @@ impl Set {
         }
     }
 
+    /// Shows each id that has its bit in these words, of which the first is that one, until one is enough; gives whether
+    /// one was.
+    pub(crate) fn walk_within(&self, from: u32, bits: &[u64], mut show: impl FnMut(Id) -> bool) -> bool {
+        let Form::Window { first, words, .. } = &self.0 else {
+            let has = |id| {
+                let word = bits.get(word_of(id).wrapping_sub(from) as usize);
+                word.is_some_and(|word| word & bit_of(id) != 0)
+            };
+            return self.walk(|id| has(id) && show(id));
+        };
+        let start = (*first).max(from);
+        let mine = words.iter().skip((start - first) as usize);
+        for (place, (one, two)) in mine.zip(bits.iter().skip((start - from) as usize)).enumerate() {
+            let base = (start + place as u32) << 6;
+            let mut rest = one & two;
+            while rest != 0 {
+                if show(base + rest.trailing_zeros()) {
+                    return true;
+                }
+                rest &= rest - 1;
+            }
+        }
+        false
+    }
+
     /// The bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.0 {
@@ -341,6 +366,26 @@ mod tests {
             set.walk(|id| { seen.push(id); false });
             seen.sort_unstable();
             prop_assert_eq!(seen, twin.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_within_bits_is_what_has_its_bit(
+            ids in prop::collection::btree_set(id(), 0..200),
+            from in 0u32..4,
+            bits in prop::collection::vec(any::<u64>(), 0..20),
+        ) {
+            let mut set = Set::default();
+            ids.iter().for_each(|id| assert!(set.insert(*id)));
+            let mut seen = Vec::new();
+            set.walk_within(from, &bits, |id| { seen.push(id); false });
+            seen.sort_unstable();
+            let has = |id: &Id| {
+                let word = (id / 64).checked_sub(from).and_then(|word| bits.get(word as usize));
+                word.is_some_and(|word| word >> (id % 64) & 1 == 1)
+            };
+            prop_assert_eq!(seen, ids.into_iter().filter(has).collect::<Vec<_>>());
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::arrangement::Arrangement;
+use super::keys::Keys;
 use super::row::{Batch, Id, Place};
 use super::rows::Rows;
 use super::set::Set;
@@ -115,6 +116,30 @@ impl Table {
                     }
                 }
                 new
+            }
+        }
+    }
+
+    /// Adds rows one after the other, and shows those that are new. Neighbours mostly have their first column in common,
+    /// and then the place for them is looked for once.
+    pub(crate) fn extend(&mut self, rows: &Batch, mut show: impl FnMut(&[Id])) {
+        let Form::Narrow { len, forward, backward } = &mut self.form else {
+            rows.rows().filter(|row| self.insert(row)).for_each(show);
+            return;
+        };
+        let mut rows = rows.rows().peekable();
+        while let Some(row) = rows.peek() {
+            let (_, key) = row.split_last().expect("a narrow row has a column");
+            let group = forward.group(key);
+            while let Some(row) = rows.next_if(|row| row[..row.len() - 1] == *key) {
+                let last = row[row.len() - 1];
+                if group.insert(last) {
+                    *len += 1;
+                    if let Some(backward) = backward {
+                        backward.insert(&[last], row[0]);
+                    }
+                    show(row);
+                }
             }
         }
     }
@@ -259,6 +284,19 @@ impl Table {
         }
     }
 
+    /// The keys of an access by one column.
+    #[inline]
+    pub(crate) fn keys(&self, access: Access) -> &Keys {
+        match (&self.form, access) {
+            (Form::Narrow { forward, .. }, Access::Forward) => forward.all_keys(),
+            (Form::Narrow { backward, .. }, Access::Backward) => {
+                backward.as_ref().expect("an access is asked for before it is used").all_keys()
+            }
+            (Form::Wide { by, .. }, Access::By(place)) => by[place].1.all_keys(),
+            _ => unreachable!("only arrangements have keys"),
+        }
+    }
+
     /// Adds about so many rows to a batch, from a place on; gives the place to go on from, and at the end nothing.
     pub(crate) fn chunk(&self, from: u32, rows: usize, batch: &mut Batch) -> Option<u32> {
         match &self.form {
@@ -384,6 +422,13 @@ mod tests {
                     keys.sort_unstable();
                     prop_assert_eq!(keys, all.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
                 }
+            }
+            if width > 0 {
+                let mut more = Batch::new(width);
+                steps.iter().for_each(|(row, _)| more.push(&row[..width]));
+                table.extend(&more, |row| assert!(twin.insert(row.to_vec()), "only new rows are shown"));
+                prop_assert_eq!(table.len(), twin.len());
+                prop_assert!(twin.iter().all(|row| table.contains(row)));
             }
             let (mut batch, mut from) = (Batch::new(width), Some(0));
             while let Some(place) = from {

@@ -7,6 +7,7 @@ use motet::fact::{Attribute, Entity, Fact, Value};
 use motet_algebra::{Budget, Changes, Clocked, Naive, RelationName, Row, Runtime};
 use motet_cluster::Cluster;
 use motet_logic::{Catalog, Compiled, Diagnostics, Interface, Source, parse_value};
+use motet_native::Native;
 
 /// A fenced block of the page.
 pub(crate) struct Block {
@@ -118,9 +119,10 @@ impl Example {
         };
         self.compare_diagnostics(&compiled.warnings);
         let naive = Clocked::new(compiled.program.clone(), Naive::new).unwrap();
+        let native = Clocked::new(compiled.program.clone(), Native::new).unwrap();
         let cluster = Clocked::new(compiled.program.clone(), Cluster::new).unwrap();
-        let runtimes: [(&str, Box<dyn Runtime>); 2] =
-            [("naive", Box::new(naive)), ("cluster", Box::new(cluster))];
+        let runtimes: [(&str, Box<dyn Runtime>); 3] =
+            [("naive", Box::new(naive)), ("native", Box::new(native)), ("cluster", Box::new(cluster))];
         for (name, mut runtime) in runtimes {
             self.run(name, &mut *runtime, &compiled);
         }
