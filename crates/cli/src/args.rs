@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
-pub(crate) use self::item::{CascadeArg, DeletedArg, ItemCommand, StandArgs};
+pub(crate) use self::item::{DeletedArg, ItemCommand, StandArgs};
 pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
 pub(crate) use self::sequences::{ListCommand, TextCommand};
 use crate::limits::Limits;
@@ -92,6 +92,9 @@ pub(crate) enum Command {
     /// Parties: shared data sets
     #[command(subcommand)]
     Party(PartyCommand),
+    /// Devices
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Invite one person: prints a code that works once
     Invite {
         /// What the newcomer may do: reader, writer or admin
@@ -199,6 +202,75 @@ pub(crate) enum PartyCommand {
     List,
     /// Members, devices and feeds of a party
     Show,
+    /// Who is a member, and who was: every stint, from the entry that began it to the one that ended it
+    Members,
+    /// Remove a member, with all devices: what it wrote up to now counts, what arrives later does not
+    Remove {
+        /// The member: its name, or the beginning of its key
+        member: String,
+        /// Up to where it counts
+        #[command(flatten)]
+        cut: CutArgs,
+    },
+    /// Give a member another role
+    Role {
+        /// The member: its name, or the beginning of its key
+        member: String,
+        /// reader, writer or admin
+        role: String,
+    },
+    /// Admit a former member again; its devices need nothing more
+    Readmit {
+        /// The member: its name, or the beginning of its key
+        member: String,
+        /// reader, writer or admin
+        #[arg(long, value_name = "ROLE", default_value = "writer")]
+        role: String,
+    },
+    /// Be a member no more: what you wrote up to now counts, and stays
+    Leave {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Close a feed whose key was used in two places
+    ProveFork {
+        /// The feed, or the beginning of its key
+        feed: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Devices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Remove a device from a party: what it wrote up to now counts, what arrives later does not
+    Remove {
+        /// The device: the beginning of its key
+        device: String,
+        /// Up to where it counts
+        #[command(flatten)]
+        cut: CutArgs,
+    },
+}
+
+/// Up to where something counts that is removed.
+#[derive(Debug, Args)]
+pub(crate) struct CutArgs {
+    /// It was stolen so long ago, such as 12h or 7d: what it wrote since (by its own clock) does not count
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["last", "nothing"])]
+    pub(crate) stolen: Option<String>,
+    /// The last entry that counts of the feed it is on; may be given more than once
+    #[arg(long, value_name = "ENTRY", conflicts_with = "nothing")]
+    pub(crate) last: Vec<String>,
+    /// Nothing that it wrote counts
+    #[arg(long)]
+    pub(crate) nothing: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 /// Saved rules.

@@ -1,7 +1,8 @@
 //! What most commands begin with: the database, the party, an item, a parameter.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
+use motet::authority::Role;
 use motet::item::ItemId;
 use motet::{Database, Parameters, Party};
 
@@ -79,6 +80,27 @@ pub(crate) fn parties(global: &Global, database: &Database) -> Result<Vec<Party>
 pub(crate) fn open_party(global: &Global) -> Result<Party, Failure> {
     let database = open(global)?;
     party(global, &database)
+}
+
+/// The role that a word names.
+pub(crate) fn role(word: &str) -> Result<Role, Failure> {
+    let known = [Role::Reader, Role::Writer, Role::Admin].into_iter().find(|known| known.name() == word);
+    known.ok_or_else(|| Failure::Usage(format!("no role is called `{word}`")).help("reader, writer or admin"))
+}
+
+/// Asks whether something is to be done that is hard to undo.
+pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(question.to_owned()).help("nobody is here to ask: give --yes to do it"));
+    }
+    let mut err = std::io::stderr().lock();
+    let mut answer = String::new();
+    let asked = write!(err, "{question} [yes/no] ").and_then(|()| err.flush());
+    asked.and_then(|()| std::io::stdin().read_line(&mut answer).map(|_| ()))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Failed("nothing was done".to_owned())) }
 }
 
 /// The item whose id begins with a text.

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, DeviceCommand};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
@@ -37,6 +37,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Init { name, passphrase } => commands::init::run(global, &name, passphrase),
         Command::Party(command) => commands::party::run(global, command),
+        Command::Device(DeviceCommand::Remove { device, cut }) => {
+            let party = context::open_party(global)?;
+            commands::admin::remove_device(global, &party, &device, &cut, &mut std::io::stdout().lock())
+        }
         Command::Invite { role, expires, address, serve } => {
             commands::invite::invite(global, &role, &expires, address, serve)
         }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, PublicKey, Value};
+use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, PublicKey, SetHash, Value};
 use motet_feed::Position;
 
 use crate::ledger::{Ledger, Settled, Standing, Touched, Turn};
@@ -494,6 +494,16 @@ impl Item {
     /// How many facts the last call looked at: what it cost.
     pub fn work(&self) -> usize {
         self.ledger.work()
+    }
+
+    /// Whether any fact of it counts.
+    pub fn counts_anything(&self) -> bool {
+        self.facts_hash() != SetHash::default().digest()
+    }
+
+    /// Whether a fact counts (H14): an entry that counts asserts it validly.
+    pub fn counts(&self, fact: &Cid) -> bool {
+        self.ledger.counts_fact(fact)
     }
 
     /// The height of a fact that is validly asserted, whether it counts or not (H18).

@@ -443,6 +443,11 @@ impl Ledger {
         self.node_index.get(fact).copied()
     }
 
+    /// Whether a fact is validly asserted and counts.
+    pub(crate) fn counts_fact(&self, fact: &Cid) -> bool {
+        self.find(fact).is_some_and(|node| self.counts(node))
+    }
+
     /// The causes a fact was written with.
     pub(crate) fn causes_of(&self, node: u32) -> impl Iterator<Item = Cid> + '_ {
         self.nodes[node as usize].causes.iter().map(|&cause| self.cid(cause))

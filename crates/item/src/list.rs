@@ -1,10 +1,11 @@
 //! The model List: elements that have places and values.
 //!
-//! An element is an entity of its own. It has a *value*, a register ([`crate::register`]); an element whose every value is
-//! withdrawn is not shown. It may have further attributes, registers too. Where it stands is a register too, of *placements*: each makes a *slot* in a
-//! [`crate::sequence`], and the element is shown in the slot of the greatest (height, CID) among the placements that
-//! none replaces (H18). So two who move one element at once move it to one place. A removal replaces the placements
-//! that it cites and makes no slot; who moves an element that another removes keeps it.
+//! An element is an entity of its own. It has a *value*, a register ([`crate::register`]); an element whose every
+//! value is withdrawn is not shown. It may have further attributes, registers too. Where it stands is a register too,
+//! of *placements*: each makes a *slot* in a [`crate::sequence`], and the element is shown in the slot of the greatest
+//! (height, CID) among the placements that none replaces (H18). So two who move one element at once move it to one
+//! place. A removal replaces the placements that it cites and makes no slot; who moves an element that another removes
+//! keeps it.
 //!
 //! | fact | says |
 //! |---|---|

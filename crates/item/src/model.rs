@@ -6,9 +6,9 @@
 //! is withdrawn: it is a function of the multiset it was told of, never of the order of telling. That is the whole
 //! contract, and the tests hold every model to it: told and untold again, it must be as if it had never been told.
 //!
-//! A model whose state has no cheap way back may rebuild itself within a step: [`crate::fold`] makes a state of any fold
-//! in that way. One whose facts hold on to each other (a text) may ask to keep those that are withdrawn, as structure
-//! ([`Model::keeps_withdrawn`]).
+//! A model whose state has no cheap way back may rebuild itself within a step: [`crate::fold`] makes a state of any
+//! fold in that way. One whose facts hold on to each other (a text) may ask to keep those that are withdrawn, as
+//! structure ([`Model::keeps_withdrawn`]).
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, Value};
 
 use crate::{BaseRelation, Change, Facts, ItemId, List, Log, Object, Place, Text};
 
-/// A fact that begins (`weight` 1) or ceases (-1) to count, as it stands among the others; or, for models that keep what
-/// is withdrawn, one that is there and does not count (0).
+/// A fact that begins (`weight` 1) or ceases (-1) to count, as it stands among the others; or, for models that keep
+/// what is withdrawn, one that is there and does not count (0).
 #[derive(Clone, Debug)]
 pub struct Told<'a> {
     /// The fact's name.
@@ -79,8 +79,8 @@ pub trait Model: Send + Sync {
     }
 
     /// Whether facts about the item's own entity are properties such as an Object has (a title, say), which the item
-    /// keeps beside the model's state; the model is then told the other facts only, and those that it keeps when they are
-    /// withdrawn.
+    /// keeps beside the model's state; the model is then told the other facts only, and those that it keeps when they
+    /// are withdrawn.
     fn has_properties(&self) -> bool {
         false
     }

@@ -4,9 +4,10 @@
 //! ([`operation`] has their form): one fact for what was typed or pasted in one go, not one for each character. A text
 //! has properties (a title, say) like any Object.
 //!
-//! **Withdrawing.** An operation that is withdrawn stays as structure: what it inserted is hidden, what it deleted comes
-//! back, and what others hung at it stays where it is. So the state is a function of the operations and of which of them
-//! count; each element knows how many reasons there are to hide it: that its insertion does not count, and each
+//! **Withdrawing.** An operation that is withdrawn stays as structure: what it inserted is hidden, what it deleted
+//! comes
+//! back, and what others hung at it stays where it is. So the state is a function of the operations and of which of
+//! them count; each element knows how many reasons there are to hide it: that its insertion does not count, and each
 //! deletion that does.
 //!
 //! **Positions** count Unicode scalar values. [`TextState::utf16_of_position`] and its converse help those whose

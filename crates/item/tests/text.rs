@@ -411,7 +411,8 @@ proptest! {
         let at = at as usize % (facts.len() + 1);
         let mut state = TextState::new(run.world.id);
         let tell = |state: &mut TextState, facts: &[(Fact, bool)]| {
-            state.step(&facts.iter().map(|(fact, counted)| told(fact, i64::from(*counted))).collect::<Vec<_>>());
+            let all = facts.iter().map(|(fact, counted)| told(fact, i64::from(*counted)));
+            state.step(&all.collect::<Vec<_>>());
         };
         tell(&mut state, &facts[..at]);
         let mut restored = state.clone();

@@ -232,7 +232,12 @@ impl Database {
         let (parties, listeners, functions) = (Mutex::new(parties), Mutex::default(), Mutex::default());
         let models = Mutex::new(registry);
         let inner = Inner { store, keys, world, models, profile, device, parties, listeners, functions };
-        Ok(Database { inner: Arc::new(inner) })
+        let database = Database { inner: Arc::new(inner) };
+        for party in database.parties() {
+            party.finish_withdrawals()?;
+            party.read_held_again()?;
+        }
+        Ok(database)
     }
 
     /// Lets queries use functions and aggregates of the application's own, from now on and in place of those that were
@@ -378,6 +383,14 @@ impl Database {
     pub(crate) fn own_secret(&self, key: &PublicKey) -> Result<SecretKey, Error> {
         self.secret(key)?
             .ok_or_else(|| Error::unreadable(format!("the secret of key {key}"), "it is missing"))
+    }
+
+    /// The secret of the owner's recovery: whoever has it may always admit again to the parties that were founded here
+    /// (H11).
+    pub(crate) fn recovery_secret(&self) -> Result<SecretKey, Error> {
+        let identity = self.own_secret(&self.profile().identity)?;
+        let seed = motet_fact::Digest::derive("motet recovery key v1", &[&identity.to_bytes()]);
+        Ok(SecretKey::from_bytes(seed.0))
     }
 
     /// This device's key, for transports that authenticate it.

@@ -84,8 +84,8 @@ pub enum Error {
     },
     /// An item that others hang under.
     #[error(
-        "item {item} has {children} items under it: say what becomes of them, to come under the root or to go \
-         along"
+        "item {item} has {children} items under it: say what becomes of them, to come under the root or \
+         to go along"
     )]
     HasChildren {
         /// The item.

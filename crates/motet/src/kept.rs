@@ -18,7 +18,7 @@
 //! A kept view belongs to this database: neither its query nor its state is told to other members.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use motet_algebra::{Budget, Changes};
@@ -34,7 +34,7 @@ use crate::journal::Journal;
 use crate::pipeline::Arrival;
 use crate::proto::{self, ViewProgress};
 use crate::relations::{self, Net};
-use crate::state::{PartyState, load_part, visit_rows};
+use crate::state::{PartyState, load_parts, visit_rows};
 use crate::tables::{self, ENTRIES, VIEWS, VIEWS_GIVEN, VIEWS_PROGRESS};
 use crate::view::View;
 use crate::{Error, Parameters, Party, Query, RuntimeKind, rules};
@@ -153,6 +153,7 @@ impl Party {
             if state.journal.keeps(name) {
                 return Err(Error::ViewExists(name.to_owned()));
             }
+            while state.withdraw_some(store)? {}
             state.attach(store, circuit.queue(), &mut net)?;
             let epoch = state.journal.last();
             state.journal.watch(name, epoch, circuit.queue());
@@ -343,17 +344,15 @@ impl PartyState {
 
     /// Links entries that are on disk, as one batch.
     fn replay(&mut self, store: &dyn Store, epoch: u64, entries: &[Position]) -> Result<(), Error> {
-        let (mut linked, mut flipped) = (Vec::new(), BTreeSet::new());
+        let (mut linked, mut feeds) = (Vec::new(), BTreeSet::new());
         for position in entries {
             let arrival = load_linked(store, &self.party, position)?;
-            let parts: BTreeMap<_, _> =
-                arrival.entry.header().parts.iter().map(|part| part.cid).zip(&arrival.parts).collect();
-            let body = self.control_body(&arrival.entry, |cid| Ok(parts[cid].clone()))?;
-            flipped.extend(self.take_in(&arrival.entry, &body).flipped);
+            feeds.extend(self.take_in_stored(&arrival.entry, || Ok(arrival.parts.clone()))?.feeds);
             linked.push((*position, arrival));
         }
-        let changes = self.fold_in(&linked, &flipped);
-        self.publish(changes, Some(epoch));
+        let new = entries.iter().map(|entry| entry.id).collect();
+        let stale = self.plan_at_once(store, &feeds, &new);
+        self.take_effect(&linked, &stale, Some(epoch));
         Ok(())
     }
 }
@@ -364,7 +363,6 @@ fn load_linked(store: &dyn Store, party: &PublicKey, position: &Position) -> Res
     let bytes = store.get(ENTRIES, &tables::position_key(party, position))?;
     let bytes = bytes.ok_or_else(|| Error::unreadable(what(), "it is missing"))?;
     let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable(what(), error))?;
-    let parts = entry.header().parts.iter().map(|part| load_part(store, &part.cid));
-    let parts = parts.collect::<Result<_, _>>()?;
-    Ok(Arrival { entry, parts })
+    let parts = load_parts(store, &entry)?;
+    Ok(Arrival { entry, parts, peer: None })
 }

@@ -27,12 +27,17 @@
 //! | [`database`] | the parties of one identity on one device |
 //! | [`party`] | the handle to one party: reads, status |
 //! | `write`, `drafts` | transactions and credentials become entries |
+//! | `own_feeds` | the feeds that this device writes to |
 //! | [`transaction`] | what becomes true together |
 //! | [`deletion`], `remodel` | items go, come back, and go on under other models |
 //! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
 //! | [`links`] | references between items, and what is at their ends |
 //! | [`text`](mod@text), [`list`] | texts and lists: reading and changing them |
 //! | [`pipeline`] | the one way in |
+//! | `counted`, [`withdrawal`] | what is folded as counted, and retracting much little by little |
+//! | `held` | entries from later versions |
+//! | [`losses`], [`rescue`] | own entries that do not count, and saying them again |
+//! | [`admin`] | removing, readmitting, recovering |
 //! | [`query`] | what somebody asks |
 //! | [`view`] | a query kept right |
 //! | [`circuits`], `circuit`, `queue` | the runtimes that views share, one of them, what waits for it |
@@ -49,21 +54,26 @@
 //! | [`verify`] | everything read again and recomputed |
 //! | [`world`] | entropy and time, as arguments |
 
+pub mod admin;
 mod circuit;
 pub mod circuits;
+mod counted;
 pub mod database;
 pub mod deletion;
 mod drafts;
 pub mod error;
+mod held;
 pub mod history;
 mod journal;
 pub mod kept;
 pub mod links;
 pub mod list;
+pub mod losses;
 pub mod materialise;
 pub mod membership;
 pub mod moment;
 mod outline;
+mod own_feeds;
 pub mod party;
 pub mod pipeline;
 pub mod query;
@@ -71,6 +81,7 @@ mod queue;
 pub mod relations;
 mod remodel;
 pub mod replica;
+pub mod rescue;
 mod rules;
 pub mod runtime_kind;
 pub mod selection;
@@ -81,6 +92,7 @@ pub mod transaction;
 pub mod verify;
 pub mod view;
 mod why;
+pub mod withdrawal;
 pub mod world;
 mod write;
 
@@ -89,6 +101,7 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
 }
 
+pub use admin::Cut;
 pub use circuits::Circuits;
 pub use database::{Database, Profile, Protection};
 pub use deletion::Cascade;
@@ -97,12 +110,14 @@ pub use history::{Revision, Undone};
 pub use kept::KeptView;
 pub use links::{Link, Standing};
 pub use list::List;
+pub use losses::OwnLoss;
 pub use materialise::{Causes, Materialised, Snapshot};
 pub use membership::{Author, Joining};
 pub use moment::{AsOf, Moment};
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
 pub use query::Query;
+pub use rescue::Rescue;
 pub use runtime_kind::RuntimeKind;
 pub use selection::{Completeness, Deleted, Selected, Selection, Update};
 pub use text::Text;

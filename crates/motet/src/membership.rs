@@ -11,8 +11,8 @@
 use motet_fact::{PublicKey, SecretKey};
 use motet_feed::EntryKind;
 use motet_party::{
-    Credential, InvitationCode, InvitationId, Newcomer, Redemption, RedemptionError, Role, certify_device,
-    certify_feed,
+    Credential, CredentialId, InvitationCode, InvitationId, Newcomer, Redemption, RedemptionError, Role,
+    certify_device, certify_feed,
 };
 use motet_store::Batch;
 use prost::Message as _;
@@ -53,7 +53,7 @@ impl Party {
         batch.put(INVITATIONS, under_party(&self.key(), &id.0), row.encode_to_vec());
         self.database().keep_secret(&mut batch, &invitation_label(&id), &secret);
         let credential = Credential::Invitation { id, role, expires };
-        self.write_control(&self.control_secret()?, &[credential], batch)?;
+        self.write_control(&self.control_secret()?, vec![credential], batch)?;
         let issuer_device = self.database().profile().device;
         Ok(InvitationCode { party: self.key(), invitation: id, secret, issuer_device, addresses })
     }
@@ -71,9 +71,11 @@ impl Party {
             .collect();
         for names in unknown.chunks(AUTHORS_PER_ENTRY) {
             let mut batch = Batch::new();
-            let credentials: Vec<Credential> =
-                names.iter().flat_map(|name| self.new_author(name, &mut batch)).collect();
-            self.write_control(&self.control_secret()?, &credentials, batch)?;
+            let mut credentials: Vec<Credential> = Vec::new();
+            for name in names {
+                credentials.extend(self.new_author(name, credentials.len(), &mut batch));
+            }
+            self.write_control(&self.control_secret()?, credentials, batch)?;
         }
         let enrolled = |name: &String| Ok(self.author(name)?.expect("every name was enrolled"));
         names.iter().map(enrolled).collect()
@@ -91,27 +93,41 @@ impl Party {
         Ok(Some(Author { feed }))
     }
 
-    fn new_author(&self, name: &str, batch: &mut Batch) -> Vec<Credential> {
+    /// The invitation of an id that this device issued: others may have used the id, which is no secret.
+    fn own_invitation(&self, id: &InvitationId) -> Option<motet_party::Invitation> {
+        let device = self.database().profile().device;
+        self.with(|state| {
+            let own =
+                |it: &motet_party::Invitation| state.authority.device_of_feed(&it.issuer) == Some(device);
+            state.authority.invitations_of(id).into_iter().find(own)
+        })
+    }
+
+    /// The credentials of a new author, to stand in a body after so many others.
+    fn new_author(&self, name: &str, after: usize, batch: &mut Batch) -> Vec<Credential> {
         let database = self.database();
         let identity = database.new_key(batch);
         let (device, control, data) =
             (database.new_key(batch), database.new_key(batch), database.new_key(batch));
         batch.put(AUTHORS, under_party(&self.key(), name.as_bytes()), data.public().as_bytes().as_slice());
-        let (member, device) = (identity.public(), device.public());
+        let member = identity.public();
+        let here = |number: usize| CredentialId::here((after + number) as u32);
         let feed = |feed: &SecretKey, kind| Credential::Feed {
+            under: here(1),
             member,
-            device,
+            device: device.public(),
             feed: feed.public(),
             kind,
-            certificate: certify_feed(feed, &self.key(), &member, &device, kind),
+            certificate: certify_feed(feed, &device, &self.key(), &member, kind),
         };
         let name = clipped(name, motet_party::MAX_NAME_BYTES).to_owned();
         vec![
             Credential::Member { member, role: Role::Writer, name, invitation: None },
             Credential::Device {
+                under: here(0),
                 member,
-                device,
-                certificate: certify_device(&identity, &self.key(), &device),
+                device: device.public(),
+                certificate: certify_device(&identity, &device.public()),
             },
             feed(&control, EntryKind::Control),
             feed(&data, EntryKind::Data),
@@ -184,11 +200,17 @@ impl Database {
         if self.world().now() > issued.expires {
             return Err(refused(RedemptionError::Expired));
         }
+        let invitation = party.own_invitation(&redemption.invitation);
+        let invitation = invitation.ok_or_else(|| refused(RedemptionError::UnknownInvitation))?;
+        if invitation.revoked.is_some() {
+            return Err(refused(RedemptionError::Revoked));
+        }
         issued.used = true;
         let mut batch = Batch::new();
         batch.put(INVITATIONS, key, issued.encode_to_vec());
         let role = [Role::Reader, Role::Writer, Role::Admin][(issued.role as usize).min(2)];
-        party.write_control(&party.control_secret()?, &redemption.credentials(role), batch)?;
+        let credentials = redemption.credentials(role, invitation.id);
+        party.write_control(&party.control_secret()?, credentials, batch)?;
         Ok(())
     }
 
@@ -220,7 +242,7 @@ impl Joining {
         let newcomer = Newcomer {
             identity: &identity,
             name: clipped(&profile.name, motet_party::MAX_NAME_BYTES),
-            device: profile.device,
+            device: self.database.device_key(),
             control_feed: &control,
             data_feed: &data,
         };

@@ -9,9 +9,11 @@ use motet_party::Role;
 use motet_store::Store;
 
 use crate::database::lock;
+use crate::losses::OwnLoss;
 use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
 use crate::view::View;
+use crate::withdrawal::Progress;
 use crate::{Database, Error, Parameters, Query};
 
 /// A handle to one party of a database. Cheap to clone.
@@ -53,8 +55,12 @@ pub struct Status {
     pub refused: Vec<(Cid, String)>,
     /// Entries that are linked but whose writer had no authority.
     pub unauthorised: Vec<Cid>,
-    /// Own entries that do not count, by feed (H26).
-    pub own_uncounted: Vec<PublicKey>,
+    /// Entries from later versions of Motet, held until this program is updated (H7).
+    pub held: Vec<Cid>,
+    /// How far a withdrawal has come, while there is one (H13).
+    pub withdrawing: Option<Progress>,
+    /// Own entries that do not count, by feed and reason (H26).
+    pub own_uncounted: Vec<OwnLoss>,
     /// Body parts that can't be read, with the reason.
     pub unreadable: Vec<(Cid, String)>,
     /// Items that have parts here.
@@ -89,17 +95,17 @@ impl Party {
 
     /// Its members, by identity.
     pub fn members(&self) -> BTreeMap<PublicKey, motet_party::Member> {
-        self.with(|state| state.authority.members())
+        self.with(|state| state.authority.members(&state.graph))
     }
 
     /// Its devices, by key.
     pub fn devices(&self) -> BTreeMap<PublicKey, motet_party::Device> {
-        self.with(|state| state.authority.devices())
+        self.with(|state| state.authority.devices(&state.graph))
     }
 
     /// The feeds that somebody was granted, by key.
     pub fn feeds(&self) -> BTreeMap<PublicKey, motet_party::Feed> {
-        self.with(|state| state.authority.feeds())
+        self.with(|state| state.authority.feeds(&state.graph))
     }
 
     /// The hash of its state (H21): equal on every replica that has the same entries.
@@ -122,9 +128,8 @@ impl Party {
 
     /// How the party stands on this replica.
     pub fn status(&self) -> Status {
+        let (identity, rescued) = (self.database.profile().identity, &self.rescued());
         self.with(|state| {
-            let own = [&state.record.control_feed, &state.record.data_feed];
-            let own = own.iter().filter_map(|feed| PublicKey::from_bytes(feed).ok());
             let ids: Vec<Cid> = state.pending.ids().collect();
             Status {
                 name: state.authority.party_name().unwrap_or_default().to_owned(),
@@ -134,11 +139,9 @@ impl Party {
                 waiting: ids.into_iter().map(|id| (id, state.pending.missing(&id).collect())).collect(),
                 refused: state.refused.iter().map(|(id, why)| (*id, why.clone())).collect(),
                 unauthorised: state.graph.ids().filter(|id| state.authority.is_refused(id)).collect(),
-                own_uncounted: own
-                    .filter(|feed| {
-                        !state.graph.entries_of_feed(feed).is_empty() && !state.authority.counts(feed)
-                    })
-                    .collect(),
+                held: state.held.ids().collect(),
+                withdrawing: state.withdrawing(),
+                own_uncounted: state.own_losses(&identity, rescued),
                 unreadable: state.unreadable.iter().map(|(cid, why)| (*cid, why.clone())).collect(),
                 items: state.user_items().count(),
             }
@@ -266,7 +269,7 @@ impl Party {
     /// This device's role, if it is a member's.
     pub fn own_role(&self) -> Option<Role> {
         let device = self.database.profile().device;
-        self.with(|state| state.authority.role_of_device(&device))
+        self.with(|state| state.authority.role_of_device(&device, &state.graph))
     }
 }
 

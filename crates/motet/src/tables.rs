@@ -4,8 +4,10 @@
 //! |---|---|---|
 //! | `profile` | `self`, or `party/` and the party | protocol buffers of `motet.proto` |
 //! | `entries` | party, position | a linked entry's signed header; in key order, causes come first |
-//! | `pending` | party, id | the signed header of an entry that waits |
-//! | `held` | party, id | bytes of an entry from a later version of Motet |
+//! | `pending` | party, id | the signed header of an entry that waits, and who sent it |
+//! | `held` | party, id | an entry from a later version of Motet |
+//! | `withdrawals` | party, feed | how far the entries of a feed were withdrawn |
+//! | `rescued` | party, id | the entry that restates what a withdrawn one of our own said |
 //! | `refused` | party, id | why an entry is refused for ever |
 //! | `parts` | CID | a body part, put once, whole |
 //! | `item_parts` | party, tag, position, index | a part's CID; so an item's parts are read in causal order (H27) |
@@ -29,6 +31,8 @@ pub(crate) const ENTRIES: Table = Table("entries");
 pub(crate) const PENDING: Table = Table("pending");
 pub(crate) const HELD: Table = Table("held");
 pub(crate) const REFUSED: Table = Table("refused");
+pub(crate) const WITHDRAWALS: Table = Table("withdrawals");
+pub(crate) const RESCUED: Table = Table("rescued");
 pub(crate) const PARTS: Table = Table("parts");
 pub(crate) const ITEM_PARTS: Table = Table("item_parts");
 pub(crate) const INVITATIONS: Table = Table("invitations");

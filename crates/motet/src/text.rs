@@ -1,8 +1,8 @@
 //! A text of a party: reading it, and changing it.
 //!
 //! Each change is a transaction of its own. Several that belong together, in one text or in several items, go into one
-//! with [`Transaction::text`](crate::Transaction::text). What a transaction does to a text is made into facts when it is
-//! written: positions are those of the text then, after what the transaction has done before.
+//! with [`Transaction::text`](crate::Transaction::text). What a transaction does to a text is made into facts when it
+//! is written: positions are those of the text then, after what the transaction has done before.
 
 use std::ops::Range;
 

@@ -60,6 +60,8 @@ pub(crate) enum After {
     Heads,
     /// After these entries (and the feed's last) alone: for imports of history that happened elsewhere.
     These(Vec<Cid>),
+    /// After everything this replica knows, and these entries, which may not count.
+    HeadsAnd(Vec<Cid>),
 }
 
 /// The name of a written entry, to wait for and to point at.

@@ -1,18 +1,20 @@
 //! Random histories: whatever the order of arrival, everybody who has the same entries has the same party.
 //!
-//! Each case is a story from a seed: a few people who join one after another, write over one another, fork each
-//! other's feeds, edit texts and lists, move items into each other, delete and purge them, take back what they said,
-//! meet in any order with entries lost, doubled and shuffled, close and open their databases, and have views open
-//! meanwhile on both runtimes. In the end all have everything, and then must hold: the state hash of each is that of
-//! all, and of a fold from scratch; each view holds what a fresh one on the evaluator that defines the semantics
-//! holds, and its changes add up to that; the facts are the ones a stupid reader finds in the entries, and the tree
-//! is the replay of its moves; and what somebody had on the way is there again as of then.
+//! Each case is a story from a seed: a few people who join one after another, write over one another, fork
+//! each other's feeds, remove one another and take one another back, edit texts and lists, move items into each other,
+//! delete and purge them, take back what they said, meet in any order with entries lost, doubled and shuffled, close
+//! and open their databases, and have views open meanwhile on all runtimes. In the end all have everything, and then
+//! must hold: the state hash of each is that of all, and of a fold from scratch; each view holds what a fresh one on
+//! the evaluator that defines the semantics holds, and its changes add up to that; the facts are the ones a stupid
+//! reader finds in the entries that count, and the tree is the replay of its moves; and what somebody had on the way
+//! is there again as of then.
 //!
 //! `MOTET_CASES` says how many stories there are, `MOTET_CASE` replays one.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
+mod strife;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +30,7 @@ use motet_store::Table;
 use motet_store::testing::Chance;
 use motet_sync::Replica as _;
 
-const QUERIES: [&str; 9] = [
+const QUERIES: [&str; 10] = [
     r#"output all.
        all(e: E, a: A, v: V, c: C) :- C := fact(entity: E, attribute: A, value: V)."#,
     r#"output title. output conflict.
@@ -40,10 +42,11 @@ const QUERIES: [&str; 9] = [
        below(up: P, down: I) :- item(id: X, parent: P), below(up: X, down: I)."#,
     r#"output latest.
        latest(e: E, c: C) :- C := fact(entity: E), !cause(parent: C)."#,
-    r#"output who. output stands. output lane.
-       who(id: M, name: N, role: R) :- member(id: M, role: R, name: N).
-       stands(c: C, d: D, counts: K) :- entry(cid: C, depth: D, counted: K).
-       lane(f: F, n: N, forked: K) :- feed(id: F, length: N, forked: K)."#,
+    r#"output who. output owns. output stands.
+       who(id: M, name: N, role: R, since: S, until: U) :-
+           member(id: M, role: R, name: N, since: S, until: U).
+       owns(d: D, m: M) :- device(id: D, member: M).
+       stands(c: C, d: D) :- entry(cid: C, depth: D, counted: true)."#,
     r#"output tallest. output gone.
        tallest(h: H) :- H := max X : height(height: X).
        gone(i: I, m: M) :- item(id: I, model: M, deleted: true)."#,
@@ -53,9 +56,15 @@ const QUERIES: [&str; 9] = [
        stands(l: L, i: I, k: K) :- element(list: L, item: I, order_key: K).
        points(f: F, a: A, t: T) :- refers(from: F, attribute: A, to: T).
        counts(i: I, a: A, v: V) :- attr(entity: I, attribute: A, value: V)."#,
+    // What does not count is not everywhere, so this is not the same everywhere.
+    r#"output lane. output other.
+       lane(f: F, n: N, forked: K) :- feed(id: F, length: N, forked: K).
+       other(c: C) :- entry(cid: C, counted: false)."#,
     r#"output reads.
        reads(i: I, t: T) :- attr(entity: I, attribute: "text", value: T)."#,
 ];
+/// The query whose answer depends on what has not been counted here.
+const LOCAL: usize = 8;
 
 type Sums = BTreeMap<String, BTreeMap<Vec<Value>, i64>>;
 
@@ -164,7 +173,7 @@ impl Story {
     }
 
     fn step(&mut self) {
-        match self.pick(26) {
+        match self.pick(30) {
             0..=8 => self.write(),
             22..=24 => self.take_back(),
             25 => self.look_back(),
@@ -173,6 +182,7 @@ impl Story {
             15 => self.lend(),
             16 | 17 => self.watch(),
             18 => self.join(0),
+            26..=29 => self.strive(),
             19 => {
                 let inviter = self.someone();
                 self.join(inviter);
@@ -400,17 +410,13 @@ impl Story {
 
     /// Everybody gets everything.
     fn gather(&mut self) {
+        if self.joined < self.peers.len() {
+            self.recover();
+        }
         while self.joined < self.peers.len() {
             self.join(0);
         }
-        for peer in 1..self.peers.len() {
-            let load = everything(&self.peers[peer].database, &self.party);
-            scatter(load, &self.peers[0].database, &self.party, &mut self.chance);
-        }
-        for peer in 1..self.peers.len() {
-            let load = everything(&self.peers[0].database, &self.party);
-            scatter(load, &self.peers[peer].database, &self.party, &mut self.chance);
-        }
+        self.settle();
     }
 
     fn check(&mut self) {
@@ -450,17 +456,26 @@ impl Story {
 
     fn check_views(&mut self) {
         for mut watched in std::mem::take(&mut self.watched) {
-            let other = (watched.peer + 1) % self.peers.len();
+            let other =
+                if watched.query == LOCAL { watched.peer } else { (watched.peer + 1) % self.peers.len() };
             let reference = view(&self.peers[other].database, &self.party, watched.query, RuntimeKind::Naive);
             watched.check(&reference);
         }
     }
 
-    /// The rows of `fact` are what the bodies of all entries say.
+    /// The entries that count.
+    fn counted(&self) -> BTreeSet<Cid> {
+        let stands = view(&self.peers[0].database, &self.party, 4, RuntimeKind::Naive);
+        stands.rows("stands").filter_map(|row| row[0].as_link()).collect()
+    }
+
+    /// The rows of `fact` are what the bodies of all entries that count say.
     fn check_facts(&mut self) {
         let mut said = BTreeSet::new();
+        let counted = self.counted();
         for bundle in everything(&self.peers[0].database, &self.party) {
-            if Entry::decode(&bundle.entry).unwrap().header().kind == EntryKind::Data {
+            let entry = Entry::decode(&bundle.entry).unwrap();
+            if entry.header().kind == EntryKind::Data && counted.contains(&entry.id()) {
                 let facts = bundle.parts.iter().flat_map(|part| PartBody::decode(part).unwrap().facts);
                 said.extend(facts.map(|fact| fact.cid()));
             }
@@ -473,15 +488,14 @@ impl Story {
 }
 
 impl Story {
-    /// The tree is what a replay of all moves from the beginning gives, and the rows of `item` show it.
+    /// The tree is what a replay of all moves that count from the beginning gives, and the rows of `item` show it.
     fn check_tree(&self) {
         let mut moves: BTreeMap<Cid, (motet_feed::Position, usize, ItemId, ItemId)> = BTreeMap::new();
-        let tree = ItemId::tree(&self.party);
+        let (tree, counted) = (ItemId::tree(&self.party), self.counted());
         for bundle in everything(&self.peers[0].database, &self.party) {
             let entry = Entry::decode(&bundle.entry).unwrap();
             let parts = entry.header().parts.iter().zip(&bundle.parts);
-            let facts = parts
-                .filter(|(part, _)| ItemId(part.tag.0) == tree && entry.header().kind == EntryKind::Data);
+            let facts = parts.filter(|(part, _)| ItemId(part.tag.0) == tree && counted.contains(&entry.id()));
             let facts = facts.flat_map(|(_, bytes)| PartBody::decode(bytes).unwrap().facts);
             for (index, fact) in facts.enumerate() {
                 let parent = ItemId(*fact.value().as_bytes().unwrap().first_chunk().unwrap());
@@ -517,10 +531,21 @@ struct Events {
     forks: usize,
     conflicts: usize,
     views: usize,
+    /// Members whose stint was ended.
+    ended: usize,
+    /// Entries that are somewhere and do not count.
+    withdrawn: usize,
     edits: usize,
 }
 
 impl Story {
+    fn uncounted(&self, peer: &Peer) -> usize {
+        if peer.database.party(&self.party).is_err() {
+            return 0;
+        }
+        view(&peer.database, &self.party, LOCAL, RuntimeKind::Naive).rows("other").count()
+    }
+
     fn events(&self) -> Events {
         let party = self.peers[0].party(&self.party);
         let conflicts = view(&self.peers[0].database, &self.party, 1, RuntimeKind::Naive);
@@ -530,6 +555,8 @@ impl Story {
             forks: party.status().forked.len(),
             conflicts: conflicts.rows("conflict").count(),
             views: self.watched.len(),
+            ended: party.stints().iter().filter(|stint| stint.until.is_some()).count(),
+            withdrawn: self.peers.iter().map(|peer| self.uncounted(peer)).sum(),
             edits: self.edits,
         }
     }
@@ -542,7 +569,9 @@ fn tell(seed: u64) -> Events {
     }
     let before = story.events();
     story.gather();
-    let events = Events { forks: story.events().forks, conflicts: story.events().conflicts, ..before };
+    let after = story.events();
+    let Events { forks, conflicts, ended, withdrawn, .. } = after;
+    let events = Events { forks, conflicts, ended, withdrawn, ..before };
     story.check();
     events
 }
@@ -573,6 +602,8 @@ fn all_replicas_agree_after_any_history() {
     some(|events| events.forks, "forks");
     some(|events| events.conflicts, "conflicts");
     some(|events| events.views, "views");
+    some(|events| events.ended, "stints that were ended");
+    some(|events| events.withdrawn, "entries that were withdrawn");
     some(|events| events.edits, "edits of texts and lists");
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::{BINDING, Peer, Remembering, assert_sound, copy_of, everything, scatter, send};
 use motet::authority::Role;
 use motet::fact::{PublicKey, Value};
-use motet::item::{Bias, EditError, ItemId, Model as _, State as _, TextEdit, TextState};
+use motet::item::{Bias, EditError, ItemId, Model as _, TextEdit, TextState};
 use motet::{Error, Parameters};
 use motet_store::testing::Chance;
 
@@ -87,7 +87,7 @@ fn what_is_pushed_is_in_the_list_once_from_either_side() {
             two.list(&two.ben, item).push(round).unwrap();
         }
         // Everything comes to each several times and in any order.
-        let mut chance = Chance::new(seed);
+        let mut chance = Chance(seed);
         for _ in 0..2 {
             let (of_ada, of_ben) =
                 (everything(&two.ada.database, &two.party), everything(&two.ben.database, &two.party));

@@ -9,10 +9,11 @@ use motet_fact::{Digest, KeyError, PublicKey, SecretKey, Signature};
 use motet_feed::EntryKind;
 use prost::Message as _;
 
-use crate::body::{self, Fault};
-use crate::credential::{verify_device, verify_feed};
+use crate::certificate::{Claim, verify_device};
+use crate::wire::{self, Fault};
 use crate::{
-    Credential, InvitationCode, InvitationId, MAX_NAME_BYTES, Role, certify_device, certify_feed, proto,
+    Credential, CredentialId, FeedCertificate, InvitationCode, InvitationId, MAX_NAME_BYTES, Role,
+    certify_device, certify_feed, proto,
 };
 
 /// Why an invitation is not redeemed. [`Redemption::check`] and [`Redemption::decode`] tell of what the message shows;
@@ -25,6 +26,9 @@ pub enum RedemptionError {
     /// Its time is over.
     #[error("the invitation has expired: ask for a new one")]
     Expired,
+    /// It was revoked.
+    #[error("the invitation was revoked: ask for a new one")]
+    Revoked,
     /// This device did not issue it.
     #[error("this device issued no such invitation: ask the device that did, or for a new one")]
     UnknownInvitation,
@@ -59,12 +63,12 @@ pub struct Redemption {
     pub device_certificate: Signature,
     /// The device's control feed.
     pub control_feed: PublicKey,
-    /// By that feed: [`certify_feed`].
-    pub control_certificate: Signature,
+    /// By that feed and the device: [`certify_feed`].
+    pub control_certificate: FeedCertificate,
     /// The device's data feed; unused if it becomes a reader.
     pub data_feed: PublicKey,
-    /// By that feed: [`certify_feed`].
-    pub data_certificate: Signature,
+    /// By that feed and the device: [`certify_feed`].
+    pub data_certificate: FeedCertificate,
     /// Keyed by the invitation's secret, over the channel binding and all the fields above.
     pub proof: Digest,
 }
@@ -77,7 +81,7 @@ pub struct Newcomer<'a> {
     /// What it wants to be called; at most [`MAX_NAME_BYTES`].
     pub name: &'a str,
     /// Its device.
-    pub device: PublicKey,
+    pub device: &'a SecretKey,
     /// The device's control feed in this party.
     pub control_feed: &'a SecretKey,
     /// The device's data feed in this party.
@@ -93,14 +97,14 @@ impl Redemption {
         let Newcomer { identity, name, device, control_feed, data_feed } = *newcomer;
         assert!(name.len() <= MAX_NAME_BYTES, "a name is at most 256 bytes");
         let (party, member) = (code.party, identity.public());
-        let certify = |feed, kind| certify_feed(feed, &party, &member, &device, kind);
+        let certify = |feed, kind| certify_feed(feed, device, &party, &member, kind);
         let mut redemption = Redemption {
             party,
             invitation: code.invitation,
             identity: member,
             name: name.to_owned(),
-            device,
-            device_certificate: certify_device(identity, &party, &device),
+            device: device.public(),
+            device_certificate: certify_device(identity, &device.public()),
             control_feed: control_feed.public(),
             control_certificate: certify(control_feed, EntryKind::Control),
             data_feed: data_feed.public(),
@@ -124,13 +128,14 @@ impl Redemption {
 
     fn verify(&self) -> Result<(), KeyError> {
         let (party, member, device) = (&self.party, &self.identity, &self.device);
-        verify_device(party, member, device, &self.device_certificate)?;
-        let control = (&self.control_feed, EntryKind::Control);
-        verify_feed(party, member, device, control, &self.control_certificate)?;
-        verify_feed(party, member, device, (&self.data_feed, EntryKind::Data), &self.data_certificate)
+        verify_device(member, device, &self.device_certificate)?;
+        let claim = |feed, kind| Claim { party, member, device, feed, kind };
+        claim(&self.control_feed, EntryKind::Control).verify(&self.control_certificate)?;
+        claim(&self.data_feed, EntryKind::Data).verify(&self.data_certificate)
     }
 
     fn prove(&self, secret: &[u8; 16], channel_binding: &[u8]) -> Digest {
+        let (control, data) = (self.control_certificate.to_bytes(), self.data_certificate.to_bytes());
         let parts: [&[u8]; 12] = [
             secret,
             channel_binding,
@@ -141,22 +146,24 @@ impl Redemption {
             self.device.as_bytes(),
             self.device_certificate.as_bytes(),
             self.control_feed.as_bytes(),
-            self.control_certificate.as_bytes(),
+            &control,
             self.data_feed.as_bytes(),
-            self.data_certificate.as_bytes(),
+            &data,
         ];
         Digest::derive("motet invitation proof v1", &parts)
     }
 
-    /// What the admitting device writes in one control entry: the member, its device, its feeds. A reader gets no data
-    /// feed.
-    pub fn credentials(&self, role: Role) -> Vec<Credential> {
+    /// What the admitting device writes as the body of one control entry: the member, its device, its feeds. A reader
+    /// gets no data feed. `invitation` is the credential that issued the one redeemed.
+    pub fn credentials(&self, role: Role, invitation: CredentialId) -> Vec<Credential> {
         let (member, device) = (self.identity, self.device);
-        let feed = |feed, kind, certificate| Credential::Feed { member, device, feed, kind, certificate };
-        let (name, invitation) = (self.name.clone(), Some(self.invitation));
+        let under = CredentialId::here(1);
+        let feed =
+            |feed, kind, certificate| Credential::Feed { under, member, device, feed, kind, certificate };
+        let (name, certificate) = (self.name.clone(), self.device_certificate);
         let mut credentials = vec![
-            Credential::Member { member, role, name, invitation },
-            Credential::Device { member, device, certificate: self.device_certificate },
+            Credential::Member { member, role, name, invitation: Some(invitation) },
+            Credential::Device { under: CredentialId::here(0), member, device, certificate },
             feed(self.control_feed, EntryKind::Control, self.control_certificate),
         ];
         if role >= Role::Writer {
@@ -175,9 +182,9 @@ impl Redemption {
             device: self.device.as_bytes().to_vec(),
             device_certificate: self.device_certificate.as_bytes().to_vec(),
             control_feed: self.control_feed.as_bytes().to_vec(),
-            control_certificate: self.control_certificate.as_bytes().to_vec(),
+            control_certificate: self.control_certificate.to_bytes().to_vec(),
             data_feed: self.data_feed.as_bytes().to_vec(),
-            data_certificate: self.data_certificate.as_bytes().to_vec(),
+            data_certificate: self.data_certificate.to_bytes().to_vec(),
             proof: self.proof.0.to_vec(),
         };
         message.encode_to_vec()
@@ -200,16 +207,16 @@ impl Redemption {
 fn from_proto(message: proto::Redemption) -> Result<Redemption, Fault> {
     let proof = message.proof.as_slice().try_into().map_err(|_| Fault::Wrong("the proof is not 32 bytes"))?;
     Ok(Redemption {
-        party: body::key(&message.party)?,
-        invitation: body::invitation(&message.invitation)?,
-        identity: body::key(&message.identity)?,
-        name: body::name(message.name)?,
-        device: body::key(&message.device)?,
-        device_certificate: body::signature(&message.device_certificate)?,
-        control_feed: body::key(&message.control_feed)?,
-        control_certificate: body::signature(&message.control_certificate)?,
-        data_feed: body::key(&message.data_feed)?,
-        data_certificate: body::signature(&message.data_certificate)?,
+        party: wire::key(&message.party)?,
+        invitation: wire::invitation(&message.invitation)?,
+        identity: wire::key(&message.identity)?,
+        name: wire::text(message.name)?,
+        device: wire::key(&message.device)?,
+        device_certificate: wire::signature(&message.device_certificate)?,
+        control_feed: wire::key(&message.control_feed)?,
+        control_certificate: wire::feed_certificate(&message.control_certificate)?,
+        data_feed: wire::key(&message.data_feed)?,
+        data_certificate: wire::feed_certificate(&message.data_certificate)?,
         proof: Digest(proof),
     })
 }

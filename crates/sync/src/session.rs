@@ -343,10 +343,12 @@ impl Session {
 }
 
 fn load(view: &View, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
-    match view.access {
-        Access::Full => view.replica.load(&view.party, id),
-        Access::None => Ok(None),
-    }
+    let given = match &view.access {
+        Access::Full => true,
+        Access::Notices(notices) => view.replica.is_noticed(&view.party, id, notices),
+        Access::None => false,
+    };
+    if given { view.replica.load(&view.party, id) } else { Ok(None) }
 }
 
 /// The id of an entry. One of a later version has one too: it is held, not refused (H7).

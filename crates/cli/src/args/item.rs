@@ -168,6 +168,11 @@ pub(crate) enum ItemCommand {
         /// The model
         model: String,
     },
+    /// Say again what you wrote and what does not count any more (`motet status` tells of it)
+    Rescue {
+        /// Only what is about this item; all of it if left out
+        item: Option<String>,
+    },
 }
 
 /// Where among the children of a parent.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use motet::authority::{InvitationCode, Role};
+use motet::authority::InvitationCode;
 
 use crate::args::{Format, Global};
 use crate::commands::serve;
@@ -23,10 +23,7 @@ pub(crate) fn invite(
 ) -> Result<(), Failure> {
     let listen = then_serve.then(|| listening(&addresses)).transpose()?;
     let party = context::open_party(global)?;
-    let role =
-        [Role::Reader, Role::Writer, Role::Admin].into_iter().find(|known| known.name() == role).ok_or_else(
-            || Failure::Usage(format!("no role is called `{role}`")).help("reader, writer or admin"),
-        )?;
+    let role = context::role(role)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let until = i64::try_from(now.saturating_add(seconds(expires)?)).unwrap_or(i64::MAX);
     let code = party.invite(role, until, addresses)?;
@@ -58,7 +55,7 @@ fn listening(addresses: &[String]) -> Result<SocketAddr, Failure> {
 }
 
 /// Reads `90s`, `30m`, `12h`, `7d`.
-fn seconds(text: &str) -> Result<u64, Failure> {
+pub(crate) fn seconds(text: &str) -> Result<u64, Failure> {
     let wrong = || Failure::Usage(format!("`{text}` is no time")).help("for example 30m, 12h or 7d");
     quantity::duration(text).map(|time| time.as_secs()).ok_or_else(wrong)
 }

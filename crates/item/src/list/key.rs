@@ -11,7 +11,7 @@
 //! | `81` to `bf` | 1 to 63 steps to the right |
 //! | `c0` to `c3`, then 1 to 4 bytes, big-endian | more steps to the right |
 //! | the same, each bit turned | steps to the left |
-//! | after steps: height (8 bytes, big-endian) and the hash of the CID (32), bits turned on the right | the last of these steps is one of several of its origin |
+//! | height (8 bytes, big-endian), hash of the CID (32), turned on the right | the last step is one of several |
 //!
 //! It sorts right: of two ways that part, the one with fewer steps to the right comes first, and with more steps to the
 //! left; where one ends, what goes on to the left comes before it, and to the right behind it.

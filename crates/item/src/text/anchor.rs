@@ -1,7 +1,7 @@
 //! A place in a text that stays where it is while the text around it changes: for cursors, selections and comments.
 //!
-//! An anchor stands beside a character. If that is deleted or withdrawn, the anchor stands where it was, and if it comes
-//! back, beside it again. Anchors mean the same on every replica that has the character.
+//! An anchor stands beside a character. If that is deleted or withdrawn, the anchor stands where it was, and if it
+//! comes back, beside it again. Anchors mean the same on every replica that has the character.
 
 use motet_fact::Cid;
 

@@ -1,8 +1,8 @@
 //! From what a writer does to the facts that say it, and back.
 //!
-//! Edits are made one after the other, each as of the text that the ones before it leave. What they come to in the text
-//! that is there ([`crate::sequence::pieces`]) becomes an insertion for each place where something comes, and one deletion
-//! for all that goes.
+//! Edits are made one after the other, each as of the text that the ones before it leave. What they come to in the
+//! text that is there ([`crate::sequence::pieces`]) becomes an insertion for each place where something comes, and one
+//! deletion for all that goes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

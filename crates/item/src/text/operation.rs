@@ -2,14 +2,17 @@
 //!
 //! | attribute | entity | value | causes |
 //! |---|---|---|---|
-//! | `text/insert` | fresh, for two people may type the same | varint `2 * offset + side`, then UTF-8 text that is not empty | the insertion that it hangs at; none: it begins the text |
-//! | `text/delete` | the item: the same deletion by two people is the same fact | per cause, in the order of their CIDs: varint count, then per run varint gap, varint length | the insertions it deletes from |
+//! | `text/insert` | fresh | varint `2 * offset + side`, then UTF-8 text | the insertion it hangs at; none: the text |
+//! | `text/delete` | the item | per cause varint count, per run varint gap, varint length | what it deletes from |
+//!
+//! The text of an insertion is not empty. Two people may type the same, so an insertion's entity is fresh; the same
+//! deletion by two people is the same fact. A deletion's causes come in the order of their CIDs.
 //!
 //! The elements of an insertion are the Unicode scalar values of its text, counted from 0; an element's name is the
 //! insertion's CID and that count. An insertion's first element hangs at element `offset` of its cause, on the left
-//! (side 0) or on the right (side 1), each further one to the right of the one before; without a cause, offset 0 and side
-//! 1 stand for the beginning. A deletion names runs of each cause's elements by the gap since the last run's end (or
-//! the insertion's start) and the length.
+//! (side 0) or on the right (side 1), each further one to the right of the one before; without a cause, offset 0 and
+//! side 1 stand for the beginning. A deletion names runs of each cause's elements by the gap since the last run's end
+//! (or the insertion's start) and the length.
 //!
 //! A fact of another form has no meaning, for anybody: gaps between runs are not 0, lengths and counts are not 0,
 //! varints are shortest, nothing follows the last, and what is named is there.

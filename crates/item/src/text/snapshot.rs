@@ -1,18 +1,22 @@
 //! The state of a text as bytes: the same for the same operations, in whatever order they came.
 //!
 //! Insertions stand in the order of the tree that their parents make: each before those that hang at it, and first of
-//! them the one that goes on where it ends. So what was typed on is a *chain*, one after the other, and its elements are
-//! numbered one after the other; a snapshot numbers all elements in that order. Deletions stand by CID, and name
+//! them the one that goes on where it ends. So what was typed on is a *chain*, one after the other, and its elements
+//! are numbered one after the other; a snapshot numbers all elements in that order. Deletions stand by CID, and name
 //! runs of those numbers.
 //!
 //! | field | what it holds |
 //! |---|---|
 //! | `insertions` | per insertion the 32 bytes of its CID's hash |
-//! | `chains` | per chain: varint distance back to the insertion it hangs at (0: the beginning), then (unless 0) varint `2 * offset + side`, varint insertions in it, and their lengths, runs of equal ones as varint length, varint how often |
+//! | `chains` | the chains, as below |
 //! | `text` | the characters of all elements |
 //! | `deletions` | per deletion the 32 bytes of its CID's hash |
 //! | `runs` | per deletion: varint count, then per run of elements varint gap since the last run's end, varint length |
 //! | `uncounted` | operations, insertions first: varint how many count, varint how many don't, and so on |
+//!
+//! A chain is a varint, the distance back to the insertion it hangs at (0: the beginning), then (unless that is 0)
+//! varint `2 * offset + side`, varint how many insertions are in it, and their lengths: runs of equal ones as varint
+//! length, varint how often.
 
 use std::ops::Range;
 

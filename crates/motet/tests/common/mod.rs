@@ -11,18 +11,18 @@
     reason = "helpers of tests are tests, and each uses some"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use motet::authority::Role;
 use motet::fact::seal::SealKey;
-use motet::fact::{Cid, PublicKey, SecretKey};
+use motet::fact::{Cid, Digest, PublicKey, SecretKey};
 use motet::world::SeededWorld;
 use motet::{Database, Party, World};
 use motet_store::testing::Chance;
-use motet_store::{MemoryStore, ScanRange, Store, Table};
-use motet_sync::{Bundle, Replica as _};
+use motet_store::{Batch, MemoryStore, ScanRange, Store, Table};
+use motet_sync::{Bundle, Limits, Message, Replica as _, Session};
 
 /// What ties a request to its connection, where there is none.
 pub const BINDING: &[u8] = b"no channel";
@@ -120,6 +120,58 @@ pub fn send(from: &Database, to: &Database, party: &PublicKey) {
     }
 }
 
+/// Lets two databases talk as over a connection, until neither has anything to say.
+pub fn converse(one: &Database, other: &Database) {
+    let ends = [one, other];
+    let mut sessions = [other, one].map(|peer| Session::new(peer.profile().device, Limits::default()));
+    let mut boxes: [VecDeque<Message>; 2] = Default::default();
+    let heard = [one.listen(), other.listen()];
+    for at in [0, 1] {
+        let said = sessions[at].open(ends[at]);
+        boxes[1 - at].extend(said);
+    }
+    while boxes.iter().any(|inbox| !inbox.is_empty()) {
+        for at in [0, 1] {
+            let Some(message) = boxes[at].pop_front() else { continue };
+            let received = sessions[at].receive(message, ends[at]).unwrap();
+            assert!(received.faults.is_empty(), "{:?}", received.faults);
+            boxes[1 - at].extend(received.send);
+            for delivery in received.deliver {
+                let from = Some(ends[1 - at].profile().device);
+                ends[at].deliver_from(from, &delivery.party, delivery.bundles).unwrap();
+                let said = sessions[at].delivered(delivery.party, ends[at]).unwrap();
+                boxes[1 - at].extend(said);
+            }
+            if heard[at].try_iter().count() > 0 {
+                let said = sessions[at].changed(ends[at]);
+                boxes[1 - at].extend(said);
+            }
+        }
+    }
+}
+
+/// Lets some databases talk to one another until all is said.
+pub fn meet(all: &[&Database], party: &PublicKey) {
+    for _ in 0..8 {
+        let before = hashes(all, party);
+        for (at, one) in all.iter().enumerate() {
+            all[at + 1..].iter().for_each(|other| converse(one, other));
+        }
+        if before == hashes(all, party) {
+            return;
+        }
+    }
+    panic!("they talk and talk");
+}
+
+fn hashes(all: &[&Database], party: &PublicKey) -> Vec<(Option<Digest>, usize)> {
+    let hash = |database: &&Database| {
+        let party = database.party(party).ok()?;
+        Some((party.state_hash().ok(), party.entries()))
+    };
+    all.iter().map(|database| hash(database).unwrap_or_default()).collect()
+}
+
 /// Sends bundles in any order, some of them twice, in batches of any size; all of it is taken.
 pub fn scatter(mut load: Vec<Bundle>, to: &Database, party: &PublicKey, chance: &mut Chance) {
     let twice: Vec<Bundle> = load.iter().filter(|_| chance.below(5) == 0).cloned().collect();
@@ -168,4 +220,31 @@ pub fn assert_sound(party: &Party) {
         "the running state of {} is not the one from scratch",
         party.database().profile().name
     );
+}
+
+/// Every row of every table, in a store of its own.
+pub fn copy_of(store: &dyn Store) -> Arc<dyn Store> {
+    let tables = [
+        "profile",
+        "entries",
+        "pending",
+        "held",
+        "refused",
+        "parts",
+        "item_parts",
+        "invitations",
+        "authors",
+        "keys",
+    ];
+    let mut batch = Batch::new();
+    for table in tables.map(Table) {
+        let mut put = |key: &[u8], value: &[u8]| {
+            batch.put(table, key, value);
+            ControlFlow::Continue(())
+        };
+        store.scan(table, ScanRange::all(), &mut put).unwrap();
+    }
+    let copy = MemoryStore::new();
+    copy.commit(batch).unwrap();
+    Arc::new(copy)
 }
