@@ -26,6 +26,12 @@ impl Replica for Database {
         }
     }
 
+    fn belongs(&self, party: &PublicKey) -> bool {
+        let device = self.profile().device;
+        let Ok(party) = self.party(party) else { return false };
+        party.with(|state| state.authority.role_of_device(&device, &state.graph)).is_some()
+    }
+
     fn heads(&self, party: &PublicKey) -> Heads {
         let mut heads = Heads::default();
         let Ok(party) = self.party(party) else { return heads };

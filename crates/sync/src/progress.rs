@@ -19,7 +19,8 @@ pub struct PartyProgress {
     pub sent: u64,
     /// Bytes of entries and parts that were sent.
     pub sent_bytes: u64,
-    /// Whether both sides last told the same heads: they held the same linked entries.
+    /// Whether both sides last told the same heads: they held the same linked entries. If one of them stands for nobody
+    /// in the party: whether each has heard what the other tells it.
     pub in_sync: bool,
 }
 

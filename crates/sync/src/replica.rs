@@ -56,6 +56,12 @@ pub trait Replica {
     /// What the peer may have of a party. [`Access::None`] if the party is not here.
     fn access(&self, party: &PublicKey, peer_device: &PublicKey) -> Access;
 
+    /// Whether this device is a counted member's, as far as the party is known here (H9). One that is not hears the
+    /// notices for it and no more, whatever else there is.
+    fn belongs(&self, _party: &PublicKey) -> bool {
+        true
+    }
+
     /// The linked heads of every feed of a party; a forked feed has several (H5).
     fn heads(&self, party: &PublicKey) -> Heads;
 
