@@ -126,9 +126,9 @@ fn moves_values_and_removals_meet() {
     assert_eq!(at.get(3).unwrap(), None);
 }
 
-/// Ben types, Cleo builds on it, and Ben is cut by Dora (H16): what he wrote goes, what he deleted and moved is as it was,
-/// and what was built on it stays where it is; also what Cleo builds before she has heard of it, and with Eve, who joins
-/// later and never saw it count. Then Dora is cut, and what Ben wrote is there again.
+/// Ben types, Cleo builds on it, and Ben is cut by Dora (H16): what he wrote goes, what he deleted and moved is as it
+/// was, and what was built on it stays where it is; also what Cleo builds before she has heard of it, and with Eve,
+/// who joins later and never saw it count. Then Dora is cut, and what Ben wrote is there again.
 #[test]
 fn what_a_cut_writer_wrote_goes_and_what_was_built_on_it_stays() {
     let names = ["Ada", "Ben", "Cleo", "Dora", "Eve"];
