@@ -432,7 +432,10 @@ fn a_rescued_item_keeps_its_form() {
         assert_eq!(party.tree(|tree| tree.children(folder).collect::<Vec<_>>()).unwrap(), [list, text]);
         assert_eq!(party.text(text).unwrap().content().unwrap(), "Milk or honey");
         let elements = party.list(list).unwrap().elements().unwrap();
-        assert_eq!(elements.into_iter().map(|it| it.value).collect::<Vec<_>>(), [3.into(), 1.into(), 2.into()]);
+        assert_eq!(
+            elements.into_iter().map(|it| it.value).collect::<Vec<_>>(),
+            [3.into(), 1.into(), 2.into()]
+        );
         let points = |item: &motet::item::Item| item.attributes(&shared.entity()).into_values().collect();
         let points: BTreeSet<Value> = party.item(shared, points).unwrap();
         let expected = [Reference::there(home.party, list), Reference::here(text)];
