@@ -346,8 +346,8 @@ fn a_revoked_invitation_lets_nobody_in() {
     assert!(home.party(0).invitations()[&code.invitation].revoked.is_some());
 }
 
-/// Two admins remove somebody, each at what it knows. The longer cut names an entry that the shorter one cuts, so nobody
-/// serves it for its own sake; but what lies before it counts, and whoever comes later must see that.
+/// Two admins remove somebody, each at what it knows. The longer cut names an entry that the shorter one cuts, so
+/// nobody serves it for its own sake; but what lies before it counts, and whoever comes later must see that.
 #[test]
 fn a_cut_is_read_by_who_lacks_what_it_names() {
     let mut home = Home::new(&[Role::Writer, Role::Admin, Role::Reader]);
