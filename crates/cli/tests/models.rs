@@ -1,9 +1,6 @@
 //! `motet model`, and items of models that are data.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-mod common;
-
-use common::{Home, rows};
+use crate::common::{Home, rows};
 
 #[test]
 fn a_model_is_published_shown_and_used() {

@@ -1,6 +1,4 @@
 //! Programs of models: lifted, they are what they are for each item alone; and what they can't have is told.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, Changes, Naive, Row, Runtime as _};

@@ -1,11 +1,7 @@
 //! Models that are data: published, used, queried; over their limits, wrong, and too costly; and what the page about
 //! them says.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
-use common::{Peer, assert_sound, fetch, send};
+use crate::common::{Peer, assert_sound, fetch, send};
 use motet::algebra::Budget;
 use motet::authority::Role;
 use motet::fact::{Cid, Fact, PublicKey, Value};

@@ -2,14 +2,12 @@
 //! readings, and one circuit for several items against a run of the evaluator that defines the semantics for each.
 //! Histories are random, with entries that cease to count and count again.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 #[path = "../../item/tests/common/mod.rs"]
-mod histories;
+use crate::histories;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use histories::{
+use crate::histories::{
     FactSpec, Reading, Row, Run, Say, arrival, assertions, beginning_with, build, key, ordinary, party,
     rows_of, snapshots_read_back, specs, steps,
 };

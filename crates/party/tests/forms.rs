@@ -1,10 +1,10 @@
 //! Bodies, invitation codes and redemptions: round trips, hostile bytes, and what a proof binds.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 
-use common::{
+use crate::common::{
     admission, body, control_key, data_key, device, device_key, found, genesis_of, identity, identity_key,
     invitation, party, removal, say,
 };

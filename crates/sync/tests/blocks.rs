@@ -1,7 +1,5 @@
 //! Blocks that entries name and do not carry: asked for by who lacks them, checked, passed on.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, Codec, PublicKey, SecretKey};
