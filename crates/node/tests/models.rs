@@ -1,7 +1,5 @@
 //! Programs of models over real connections: fetched by who lacks them, checked by their hash, passed on.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
