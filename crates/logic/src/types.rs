@@ -121,12 +121,12 @@ impl Typing {
         }
     }
 
-    /// A variable in a column of a relation, if that is known.
+    /// A variable in a column of a relation, if there is such a column.
     fn stand(&mut self, variable: &Variable, known: Option<&Known>, column: &str, span: Span) {
-        match known.map(|known| known.column_type(column)) {
-            Some(Some(column_type)) => self.meet(variable, column_type, span),
-            Some(None) => drop(self.open.insert(variable.clone())),
-            None => {}
+        let Some(known) = known.filter(|known| known.has_column(column)) else { return };
+        match known.column_type(column) {
+            Some(column_type) => self.meet(variable, column_type, span),
+            None => drop(self.open.insert(variable.clone())),
         }
     }
 

@@ -13,7 +13,8 @@ const T: Table = Table("numbers");
 
 fn other_side(test: &str, database: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture"]).env(DATABASE, database);
+    let test = format!("processes::{test}");
+    command.args(["--exact", &test, "--nocapture"]).env(DATABASE, database);
     command
 }
 
