@@ -3,11 +3,11 @@
 //! Histories are random, with entries that cease to count and count again.
 
 #[path = "../../item/tests/common/mod.rs"]
-use crate::histories;
+mod item_histories;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::histories::{
+use item_histories::{
     FactSpec, Reading, Row, Run, Say, arrival, assertions, beginning_with, build, key, ordinary, party,
     rows_of, snapshots_read_back, specs, steps,
 };
@@ -124,7 +124,8 @@ fn say_lists(spec: &FactSpec, id: ItemId) -> (Entity, Attribute, Value) {
 }
 
 fn say_moves(spec: &FactSpec, id: ItemId) -> (Entity, Attribute, Value) {
-    let value = if spec.value % 9 == 0 { 7.into() } else { Value::bytes([spec.value % 5].as_slice()) };
+    let value =
+        if spec.value.is_multiple_of(9) { 7.into() } else { Value::bytes([spec.value % 5].as_slice()) };
     let node = Entity::new([spec.entity % 5].as_slice()).unwrap();
     born(spec, id).unwrap_or_else(|| match spec.shape {
         3 => (node, "other".into(), value),
@@ -147,10 +148,10 @@ type Expected<'a> = dyn FnMut(&Reading<'_>, usize) -> BTreeSet<Row> + 'a;
 
 #[derive(Clone, Debug)]
 struct Case {
-    specs: Vec<histories::EntrySpec>,
+    specs: Vec<item_histories::EntrySpec>,
     choices: Vec<u8>,
     other_choices: Vec<u8>,
-    steps: Vec<histories::Step>,
+    steps: Vec<item_histories::Step>,
 }
 
 fn cases() -> impl Strategy<Value = Case> {

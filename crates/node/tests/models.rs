@@ -51,8 +51,8 @@ impl Host for Liar {
     fn device_key(&self) -> SecretKey {
         Host::device_key(&self.0)
     }
-    fn deliver(&self, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
-        Host::deliver(&self.0, party, bundles)
+    fn deliver(&self, from: &PublicKey, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
+        Host::deliver(&self.0, from, party, bundles)
     }
     fn subscribe_heads(&self) -> Receiver<()> {
         self.0.subscribe_heads()
@@ -122,7 +122,7 @@ fn a_program_is_fetched_and_passed_on() {
     let heads = ada.heads(&party);
     let all = ada.difference(&party, &[heads.control, heads.data].concat(), &[], false);
     let bundles = all.iter().map(|id| ada.load(&party, id).unwrap().unwrap()).collect();
-    assert!(Host::deliver(&*ben, &party, bundles).iter().all(Result::is_ok));
+    assert!(Host::deliver(&*ben, &ada.profile().device, &party, bundles).iter().all(Result::is_ok));
     let (of_ben, _heard) = start(ben.clone(), &[]);
     let (_of_eve, _heard) = start(eve.clone(), &[of_ben.local_addr().unwrap()]);
     wait("Eve has what Ben has", || eve.heads(&party) == ben.heads(&party));
@@ -155,7 +155,7 @@ fn a_liar_is_dropped_and_another_asked() {
     let heads = ada.heads(&party);
     let all = ada.difference(&party, &[heads.control, heads.data].concat(), &[], false);
     let bundles = all.iter().map(|id| ada.load(&party, id).unwrap().unwrap()).collect();
-    assert!(Host::deliver(&*mallory, &party, bundles).iter().all(Result::is_ok));
+    assert!(Host::deliver(&*mallory, &ada.profile().device, &party, bundles).iter().all(Result::is_ok));
     let (of_mallory, _heard) = start(Arc::new(Liar((*mallory).clone())), &[]);
     let (of_ben, heard) = start(ben.clone(), &[of_mallory.local_addr().unwrap()]);
     let reason = loop {

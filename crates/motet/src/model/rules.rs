@@ -104,6 +104,6 @@ impl Model for Rules {
 
     fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
         let state = RulesState::new(item, self.circuit.clone());
-        Ok(Box::new(kept::restore(&self.name, state, snapshot)?))
+        Ok(Box::new(kept::restore(self, state, snapshot)?))
     }
 }
