@@ -250,7 +250,7 @@ fn of_rows_that_do_as_well_the_lowest_is_lost() {
         ];
         let definition = Definition { widths: vec![1, 1, width], rules, folds: Vec::new() };
         for on in [[1, 9], [9, 1], [5, 6], [6, 5]] {
-            let mut engine = Engine::new(definition.clone(), Numbers);
+            let mut engine = Engine::new(definition.clone(), Numbers { spread: 1 });
             let mut ons = BTreeSet::new();
             let one = |id: Id| BTreeSet::from([vec![id]]);
             let seed = toggle(SEED, &one(5), &mut BTreeSet::new(), 1);

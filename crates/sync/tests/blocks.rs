@@ -140,8 +140,7 @@ fn a_stranger_gets_no_blocks() {
 
 #[test]
 fn other_bytes_and_answers_to_nothing_end_the_connection() {
-    let mut poor = Shelf::default();
-    poor.named = [block(1).0, block(2).0].into();
+    let poor = Shelf { named: [block(1).0, block(2).0].into(), ..Shelf::default() };
     let asking = || {
         let mut session = session(1);
         session.changed(&poor);
