@@ -2,8 +2,9 @@
 //!
 //! Each program of `tests/wrong` stands beside what the compiler says of it: the diagnostics as they are printed, and
 //! then their edits. Programs under `tests/wrong/party` are queries of a party, those under `tests/wrong/facts` are
-//! such queries whose outputs are to become facts in the namespace `derived` (with causes, if the file says so), the
-//! others read no base relations; all are given the parameter `$who`. With `UPDATE_EXPECT=1` what is said now becomes
+//! such queries whose outputs are to become facts in the namespace `derived` (with causes, if the file says so), those
+//! under `tests/wrong/model` are programs of models, the others read no base relations; all but models are given the
+//! parameter `$who`. With `UPDATE_EXPECT=1` what is said now becomes
 //! what is expected.
 //!
 //! Every edit is made, each on its own: its problem must be gone then, no new one may have come, and where it was the
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use expect_test::expect_file;
 use motet_algebra::ColumnType;
 use motet_fact::{Kind, Value};
+use motet_logic::model::compile_model;
 use motet_logic::{Catalog, Diagnostic, Diagnostics, Severity, Source, compile};
 
 /// A program of the corpus.
@@ -22,8 +24,17 @@ struct Wrong {
     path: PathBuf,
     source: Source,
     catalog: Catalog,
-    /// Whether outputs are to become facts, and with causes.
-    facts: Option<bool>,
+    is: Is,
+}
+
+/// What a program is to be.
+#[derive(Clone, Copy)]
+enum Is {
+    Query,
+    /// Its outputs are to become facts; with causes or not.
+    Facts(bool),
+    /// The program of a model.
+    Model,
 }
 
 fn corpus() -> Vec<Wrong> {
@@ -33,9 +44,10 @@ fn corpus() -> Vec<Wrong> {
         (root.clone(), Catalog::default()),
         (root.join("party"), base_relations()),
         (root.join("facts"), base_relations()),
+        (root.join("model"), Catalog::default()),
     ];
     for (directory, catalog) in directories {
-        let of_facts = directory.ends_with("facts");
+        let (of_facts, of_model) = (directory.ends_with("facts"), directory.ends_with("model"));
         let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let mut paths: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|end| end == "pomo")).collect();
@@ -43,8 +55,12 @@ fn corpus() -> Vec<Wrong> {
         programs.extend(paths.into_iter().map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap();
             let source = Source::new(name, std::fs::read_to_string(&path).unwrap());
-            let facts = of_facts.then(|| name.contains("causes"));
-            Wrong { source, catalog: catalog.clone(), facts, path }
+            let is = match (of_facts, of_model) {
+                (true, _) => Is::Facts(name.contains("causes")),
+                (_, true) => Is::Model,
+                _ => Is::Query,
+            };
+            Wrong { source, catalog: catalog.clone(), is, path }
         }));
     }
     programs
@@ -76,10 +92,17 @@ fn base_relations() -> Catalog {
 
 fn problems(source: &Source, like: &Wrong) -> Diagnostics {
     let parameters = BTreeMap::from([("who".to_owned(), Value::text("x"))]);
+    if let Is::Model = like.is {
+        let none =
+            || compile(&Source::new("none", ""), &like.catalog, &parameters).expect("it is empty").warnings;
+        return compile_model(source, 100).err().unwrap_or_else(none);
+    }
     match compile(source, &like.catalog, &parameters) {
-        Ok(compiled) => match like.facts.map(|with_causes| compiled.as_facts("derived", with_causes)) {
-            Some(Err(problems)) => problems,
-            Some(Ok(_)) | None => compiled.warnings,
+        Ok(compiled) => match like.is {
+            Is::Facts(with_causes) => {
+                compiled.as_facts("derived", with_causes).err().unwrap_or(compiled.warnings)
+            }
+            Is::Query | Is::Model => compiled.warnings,
         },
         Err(problems) => problems,
     }

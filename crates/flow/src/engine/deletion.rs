@@ -111,6 +111,9 @@ impl<H: Host> Engine<H> {
             // The row itself was counted.
             let (touched, Found(found)) = (search.touched - 1, search.sink);
             missed |= search.missed;
+            if let Some(cause) = search.over {
+                return Err(Exceeded { cause, relation, rule: Some(*rule) });
+            }
             self.charge(epoch, touched, relation, Some(*rule))?;
             if let Some(level) = found {
                 return Ok(Support::Below(level));

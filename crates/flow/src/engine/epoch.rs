@@ -277,10 +277,10 @@ impl<H: Host> Engine<H> {
             if let Some(room) = room.filter(Room::is_over) {
                 return Err(Exceeded { cause: Cause::Capped(room.cap), relation: head, rule: Some(rule) });
             }
-            self.charge(epoch, touched, head, Some(rule))?;
             if let Some(cause) = over {
                 return Err(Exceeded { cause, relation: head, rule: Some(rule) });
             }
+            self.charge(epoch, touched, head, Some(rule))?;
             self.put_to_use(epoch, own, head, (&found, &levels), purpose);
             self.charge(epoch, 0, head, Some(rule))?;
             found.clear();

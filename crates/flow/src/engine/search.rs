@@ -158,11 +158,15 @@ impl<'a, S: Sink> Search<'a, S> {
         to
     }
 
-    /// Gives a row for each seed of a run.
+    /// Gives a row for each seed of a run, which counts as if it had been looked for alone: so a product costs what it has.
     fn take_all(&mut self, seeds: &Batch, run: Range<usize>) -> bool {
         let plan = self.plan;
         let own = plan.own_seed.filter(|_| self.sight.graded);
         for place in run {
+            self.touched += 1;
+            if self.touched > self.pause && self.is_over() {
+                return true;
+            }
             let row = seeds.row(place);
             for (column, register) in &plan.varying {
                 self.registers[*register] = row[*column];

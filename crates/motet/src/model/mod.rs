@@ -43,8 +43,8 @@ pub use state::{RulesState, RulesStatus};
 pub const LIBRARY: [(&str, &str); 6] = [
     ("counter", include_str!("../../models/counter.pomo")),
     ("last-writer", include_str!("../../models/last-writer.pomo")),
-    ("list", include_str!("../../models/list.pomo")),
     ("register", include_str!("../../models/register.pomo")),
+    ("sequence", include_str!("../../models/sequence.pomo")),
     ("set", include_str!("../../models/set.pomo")),
     ("tree", include_str!("../../models/tree.pomo")),
 ];

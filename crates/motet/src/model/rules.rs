@@ -52,6 +52,11 @@ impl Circuit {
         self.budget.lock().expect("nobody panics with the budget").clone()
     }
 
+    /// Another circuit of the same program, with nothing in it.
+    pub(super) fn another(&self) -> Circuit {
+        Circuit { bytes: self.bytes.clone(), budget: self.budget.clone(), made: Mutex::default() }
+    }
+
     /// The circuit, which nobody else uses meanwhile.
     pub(super) fn made(&self) -> MadeGuard<'_> {
         let mut made = self.made.lock().expect("nobody panics with the circuit of a model");

@@ -5,7 +5,7 @@
 //! be over the model's limits is found while it is computed, and is a matter of its facts and the program alone: strata
 //! are computed one after the other, and within one more rows never mean fewer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, Changes, RelationName, Row, Runtime as _, RuntimeError};
 use motet_fact::Value;
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     limits: ModelLimits,
     /// The stratum of each relation that rules define.
     strata: BTreeMap<RelationName, usize>,
+    /// The items that are in.
+    items: BTreeSet<ItemId>,
 }
 
 /// How much an item has.
@@ -57,12 +59,17 @@ impl Shared {
         assert_eq!(begun, Ok(Changes::new()), "without items there is nothing");
         let numbered = lift.strata.iter().enumerate();
         let strata = numbered.flat_map(|(place, names)| names.iter().map(move |name| (name.clone(), place)));
-        Ok(Shared { runtime, limits: block.limits, strata: strata.collect(), lift })
+        Ok(Shared { runtime, limits: block.limits, strata: strata.collect(), items: BTreeSet::new(), lift })
     }
 
     /// The outputs of the program, with their columns.
     pub(super) fn outputs(&self) -> &[motet_logic::Interface] {
         &self.lift.outputs
+    }
+
+    /// Whether an item is in.
+    pub(super) fn has(&self, item: ItemId) -> bool {
+        self.items.contains(&item)
     }
 
     /// An item enters, with what there is of it. Gives the changes of the outputs, and how much it has.
@@ -80,6 +87,8 @@ impl Shared {
         let entered = self.step(&self.presence(item, 1), &nothing, budget);
         if entered.is_err() {
             self.put(&self.changes(item, inputs, -1));
+        } else {
+            assert!(self.items.insert(item), "an item is in once");
         }
         entered
     }
@@ -100,6 +109,7 @@ impl Shared {
         let left = self.runtime.step(&self.presence(item, -1), Budget::UNLIMITED);
         left.expect("what entered may leave, at any cost");
         self.put(&self.changes(item, inputs, -1));
+        assert!(self.items.remove(&item), "an item that leaves was in");
     }
 
     /// Facts of an item that is not there come or go.

@@ -127,6 +127,13 @@ impl RulesState {
         if self.facts.is_empty() {
             return gone;
         }
+        if matches!(made.get(), Made::Running(shared) if shared.has(self.item)) {
+            // Another state of the item is in there, of another moment.
+            self.circuit = Arc::new(circuit.another());
+        }
+        drop(made);
+        let circuit = self.circuit.clone();
+        let mut made = circuit.made();
         let come = match (made.get(), refused) {
             (_, Some(Fenced::OverLimit)) => Err(RulesStatus::OverLimit),
             (Made::Wrong(why), _) => Err(RulesStatus::Wrong(why.clone())),

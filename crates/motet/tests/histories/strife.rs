@@ -6,7 +6,7 @@ use motet::authority::Role;
 use motet::fact::{Cid, Digest, SecretKey};
 use motet_sync::Replica as _;
 
-use super::{Error, Story, everything, scatter};
+use super::{Error, Story, everything, fetch, scatter};
 
 impl Story {
     /// Somebody does something to somebody, if it is allowed to; often neither has heard what the other did.
@@ -96,6 +96,7 @@ impl Story {
         let party = self.party;
         let load = everything(&self.peers[from].database, &party);
         scatter(load, &self.peers[to].database, &party, &mut self.chance);
+        fetch(&self.peers[from].database, &self.peers[to].database, &party);
         // What a waiting entry waits for is asked for by name, as a session does.
         loop {
             let (from, to) = (&self.peers[from].database, &self.peers[to].database);
