@@ -43,7 +43,7 @@ impl Party {
     /// [`Error::NoSuchEntry`]; [`Error::Store`].
     pub fn as_of(&self, at: &AsOf) -> Result<Moment, Error> {
         let store = self.database().store();
-        let (record, entries) = self.with(|state| {
+        let (record, mut entries) = self.with(|state| {
             let entries = match at {
                 AsOf::Heads(heads) => state.past_of(heads)?,
                 AsOf::Time(time) => state.written_by(store, *time)?,
@@ -51,7 +51,19 @@ impl Party {
             Ok::<_, Error>((state.record.clone(), entries))
         })?;
         let models = self.database().models();
-        let state = PartyState::with(store, record, models, &|id| entries.contains(id))?;
+        let state = loop {
+            let state = PartyState::with(store, record.clone(), models.clone(), &|id| entries.contains(id))?;
+            // Who has an act gets what its cuts name (H9), also where that is in the past of nothing that counts.
+            let named: Vec<Cid> = state.authority.cut_points().filter(|id| !entries.contains(id)).collect();
+            let more = self.with(|now| {
+                let here: Vec<Cid> = named.into_iter().filter(|id| now.graph.contains(id)).collect();
+                now.past_of(&here)
+            })?;
+            if more.is_empty() {
+                break state;
+            }
+            entries.extend(more);
+        };
         Ok(Moment { party: self.clone(), state: Mutex::new(state) })
     }
 }

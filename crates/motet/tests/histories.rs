@@ -311,6 +311,9 @@ impl Story {
     /// What a peer has now is remembered, and looked back at in the end.
     fn look_back(&mut self) {
         let peer = self.someone();
+        if !self.peers[peer].database.blocks_lacking(&self.party).is_empty() {
+            return; // it knows nothing of the state of some items
+        }
         let heads = self.peers[peer].database.heads(&self.party);
         let at = AsOf::Heads([heads.control, heads.data].concat());
         let hash = self.peers[peer].party(&self.party).state_hash().unwrap();
