@@ -21,8 +21,10 @@ pub fn draw(results: &Results, path: &Path) -> Result<(), Box<dyn Error>> {
         let runs = results.bulk.get(workload)?.get(engine)?;
         Some(median(runs.iter().map(|run| run.seconds)))
     };
-    let all: Vec<f64> =
-        workloads.iter().flat_map(|workload| names.iter().filter_map(|name| seconds(workload, name))).collect();
+    let all: Vec<f64> = workloads
+        .iter()
+        .flat_map(|workload| names.iter().filter_map(|name| seconds(workload, name)))
+        .collect();
     let least = all.iter().copied().fold(f64::INFINITY, f64::min).max(1e-4);
     let most = all.iter().copied().fold(0.0, f64::max).max(least * 10.0);
 

@@ -159,9 +159,7 @@ pub fn orders(lines: u32) -> Vec<Table> {
         (
             "Line",
             (0..lines)
-                .map(|line| {
-                    vec![line, random.below(orders), random.below(products), random.between(1, 9)]
-                })
+                .map(|line| vec![line, random.below(orders), random.below(products), random.between(1, 9)])
                 .collect(),
         ),
     ]

@@ -69,7 +69,12 @@ fn named(name: &str) -> Result<Box<dyn Engine>, String> {
     engines::all().into_iter().find(|engine| engine.name() == name).ok_or(format!("no engine `{name}`"))
 }
 
-fn all(rounds: usize, only: &[String], without: &[String], page: Option<&Path>) -> Result<(), Box<dyn Error>> {
+fn all(
+    rounds: usize,
+    only: &[String],
+    without: &[String],
+    page: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
     let wanted = |name: String| only.is_empty() || only.contains(&name);
     let workloads: Vec<Workload> =
         Workload::ALL.into_iter().filter(|workload| wanted(workload.to_string())).collect();

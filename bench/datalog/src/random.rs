@@ -1,7 +1,7 @@
 //! Random numbers that are the same everywhere and for ever.
 //!
-//! The Mersenne Twister, seeded and drawn from as CPython's `random.Random` does, so that a small script in Python makes
-//! the same data and counts the same rows.
+//! The Mersenne Twister, seeded and drawn from as CPython's `random.Random` does, so that a small script in Python
+//! makes the same data and counts the same rows.
 
 use rand_mt::Mt;
 

@@ -57,7 +57,8 @@ pub fn page(results: &Results, rounds: usize, chart: &str) -> String {
 fn machine() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("model name"));
-    let model = line.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, model)| model);
+    let model =
+        line.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, model)| model);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{model}, {cores} cores")
 }
@@ -124,7 +125,9 @@ fn targets(results: &Results) -> String {
     }
     for lines in [10_000, 100_000, 1_000_000] {
         let scenario = Scenario::Lines(lines).to_string();
-        let Some(ours) = results.updates.get(&scenario).and_then(|engines| engines.get(OURS)) else { continue };
+        let Some(ours) = results.updates.get(&scenario).and_then(|engines| engines.get(OURS)) else {
+            continue;
+        };
         let all = |run: &Updates| median(run.insertions.iter().chain(&run.deletions).copied());
         let each = Ratio::of(ours.iter().map(all));
         let _ = writeln!(page, "| {scenario}: µs for each changed fact, p50 | {}", each.against(20.0));
@@ -139,7 +142,10 @@ fn bulk(results: &Results) -> String {
         let Some(engines) = results.bulk.get(&workload) else { continue };
         let rows = engines.values().flatten().map(|run| run.rows).max().unwrap_or_default();
         let _ = writeln!(page, "\n### {workload}: {rows} rows\n");
-        let _ = writeln!(page, "| engine | CPU s | its time over ours | peak MiB | above idle MiB | planning ms |");
+        let _ = writeln!(
+            page,
+            "| engine | CPU s | its time over ours | peak MiB | above idle MiB | planning ms |"
+        );
         let _ = writeln!(page, "|---|---|---|---|---|---|");
         let mut order: Vec<(&String, &Vec<Bulk>)> = engines.iter().collect();
         let time = |runs: &[Bulk]| median(runs.iter().map(|run| run.seconds));
@@ -171,7 +177,8 @@ fn over(theirs: &[Bulk], ours: Option<&Vec<Bulk>>) -> String {
 
 /// Our time over the better of the compiled peers, round by round.
 fn over_best(engines: &BTreeMap<String, Vec<Bulk>>, ours: &[Bulk]) -> Vec<f64> {
-    let peers: Vec<&Vec<Bulk>> = ["datafrog", "Ascent"].iter().filter_map(|name| engines.get(*name)).collect();
+    let peers: Vec<&Vec<Bulk>> =
+        ["datafrog", "Ascent"].iter().filter_map(|name| engines.get(*name)).collect();
     let best = |round: usize| {
         peers.iter().filter_map(|runs| runs.get(round)).map(|run| run.seconds).fold(f64::INFINITY, f64::min)
     };

@@ -49,7 +49,9 @@ impl Workload {
     /// The program in PomoLogic.
     pub fn program(self) -> &'static str {
         match self {
-            Workload::Chain | Workload::Blocks | Workload::Uniform => include_str!("../programs/closure.pomo"),
+            Workload::Chain | Workload::Blocks | Workload::Uniform => {
+                include_str!("../programs/closure.pomo")
+            }
             Workload::Generations => include_str!("../programs/generations.pomo"),
             Workload::Pointers => include_str!("../programs/pointers.pomo"),
             Workload::Aliases => include_str!("../programs/aliases.pomo"),

@@ -155,8 +155,8 @@ impl<D: Holds> Host for Meaning<D> {
 }
 
 impl<D: Holds> Meaning<D> {
-    /// What an aggregate gives, if what it gave before and the change are enough to tell. A sum that was an int is one of
-    /// ints, and stays one as long as ints come and its size allows.
+    /// What an aggregate gives, if what it gave before and the change are enough to tell. A sum that was an int is one
+    /// of ints, and stays one as long as ints come and its size allows.
     fn follow_aggregate(
         &self,
         aggregate: &Aggregate,

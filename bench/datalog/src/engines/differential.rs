@@ -118,9 +118,7 @@ fn run(workload: Workload, then: &mut (dyn FnMut(&mut Flow<'_>) + '_)) -> bool {
             Workload::Pointers => pointers(&collections),
             _ => closure(collections.remove("Edge").expect("it is an input")),
         };
-        result
-            .inspect_batch(move |_, changes| *counted.borrow_mut() += changes.len())
-            .probe_with(&probe);
+        result.inspect_batch(move |_, changes| *counted.borrow_mut() += changes.len()).probe_with(&probe);
         inputs
     });
     then(&mut Flow { worker: &mut worker, inputs, probe, changed, epoch: 0 });
@@ -147,7 +145,11 @@ fn closure<T: Timestamp + Lattice + TotalOrder>(edges: Pairs<'_, T>) -> Pairs<'_
 }
 
 fn generations<T: Timestamp + Lattice + TotalOrder>(parents: Pairs<'_, T>) -> Pairs<'_, T> {
-    let siblings = parents.clone().join_map(parents.clone(), |_, &x, &y| (x, y)).filter(|(x, y)| x != y).distinct_core::<i32>();
+    let siblings = parents
+        .clone()
+        .join_map(parents.clone(), |_, &x, &y| (x, y))
+        .filter(|(x, y)| x != y)
+        .distinct_core::<i32>();
     siblings.clone().iterate(|scope, same| {
         let (parents, siblings) = (parents.enter(scope), siblings.enter(scope));
         same.join_map(parents.clone(), |_, &b, &x| (b, x))
@@ -168,8 +170,7 @@ fn pointers<'s, T: Timestamp + Lattice + TotalOrder>(
             .map(|(x, y)| (y, x))
             .join_map(points.clone(), |_, &x, &v| (v, x))
             .join_map(points.clone(), |_, &x, &o| (x, o));
-        let stored =
-            store.join_map(points.clone(), |_, &y, &v| (y, v)).join_map(points, |_, &v, &o| (v, o));
+        let stored = store.join_map(points.clone(), |_, &y, &v| (y, v)).join_map(points, |_, &v, &o| (v, o));
         addr.concat(assigned).concat(loaded).concat(stored).distinct_core::<i32>()
     })
 }

@@ -1,9 +1,9 @@
 //! Folds: what groups of rows give.
 //!
 //! Where the host can follow a change, what a group gives comes from what it gave before and what changed: the law is
-//! that of linear aggregates, a(x + dx) = a(x) + a(dx) (Budiu and others, DBSP, 2023). Of other groups that changed the
-//! rows are gathered and folded. What comes of it is compared with the rows that the outputs have for the key. So a fold
-//! needs no state of its own that an epoch would have to take back: what it gave before is all it keeps.
+//! that of linear aggregates, a(x + dx) = a(x) + a(dx) (Budiu and others, DBSP, 2023). Of other groups that changed
+//! the rows are gathered and folded. What comes of it is compared with the rows that the outputs have for the key. So
+//! a fold needs no state of its own that an epoch would have to take back: what it gave before is all it keeps.
 
 use std::sync::Arc;
 

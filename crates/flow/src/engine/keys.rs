@@ -197,8 +197,8 @@ impl Keys {
         None
     }
 
-    /// Shows each id of a set that is a key of one column, and maybe others where keys are found by hashing alone, until one
-    /// is enough; gives whether one was.
+    /// Shows each id of a set that is a key of one column, and maybe others where keys are found by hashing alone,
+    /// until one is enough; gives whether one was.
     #[inline]
     pub(crate) fn walk_common(&self, set: &Set, mut show: impl FnMut(Id) -> bool) -> bool {
         match self {
@@ -250,7 +250,8 @@ mod tests {
             ids.iter().for_each(|id| assert!(set.insert(id * spread)));
             let mut seen = BTreeSet::new();
             keys.walk_common(&set, |id| { seen.insert(id); false });
-            let common: BTreeSet<Id> = ids.iter().map(|id| id * spread).filter(|id| twin.contains(id)).collect();
+            let spread_out = ids.iter().map(|id| id * spread);
+            let common: BTreeSet<Id> = spread_out.filter(|id| twin.contains(id)).collect();
             match keys {
                 // Without a sieve all may be shown: who asks looks them up anyway.
                 Keys::Hashed { sieve: None, .. } => prop_assert!(seen.is_superset(&common)),

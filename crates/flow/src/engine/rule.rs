@@ -109,9 +109,9 @@ pub trait Host {
     /// Folds the rows of a group, of which there is at least one, and gives rows of the outputs, by their place in
     /// [`Fold::outputs`].
     fn fold(&self, fold: usize, group: &Batch, give: &mut dyn FnMut(usize, &[Id]));
-    /// The row that a fold gives for a group, its only one and of its first output, from the row it gave before and from
-    /// what came to the group and went; nothing if that is not enough to tell. There are rows in the group, as there
-    /// were.
+    /// The row that a fold gives for a group, its only one and of its first output, from the row it gave before and
+    /// from what came to the group and went; nothing if that is not enough to tell. There are rows in the group, as
+    /// there were.
     fn follow(&self, _fold: usize, _old: &[Id], _come: &Batch, _gone: &Batch) -> Option<Vec<Id>> {
         None
     }

@@ -130,8 +130,8 @@ impl<'a, S: Sink> Search<'a, S> {
         self.matches(&plan.seed, seed) && self.step(0)
     }
 
-    /// Searches from the seed at a place, and from those after it that have its steps in common; gives the place to go on
-    /// from.
+    /// Searches from the seed at a place, and from those after it that have its steps in common; gives the place to go
+    /// on from.
     #[inline]
     pub(crate) fn run_from(&mut self, seeds: &'a Batch, from: usize) -> usize {
         let plan = self.plan;
@@ -158,7 +158,8 @@ impl<'a, S: Sink> Search<'a, S> {
         to
     }
 
-    /// Gives a row for each seed of a run, which counts as if it had been looked for alone: so a product costs what it has.
+    /// Gives a row for each seed of a run, which counts as if it had been looked for alone: so a product costs what it
+    /// has.
     fn take_all(&mut self, seeds: &Batch, run: Range<usize>) -> bool {
         let plan = self.plan;
         let own = plan.own_seed.filter(|_| self.sight.graded);

@@ -263,8 +263,8 @@ impl Set {
         }
     }
 
-    /// Shows each id that has its bit in these words, of which the first is that one, until one is enough; gives whether
-    /// one was.
+    /// Shows each id that has its bit in these words, of which the first is that one, until one is enough; gives
+    /// whether one was.
     pub(crate) fn walk_within(&self, from: u32, bits: &[u64], mut show: impl FnMut(Id) -> bool) -> bool {
         let Form::Window { first, words, .. } = &self.0 else {
             let has = |id| {

@@ -120,8 +120,8 @@ impl Table {
         }
     }
 
-    /// Adds rows one after the other, and shows those that are new. Neighbours mostly have their first column in common,
-    /// and then the place for them is looked for once.
+    /// Adds rows one after the other, and shows those that are new. Neighbours mostly have their first column in
+    /// common, and then the place for them is looked for once.
     pub(crate) fn extend(&mut self, rows: &Batch, mut show: impl FnMut(&[Id])) {
         let Form::Narrow { len, forward, backward } = &mut self.form else {
             rows.rows().filter(|row| self.insert(row)).for_each(show);

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use motet_algebra::{Changes, Row};
+use motet_algebra::{Budget, Changes, Row};
 use motet_fact::order::write_key;
 use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, Value};
 use motet_item::tally::Tally;
@@ -14,7 +14,7 @@ use motet_item::{
 use motet_logic::Interface;
 
 use super::rules::{Circuit, Made};
-use super::shared::{Fenced, Inputs, READ, Size};
+use super::shared::{Fenced, Inputs, READ, Shared, Size};
 
 /// How an item of such a model stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,21 +138,7 @@ impl RulesState {
             (_, Some(Fenced::OverLimit)) => Err(RulesStatus::OverLimit),
             (Made::Wrong(why), _) => Err(RulesStatus::Wrong(why.clone())),
             (Made::Unread(why), _) => Err(RulesStatus::NotComputed(why.clone())),
-            (Made::Running(shared), _) => {
-                let inputs = self.inputs();
-                match shared.enter(self.item, &inputs, &budget) {
-                    Ok((_, size)) if shared.is_over(&size) => {
-                        shared.leave(self.item, &inputs);
-                        Err(RulesStatus::OverLimit)
-                    }
-                    Ok((changes, size)) => {
-                        self.size = Some(size);
-                        Ok(changes)
-                    }
-                    Err(Fenced::OverLimit) => Err(RulesStatus::OverLimit),
-                    Err(Fenced::TooCostly(error)) => Err(RulesStatus::NotComputed(error.to_string().into())),
-                }
-            }
+            (Made::Running(shared), _) => self.enter(shared, &budget),
         };
         match come {
             Ok(come) => sum(gone, come),
@@ -160,6 +146,23 @@ impl RulesState {
                 self.status = status;
                 gone
             }
+        }
+    }
+
+    /// Enters the circuit with all that is known. Gives what changes in the outputs.
+    fn enter(&mut self, shared: &mut Shared, budget: &Budget) -> Result<Changes, RulesStatus> {
+        let inputs = self.inputs();
+        match shared.enter(self.item, &inputs, budget) {
+            Ok((_, size)) if shared.is_over(&size) => {
+                shared.leave(self.item, &inputs);
+                Err(RulesStatus::OverLimit)
+            }
+            Ok((changes, size)) => {
+                self.size = Some(size);
+                Ok(changes)
+            }
+            Err(Fenced::OverLimit) => Err(RulesStatus::OverLimit),
+            Err(Fenced::TooCostly(error)) => Err(RulesStatus::NotComputed(error.to_string().into())),
         }
     }
 

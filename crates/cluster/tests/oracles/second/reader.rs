@@ -398,9 +398,11 @@ impl Reader {
         if !self.eat("-") {
             return self.simple();
         }
+        // A sign before a number is of the literal; before anything else, another sign too, it is a function.
+        let literal = matches!(self.tokens.get(self.at), Some(Token::Value(_)));
         match self.unary() {
-            Term::Value(Value::Int(number)) => Term::Value(Value::Int(number.wrapping_neg())),
-            Term::Value(Value::Float(number)) => Term::Value(Value::float(-number.get()).unwrap()),
+            Term::Value(Value::Int(number)) if literal => Term::Value(Value::Int(number.wrapping_neg())),
+            Term::Value(Value::Float(number)) if literal => Term::Value(Value::float(-number.get()).unwrap()),
             term => Term::Apply("-".to_owned(), vec![term]),
         }
     }
