@@ -97,7 +97,7 @@ pub fn pointers() -> Vec<Table> {
 
 /// Assignments and dereferences of a made-up C program, for the alias analysis.
 pub fn aliases() -> Vec<Table> {
-    let (variables, mut random) = (4_000, Random::new(7));
+    let (variables, mut random) = (20_000, Random::new(7));
     let mut pairs = |count: usize, reach: u32| {
         let mut rows = BTreeSet::new();
         while rows.len() < count {
@@ -106,7 +106,7 @@ pub fn aliases() -> Vec<Table> {
         }
         rows.into_iter().collect()
     };
-    vec![("Assign", pairs(3_000, 50)), ("Dereference", pairs(2_000, 30))]
+    vec![("Assign", pairs(10_000, 50)), ("Dereference", pairs(4_000, 30))]
 }
 
 /// The history of a text that three people write: insertions as (id, after, height), and deletions. Most letters

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use motet_bench_datalog::engine::Engine;
-use motet_bench_datalog::rounds::Results;
+use motet_bench_datalog::rounds::{Results, Rounds};
 use motet_bench_datalog::scenario::Scenario;
 use motet_bench_datalog::workload::Workload;
 use motet_bench_datalog::{chart, engines, report};
@@ -25,6 +25,9 @@ enum Command {
         /// How many rounds.
         #[arg(long, default_value_t = 7)]
         rounds: usize,
+        /// In how many of these the slow engines run too, those on differential dataflow; all rounds if not given.
+        #[arg(long)]
+        slow_rounds: Option<usize>,
         /// Only these workloads and scenarios.
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
@@ -53,7 +56,10 @@ enum Command {
 
 fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().command {
-        Command::All { rounds, only, without, page } => all(rounds, &only, &without, page.as_deref()),
+        Command::All { rounds, slow_rounds, only, without, page } => {
+            let rounds = Rounds { all: rounds, slow: slow_rounds.unwrap_or(rounds) };
+            all(rounds, &only, &without, page.as_deref())
+        }
         Command::Bulk { engine, workload } => {
             let workload = Workload::named(&workload).ok_or(format!("no workload `{workload}`"))?;
             Ok(println!("{}", serde_json::to_string(&named(&engine)?.bulk(workload))?))
@@ -70,7 +76,7 @@ fn named(name: &str) -> Result<Box<dyn Engine>, String> {
 }
 
 fn all(
-    rounds: usize,
+    rounds: Rounds,
     only: &[String],
     without: &[String],
     page: Option<&Path>,
@@ -81,10 +87,10 @@ fn all(
     let scenarios: Vec<Scenario> =
         Scenario::ALL.into_iter().filter(|scenario| wanted(scenario.to_string())).collect();
     let results = Results::measure(rounds, &workloads, &scenarios, without)?;
-    let Some(page) = page else { return Ok(println!("{}", report::page(&results, rounds, "chart.svg"))) };
+    let Some(page) = page else { return Ok(println!("{}", report::page(&results, rounds.all, "chart.svg"))) };
     let picture = page.with_extension("svg");
     let name = picture.file_name().unwrap_or_default().to_string_lossy();
-    fs::write(page, report::page(&results, rounds, &name))?;
+    fs::write(page, report::page(&results, rounds.all, &name))?;
     fs::write(page.with_extension("json"), serde_json::to_string(&results)?)?;
     chart::draw(&results, &picture)
 }

@@ -20,6 +20,18 @@ use crate::workload::Workload;
 /// A peer that is a Python package: its name, and the script that runs it.
 const PYTHON_PEERS: [(&str, &str); 1] = [("DuckDB", "duckdb_peer.py")];
 
+/// Engines that take many times longer than the others, and may sit rounds out.
+const SLOW: [&str; 2] = ["Motet on differential dataflow", "differential dataflow"];
+
+/// How often everything runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Rounds {
+    /// Each engine on each workload.
+    pub all: usize,
+    /// Of these, the rounds in which slow engines run too.
+    pub slow: usize,
+}
+
 /// What was measured: by workload or scenario, then by engine, a figure for each round.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Results {
@@ -35,7 +47,7 @@ impl Results {
     /// # Errors
     /// If a process cannot be started, or ends badly.
     pub fn measure(
-        rounds: usize,
+        rounds: Rounds,
         workloads: &[Workload],
         scenarios: &[Scenario],
         without: &[String],
@@ -44,17 +56,21 @@ impl Results {
         let data = tempfile::tempdir()?;
         for workload in workloads {
             write_data(*workload, data.path())?;
-            for round in 1..=rounds {
-                eprintln!("{workload}: round {round} of {rounds}");
-                results.bulk_round(*workload, data.path(), without)?;
+            for round in 1..=rounds.all {
+                eprintln!("{workload}: round {round} of {}", rounds.all);
+                let absent = |name: &str| {
+                    without.iter().any(|one| one == name) || (round > rounds.slow && SLOW.contains(&name))
+                };
+                results.bulk_round(*workload, data.path(), &absent)?;
             }
         }
         for scenario in scenarios {
-            for round in 1..=rounds {
-                eprintln!("{scenario}: round {round} of {}", rounds);
+            for round in 1..=rounds.all {
+                eprintln!("{scenario}: round {round} of {}", rounds.all);
                 for engine in engines::all() {
                     let name = engine.name();
-                    if without.iter().any(|one| one == name) {
+                    // Differential dataflow is what updates are compared with.
+                    if without.iter().any(|one| one == name) || (round > rounds.slow && name == SLOW[0]) {
                         continue;
                     }
                     let figures: Option<Updates> = one(&["updates", name, &scenario.to_string()])?;
@@ -68,7 +84,12 @@ impl Results {
         Ok(results)
     }
 
-    fn bulk_round(&mut self, workload: Workload, data: &Path, without: &[String]) -> io::Result<()> {
+    fn bulk_round(
+        &mut self,
+        workload: Workload,
+        data: &Path,
+        absent: &dyn Fn(&str) -> bool,
+    ) -> io::Result<()> {
         let mut add = |name: &str, figures: Option<Bulk>| {
             if let Some(figures) = figures {
                 let engines = self.bulk.entry(workload.to_string()).or_default();
@@ -77,12 +98,12 @@ impl Results {
         };
         for engine in engines::all() {
             let name = engine.name();
-            if !without.iter().any(|one| one == name) {
+            if !absent(name) {
                 add(name, one(&["bulk", name, &workload.to_string()])?);
             }
         }
         for (name, script) in PYTHON_PEERS {
-            if !without.iter().any(|one| one == name) {
+            if !absent(name) {
                 let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
                 add(name, read(Command::new("python3").arg(script).arg(workload.to_string()).arg(data))?);
             }
