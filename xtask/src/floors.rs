@@ -43,7 +43,7 @@ const CRATES: [(&str, Staircase, u8); 17] = [
 pub(crate) const PURE: [&str; 8] = ["fact", "feed", "party", "item", "sync", "flow", "algebra", "logic"];
 
 /// What only `fact` may use (design, law 3).
-const HASHERS: [&str; 3] = ["sha2", "blake3", "ed25519-dalek"];
+const HASHERS: [&str; 5] = ["sha2", "blake3", "ed25519-dalek", "spake2", "bip39"];
 
 /// That a crate uses another.
 #[derive(Clone, Debug)]

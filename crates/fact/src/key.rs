@@ -21,10 +21,10 @@ pub enum Domain {
     DeviceCertificate,
     /// A feed's word that it belongs to a device.
     FeedCertificate,
+    /// A device's word that a feed is its own.
+    FeedOfDevice,
     /// A device's word that it holds one end of an encrypted channel.
     Channel,
-    /// A newcomer's word that it redeems an invitation.
-    Redemption,
 }
 
 impl Domain {
@@ -34,8 +34,8 @@ impl Domain {
             Domain::PartyGenesis => "motet/party-genesis/1",
             Domain::DeviceCertificate => "motet/device-certificate/1",
             Domain::FeedCertificate => "motet/feed-certificate/1",
+            Domain::FeedOfDevice => "motet/feed-of-device/1",
             Domain::Channel => "motet/channel/1",
-            Domain::Redemption => "motet/redemption/1",
         }
     }
 

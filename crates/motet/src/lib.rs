@@ -38,19 +38,33 @@
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
 //! | `rules` | the rules that a party saves |
-//! | [`membership`] | invitations, joining, enrolment |
+//! | [`identity`] | whose database this is, and who can speak for the identity |
+//! | [`identity_party`] | what the devices of one owner keep together |
+//! | `steward` | what a device does by itself, so that they are one |
+//! | [`parties`] | open, closed, active, paused, deleted |
+//! | [`invitations`] | giving out invitations, and taking them back |
+//! | [`doorkeeper`], [`guest`] | the two sides of a greeting |
+//! | [`linking`] | a device that is not yet anybody's |
+//! | [`authors`] | members on whose behalf an import writes |
 //! | [`replica`] | what a sync session asks of a database |
 //! | [`verify`] | everything read again and recomputed |
 //! | [`world`] | entropy and time, as arguments |
 
+pub mod authors;
 mod circuit;
 pub mod circuits;
 pub mod database;
+pub mod doorkeeper;
 pub mod error;
+pub mod guest;
+pub mod identity;
+pub mod identity_party;
+pub mod invitations;
 mod journal;
 pub mod kept;
+pub mod linking;
 pub mod materialise;
-pub mod membership;
+pub mod parties;
 pub mod party;
 pub mod pipeline;
 pub mod query;
@@ -61,6 +75,7 @@ pub mod replica;
 mod rules;
 pub mod runtime_kind;
 mod state;
+mod steward;
 mod tables;
 pub mod transaction;
 pub mod verify;
@@ -74,12 +89,19 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
 }
 
+pub use authors::Author;
 pub use circuits::Circuits;
-pub use database::{Database, Profile, Protection};
+pub use database::{Database, Protection};
+pub use doorkeeper::Doorkeeper;
 pub use error::Error;
+pub use guest::{Guest, Next};
+pub use identity::Profile;
+pub use identity_party::{OwnDevice, Standing};
+pub use invitations::{InvitationInfo, InvitationState, Passing};
 pub use kept::KeptView;
+pub use linking::Linking;
 pub use materialise::{Causes, Materialised, Snapshot};
-pub use membership::{Author, Joining};
+pub use parties::PartyInfo;
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
 pub use query::Query;

@@ -14,7 +14,11 @@ const HELD_QUOTA: usize = 10_000;
 
 impl Replica for Database {
     fn parties(&self) -> Vec<PublicKey> {
-        Database::parties(self).iter().map(crate::Party::key).collect()
+        self.lock_parties().keys().copied().collect()
+    }
+
+    fn receives(&self, party: &PublicKey) -> bool {
+        self.party(party).is_ok_and(|party| !party.is_paused())
     }
 
     fn access(&self, party: &PublicKey, peer_device: &PublicKey) -> Access {
@@ -42,8 +46,7 @@ impl Replica for Database {
     }
 
     fn contains(&self, party: &PublicKey, id: &Cid) -> bool {
-        self.party(party)
-            .is_ok_and(|party| party.with(|state| state.graph.contains(id) || state.pending.contains(id)))
+        self.party(party).is_ok_and(|party| party.with(|state| is_here(state, id)))
     }
 
     fn wanted(&self, party: &PublicKey) -> Vec<Cid> {
@@ -68,6 +71,10 @@ impl Replica for Database {
     fn load(&self, party: &PublicKey, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
         self.load_bundle(party, id).map_err(|error| ReplicaError(error.to_string()))
     }
+}
+
+fn is_here(state: &state::PartyState, id: &Cid) -> bool {
+    state.graph.contains(id) || state.pending.contains(id) || state.stalled.contains(id)
 }
 
 impl Database {
@@ -112,7 +119,11 @@ impl Database {
                 }
             }
         }
+        let concerns = arrivals.iter().any(|arrival| self.concerns_steward(&party, arrival));
         let report = party.ingest(arrivals)?;
+        if concerns && report.linked() > 0 || !report.released.is_empty() {
+            self.do_chores();
+        }
         let mut outcomes = report.outcomes.into_iter();
         for (id, answer) in &mut answers {
             if id.is_some() {
@@ -123,6 +134,15 @@ impl Database {
             }
         }
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Whether an entry may change who is in a party, what the identity party says, or a title.
+    fn concerns_steward(&self, party: &Party, arrival: &Arrival) -> bool {
+        let header = arrival.entry.header();
+        let root = party.root().tag();
+        header.kind == EntryKind::Control
+            || party.is_identity_party()
+            || header.parts.iter().any(|part| part.tag == root)
     }
 
     /// An entry from a later version of Motet is held, not refused (H7): a newer program on the same database reads it.

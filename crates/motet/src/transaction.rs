@@ -126,7 +126,17 @@ impl Transaction {
 
     /// Sets a property of an item: its register's new value, over the values this replica knows.
     pub fn set(&mut self, item: ItemId, attribute: impl Into<Attribute>, value: impl Into<Value>) {
-        let entity = item.entity();
+        self.set_about(item, item.entity(), attribute, value);
+    }
+
+    /// Sets a property of an entity that belongs to an item.
+    pub(crate) fn set_about(
+        &mut self,
+        item: ItemId,
+        entity: Entity,
+        attribute: impl Into<Attribute>,
+        value: impl Into<Value>,
+    ) {
         self.steps.push(Step::Set { item, entity, attribute: attribute.into(), value: value.into() });
     }
 

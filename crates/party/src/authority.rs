@@ -60,6 +60,7 @@ pub struct Authority {
     pub(crate) devices: BTreeMap<PublicKey, Vec<Place>>,
     pub(crate) feeds: BTreeMap<PublicKey, Vec<Place>>,
     pub(crate) invitations: BTreeMap<InvitationId, Vec<Place>>,
+    pub(crate) revocations: BTreeMap<InvitationId, Vec<Place>>,
     /// Member grants by the invitation they redeem.
     pub(crate) redemptions: BTreeMap<InvitationId, Vec<Place>>,
 }
@@ -77,6 +78,7 @@ impl Authority {
             devices: BTreeMap::new(),
             feeds: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            revocations: BTreeMap::new(),
             redemptions: BTreeMap::new(),
         }
     }
@@ -202,13 +204,14 @@ impl Authority {
     fn certified(&self, number: usize, credential: &Credential) -> Result<(), Reason> {
         let checked = match credential {
             Credential::Genesis(genesis) => genesis.verify(&self.party),
-            Credential::Device { member, device, certificate } => {
-                verify_device(&self.party, member, device, certificate)
-            }
+            Credential::Device { member, device, certificate } => verify_device(member, device, certificate),
             Credential::Feed { member, device, feed, kind, certificate } => {
                 verify_feed(&self.party, member, device, (feed, *kind), certificate)
             }
-            Credential::Member { .. } | Credential::Invitation { .. } => Ok(()),
+            Credential::Member { .. }
+            | Credential::Invitation { .. }
+            | Credential::PersonalInvitation { .. }
+            | Credential::Revocation { .. } => Ok(()),
         };
         checked.map_err(|source| Reason::Certificate { number, source })
     }
@@ -248,6 +251,9 @@ impl Authority {
             Grant::Device { device, .. } => self.devices.entry(*device).or_default().push(place),
             Grant::Feed { feed, .. } => self.feeds.entry(*feed).or_default().push(place),
             Grant::Invitation { id, .. } => self.invitations.entry(*id).or_default().push(place),
+            Grant::Revocation { invitation } => {
+                self.revocations.entry(*invitation).or_default().push(place);
+            }
         }
     }
 

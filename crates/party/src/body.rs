@@ -9,7 +9,7 @@ use motet_feed::EntryKind;
 use prost::Message as _;
 
 use crate::proto::{self, credential::Credential as Wire};
-use crate::{Credential, Genesis, InvitationId, MAX_NAME_BYTES, Role};
+use crate::{Credential, FeedCertificate, Genesis, InvitationId, MAX_NAME_BYTES, Role};
 
 /// What a control entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,13 +98,24 @@ fn to_wire(credential: &Credential) -> Wire {
             device: device.as_bytes().to_vec(),
             feed: feed.as_bytes().to_vec(),
             kind: to_wire_kind(*kind),
-            certificate: certificate.as_bytes().to_vec(),
+            certificate: certificate.to_bytes().to_vec(),
         }),
         Credential::Invitation { id, role, expires } => Wire::Invitation(proto::Invitation {
             id: id.0.to_vec(),
             role: to_wire_role(*role),
             expires: *expires,
         }),
+        Credential::PersonalInvitation { id, role, invitee, expires } => {
+            Wire::PersonalInvitation(proto::PersonalInvitation {
+                id: id.0.to_vec(),
+                role: to_wire_role(*role),
+                invitee: invitee.as_bytes().to_vec(),
+                expires: *expires,
+            })
+        }
+        Credential::Revocation { invitation } => {
+            Wire::Revocation(proto::Revocation { invitation: invitation.0.to_vec() })
+        }
     }
 }
 
@@ -117,8 +128,8 @@ fn to_wire_genesis(genesis: &Genesis) -> proto::Genesis {
         name: genesis.name.clone(),
         party_name: genesis.party_name.clone(),
         device_certificate: genesis.device_certificate.as_bytes().to_vec(),
-        control_certificate: genesis.control_certificate.as_bytes().to_vec(),
-        data_certificate: genesis.data_certificate.as_bytes().to_vec(),
+        control_certificate: genesis.control_certificate.to_bytes().to_vec(),
+        data_certificate: genesis.data_certificate.to_bytes().to_vec(),
         signature: genesis.signature.as_bytes().to_vec(),
     }
 }
@@ -142,13 +153,20 @@ fn from_wire(wire: Wire) -> Result<Credential, Fault> {
             device: key(&wire.device)?,
             feed: key(&wire.feed)?,
             kind: kind(wire.kind)?,
-            certificate: signature(&wire.certificate)?,
+            certificate: feed_certificate(&wire.certificate)?,
         },
         Wire::Invitation(wire) => Credential::Invitation {
             id: invitation(&wire.id)?,
             role: role(wire.role)?,
             expires: wire.expires,
         },
+        Wire::PersonalInvitation(wire) => Credential::PersonalInvitation {
+            id: invitation(&wire.id)?,
+            role: role(wire.role)?,
+            invitee: key(&wire.invitee)?,
+            expires: wire.expires,
+        },
+        Wire::Revocation(wire) => Credential::Revocation { invitation: invitation(&wire.invitation)? },
     })
 }
 
@@ -161,13 +179,13 @@ fn from_wire_genesis(wire: proto::Genesis) -> Result<Genesis, Fault> {
         name: name(wire.name)?,
         party_name: name(wire.party_name)?,
         device_certificate: signature(&wire.device_certificate)?,
-        control_certificate: signature(&wire.control_certificate)?,
-        data_certificate: signature(&wire.data_certificate)?,
+        control_certificate: feed_certificate(&wire.control_certificate)?,
+        data_certificate: feed_certificate(&wire.data_certificate)?,
         signature: signature(&wire.signature)?,
     })
 }
 
-fn to_wire_role(role: Role) -> i32 {
+pub(crate) fn to_wire_role(role: Role) -> i32 {
     match role {
         Role::Reader => proto::Role::Reader.into(),
         Role::Writer => proto::Role::Writer.into(),
@@ -175,7 +193,7 @@ fn to_wire_role(role: Role) -> i32 {
     }
 }
 
-fn role(number: i32) -> Result<Role, Fault> {
+pub(crate) fn role(number: i32) -> Result<Role, Fault> {
     match proto::Role::try_from(number) {
         Ok(proto::Role::Reader) => Ok(Role::Reader),
         Ok(proto::Role::Writer) => Ok(Role::Writer),
@@ -207,6 +225,10 @@ pub(crate) fn key(bytes: &[u8]) -> Result<PublicKey, Fault> {
 
 pub(crate) fn signature(bytes: &[u8]) -> Result<Signature, Fault> {
     Signature::from_bytes(bytes).map_err(|_| Fault::Wrong("a signature is not 64 bytes"))
+}
+
+pub(crate) fn feed_certificate(bytes: &[u8]) -> Result<FeedCertificate, Fault> {
+    FeedCertificate::from_bytes(bytes).map_err(|_| Fault::Wrong("a feed's certificate is not 128 bytes"))
 }
 
 pub(crate) fn invitation(bytes: &[u8]) -> Result<InvitationId, Fault> {

@@ -1,11 +1,15 @@
 //! What a control entry can say, and the certificates in it.
 //!
-//! Nobody is put into a party against their will, nor takes what is another's: an identity certifies its devices, and
-//! a feed's key certifies the member, the device and the kind it writes for. So an admitting admin only passes on what
-//! the newcomer signed. Every certificate names the party, or it could be carried to another one.
+//! Nobody writes in another's name, nor takes what is another's. An identity certifies its devices, once and for every
+//! party, so that a device can found and join parties without the identity's secret. A feed is certified twice, by its
+//! own key and by its device's, over the party, the member, the device and the kind: so an admitting admin only passes
+//! on what the newcomer signed, nobody claims another's feed, and nobody makes a feed in another device's name.
+//!
+//! A device's certificate names no party, so it can be carried to another one. What is gained by that is a line in a
+//! list: a device without feeds writes nothing, and its feeds are certified for one party each.
 //!
 //! A device's key does not sign its own admission: a member may claim another's device. That gives it nothing (it has
-//! neither the device's key nor its feeds'), and what is written is attributed by the feed's certificate.
+//! neither the device's key nor its feeds').
 
 use std::fmt;
 
@@ -94,10 +98,10 @@ pub enum Credential {
         feed: PublicKey,
         /// What it carries.
         kind: EntryKind,
-        /// By the feed: [`certify_feed`].
-        certificate: Signature,
+        /// By the feed and the device: [`certify_feed`].
+        certificate: FeedCertificate,
     },
-    /// Somebody may be admitted. Only an admin says so.
+    /// Whoever holds a code may be admitted, by the device that gave it out. Only an admin says so.
     Invitation {
         /// Its name.
         id: InvitationId,
@@ -106,6 +110,52 @@ pub enum Credential {
         /// Unix seconds; kept by whoever redeems it, informative for all others (H12).
         expires: i64,
     },
+    /// One identity may be admitted, without a code and by any admin's device: it proves who it is. Only an admin says
+    /// so.
+    PersonalInvitation {
+        /// Its name.
+        id: InvitationId,
+        /// The role it admits to.
+        role: Role,
+        /// Whom.
+        invitee: PublicKey,
+        /// Unix seconds; kept by whoever redeems it, informative for all others (H12).
+        expires: i64,
+    },
+    /// An invitation is taken back. Only an admin says so. Like the end of its time it is kept by whoever would redeem
+    /// it and has heard of it, and no rule for anybody else: an admin who won't keep it could admit without any.
+    Revocation {
+        /// The invitation.
+        invitation: InvitationId,
+    },
+}
+
+/// A feed's word that it belongs to a device, and the device's that the feed is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedCertificate {
+    /// By the feed's key.
+    pub feed: Signature,
+    /// By the device's key.
+    pub device: Signature,
+}
+
+impl FeedCertificate {
+    /// The two signatures, one after the other.
+    pub fn to_bytes(self) -> [u8; 128] {
+        let mut bytes = [0; 128];
+        bytes[..64].copy_from_slice(self.feed.as_bytes());
+        bytes[64..].copy_from_slice(self.device.as_bytes());
+        bytes
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`KeyError::NotASignature`] unless there are 128 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        let (feed, device) = bytes.split_at_checked(64).ok_or(KeyError::NotASignature)?;
+        Ok(FeedCertificate { feed: Signature::from_bytes(feed)?, device: Signature::from_bytes(device)? })
+    }
 }
 
 /// The birth of a party: its founder, an admin, with the first device and its two feeds.
@@ -125,10 +175,10 @@ pub struct Genesis {
     pub party_name: String,
     /// By the founder: [`certify_device`].
     pub device_certificate: Signature,
-    /// By the control feed: [`certify_feed`].
-    pub control_certificate: Signature,
-    /// By the data feed: [`certify_feed`].
-    pub data_certificate: Signature,
+    /// By the control feed and the device: [`certify_feed`].
+    pub control_certificate: FeedCertificate,
+    /// By the data feed and the device: [`certify_feed`].
+    pub data_certificate: FeedCertificate,
     /// By the party's key over all the rest.
     pub signature: Signature,
 }
@@ -139,9 +189,11 @@ pub struct Founding<'a> {
     /// The party's key.
     pub party: &'a SecretKey,
     /// The founder's identity.
-    pub founder: &'a SecretKey,
+    pub founder: PublicKey,
     /// The founder's device.
-    pub device: PublicKey,
+    pub device: &'a SecretKey,
+    /// By the founder: [`certify_device`].
+    pub device_certificate: Signature,
     /// The device's control feed.
     pub control_feed: &'a SecretKey,
     /// The device's data feed.
@@ -158,19 +210,28 @@ impl Genesis {
     /// # Panics
     /// If a name is over [`MAX_NAME_BYTES`]: whoever asks a person for it checks.
     pub fn sign(founding: &Founding<'_>) -> Self {
-        let Founding { party, founder, device, control_feed, data_feed, name, party_name } = *founding;
-        assert!(name.len().max(party_name.len()) <= MAX_NAME_BYTES, "a name is at most 256 bytes");
-        let (key, member) = (party.public(), founder.public());
-        let mut genesis = Genesis {
-            founder: member,
+        let Founding {
+            party,
+            founder,
             device,
+            device_certificate,
+            control_feed,
+            data_feed,
+            name,
+            party_name,
+        } = *founding;
+        assert!(name.len().max(party_name.len()) <= MAX_NAME_BYTES, "a name is at most 256 bytes");
+        let key = party.public();
+        let mut genesis = Genesis {
+            founder,
+            device: device.public(),
             control_feed: control_feed.public(),
             data_feed: data_feed.public(),
             name: name.to_owned(),
             party_name: party_name.to_owned(),
-            device_certificate: certify_device(founder, &key, &device),
-            control_certificate: certify_feed(control_feed, &key, &member, &device, EntryKind::Control),
-            data_certificate: certify_feed(data_feed, &key, &member, &device, EntryKind::Data),
+            device_certificate,
+            control_certificate: certify_feed(control_feed, device, &key, &founder, EntryKind::Control),
+            data_certificate: certify_feed(data_feed, device, &key, &founder, EntryKind::Data),
             signature: party.sign(Domain::PartyGenesis, &[]),
         };
         genesis.signature = party.sign(Domain::PartyGenesis, &genesis.signed_bytes(&key));
@@ -184,7 +245,7 @@ impl Genesis {
     pub fn verify(&self, party: &PublicKey) -> Result<(), KeyError> {
         let (member, device) = (&self.founder, &self.device);
         party.verify(Domain::PartyGenesis, &self.signed_bytes(party), &self.signature)?;
-        verify_device(party, member, device, &self.device_certificate)?;
+        verify_device(member, device, &self.device_certificate)?;
         let control = (&self.control_feed, EntryKind::Control);
         verify_feed(party, member, device, control, &self.control_certificate)?;
         verify_feed(party, member, device, (&self.data_feed, EntryKind::Data), &self.data_certificate)
@@ -192,6 +253,7 @@ impl Genesis {
 
     /// Each field after its length (8 bytes, little-endian), the party's key before all.
     fn signed_bytes(&self, party: &PublicKey) -> Vec<u8> {
+        let (control, data) = (self.control_certificate.to_bytes(), self.data_certificate.to_bytes());
         let fields: [&[u8]; 10] = [
             party.as_bytes(),
             self.founder.as_bytes(),
@@ -201,38 +263,45 @@ impl Genesis {
             self.name.as_bytes(),
             self.party_name.as_bytes(),
             self.device_certificate.as_bytes(),
-            self.control_certificate.as_bytes(),
-            self.data_certificate.as_bytes(),
+            &control,
+            &data,
         ];
         let framed = |field: &&[u8]| [(field.len() as u64).to_le_bytes().as_slice(), field].concat();
         fields.iter().flat_map(framed).collect()
     }
 }
 
-/// An identity's word that a device is its own in a party.
-pub fn certify_device(identity: &SecretKey, party: &PublicKey, device: &PublicKey) -> Signature {
-    identity.sign(Domain::DeviceCertificate, &[*party.as_bytes(), *device.as_bytes()].concat())
+/// An identity's word that a device is its own, in whatever party.
+pub fn certify_device(identity: &SecretKey, device: &PublicKey) -> Signature {
+    identity.sign(Domain::DeviceCertificate, device.as_bytes())
 }
 
-/// A feed's word that in a party it is written by a device, on behalf of a member, and what it carries.
+/// The word of a feed and its device that in a party the one is written by the other, on behalf of a member, and what
+/// it carries.
 pub fn certify_feed(
     feed: &SecretKey,
+    device: &SecretKey,
     party: &PublicKey,
     member: &PublicKey,
-    device: &PublicKey,
     kind: EntryKind,
-) -> Signature {
-    feed.sign(Domain::FeedCertificate, &feed_bytes(party, member, device, kind))
+) -> FeedCertificate {
+    let bytes = feed_bytes(party, member, &device.public(), &feed.public(), kind);
+    FeedCertificate {
+        feed: feed.sign(Domain::FeedCertificate, &bytes),
+        device: device.sign(Domain::FeedOfDevice, &bytes),
+    }
 }
 
-pub(crate) fn verify_device(
-    party: &PublicKey,
+/// Whether an identity says that a device is its own.
+///
+/// # Errors
+/// [`KeyError`] if it does not.
+pub fn verify_device(
     member: &PublicKey,
     device: &PublicKey,
     certificate: &Signature,
 ) -> Result<(), KeyError> {
-    let message = [*party.as_bytes(), *device.as_bytes()].concat();
-    member.verify(Domain::DeviceCertificate, &message, certificate)
+    member.verify(Domain::DeviceCertificate, device.as_bytes(), certificate)
 }
 
 pub(crate) fn verify_feed(
@@ -240,16 +309,24 @@ pub(crate) fn verify_feed(
     member: &PublicKey,
     device: &PublicKey,
     (feed, kind): (&PublicKey, EntryKind),
-    certificate: &Signature,
+    certificate: &FeedCertificate,
 ) -> Result<(), KeyError> {
-    feed.verify(Domain::FeedCertificate, &feed_bytes(party, member, device, kind), certificate)
+    let bytes = feed_bytes(party, member, device, feed, kind);
+    feed.verify(Domain::FeedCertificate, &bytes, &certificate.feed)?;
+    device.verify(Domain::FeedOfDevice, &bytes, &certificate.device)
 }
 
-fn feed_bytes(party: &PublicKey, member: &PublicKey, device: &PublicKey, kind: EntryKind) -> Vec<u8> {
+fn feed_bytes(
+    party: &PublicKey,
+    member: &PublicKey,
+    device: &PublicKey,
+    feed: &PublicKey,
+    kind: EntryKind,
+) -> Vec<u8> {
     let kind = match kind {
         EntryKind::Control => 1,
         EntryKind::Data => 2,
     };
-    let keys = [*party.as_bytes(), *member.as_bytes(), *device.as_bytes()].concat();
+    let keys = [*party.as_bytes(), *member.as_bytes(), *device.as_bytes(), *feed.as_bytes()].concat();
     [keys.as_slice(), &[kind]].concat()
 }

@@ -18,13 +18,15 @@
 //! | [`state`] | members, devices, feeds and invitations, to be read |
 //! | [`refusal`] | why an entry is refused |
 //! | [`invitation`] | the code a person passes on |
-//! | [`redemption`] | what a newcomer answers it with |
+//! | [`papers`] | what a device shows to be admitted |
+//! | [`greeting`] | what a newcomer and the device that admits it say to each other |
 
 pub mod authority;
 pub mod body;
 pub mod credential;
+pub mod greeting;
 pub mod invitation;
-pub mod redemption;
+pub mod papers;
 pub mod refusal;
 mod rule;
 pub mod state;
@@ -32,14 +34,20 @@ pub mod state;
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
     include!(concat!(env!("OUT_DIR"), "/motet.party.rs"));
+
+    pub mod greeting {
+        include!(concat!(env!("OUT_DIR"), "/motet.greeting.rs"));
+    }
 }
 
 pub use authority::{Authority, Effect};
 pub use body::{BodyError, ControlBody, decode_body, encode_body};
 pub use credential::{
-    Credential, Founding, Genesis, InvitationId, MAX_NAME_BYTES, Role, certify_device, certify_feed,
+    Credential, FeedCertificate, Founding, Genesis, InvitationId, MAX_NAME_BYTES, Role, certify_device,
+    certify_feed, verify_device,
 };
-pub use invitation::{CodeError, InvitationCode};
-pub use redemption::{Newcomer, Redemption, RedemptionError};
+pub use greeting::{Denial, Greeting, Offer, Request, Welcome};
+pub use invitation::{CodeError, Handle, InvitationCode, InvitationLink, InvitationWords};
+pub use papers::Papers;
 pub use refusal::{Reason, Refusal};
 pub use state::{Device, Feed, Invitation, Member};

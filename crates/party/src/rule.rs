@@ -22,7 +22,8 @@ pub(crate) enum Grant {
     Member { member: PublicKey, role: Role, name: String, invitation: Option<InvitationId> },
     Device { member: PublicKey, device: PublicKey },
     Feed { member: PublicKey, device: PublicKey, feed: PublicKey, kind: EntryKind },
-    Invitation { id: InvitationId, role: Role, expires: i64 },
+    Invitation { id: InvitationId, role: Role, invitee: Option<PublicKey>, expires: i64 },
+    Revocation { invitation: InvitationId },
 }
 
 impl Grant {
@@ -47,8 +48,12 @@ impl Grant {
                 Grant::Feed { member: *member, device: *device, feed: *feed, kind: *kind }
             }
             Credential::Invitation { id, role, expires } => {
-                Grant::Invitation { id: *id, role: *role, expires: *expires }
+                Grant::Invitation { id: *id, role: *role, invitee: None, expires: *expires }
             }
+            Credential::PersonalInvitation { id, role, invitee, expires } => {
+                Grant::Invitation { id: *id, role: *role, invitee: Some(*invitee), expires: *expires }
+            }
+            Credential::Revocation { invitation } => Grant::Revocation { invitation: *invitation },
         }]
     }
 }
@@ -87,7 +92,7 @@ impl<'a> View<'a> {
     /// Whether an author may say this here.
     pub(crate) fn permit(&self, author: &Author, number: usize, grant: &Grant) -> Result<(), Reason> {
         match grant {
-            Grant::Invitation { .. } => need_admin(author, number),
+            Grant::Invitation { .. } | Grant::Revocation { .. } => need_admin(author, number),
             Grant::Member { role, invitation, .. } => {
                 need_admin(author, number)?;
                 invitation.map_or(Ok(()), |invitation| self.redeemable(number, invitation, *role))

@@ -59,7 +59,9 @@ pub struct Feed {
 pub struct Invitation {
     /// The highest role it admits to.
     pub role: Role,
-    /// Unix seconds, by the issuer's clock (H12).
+    /// Whom it admits; nobody in particular if a code is needed.
+    pub invitee: Option<PublicKey>,
+    /// Unix seconds, by the clock of the device that would redeem it (H12).
     pub expires: i64,
     /// The entry that issued it.
     pub since: Cid,
@@ -67,6 +69,8 @@ pub struct Invitation {
     pub issuer: PublicKey,
     /// The member whose admission used it up, if one counts.
     pub used_by: Option<PublicKey>,
+    /// Whether somebody who counts took it back.
+    pub revoked: bool,
     /// Whether it was issued by somebody who counts.
     pub counted: bool,
 }
@@ -191,11 +195,14 @@ impl Authority {
             Grant::Invitation { role, .. } => Some(*role),
             _ => None,
         };
-        let Grant::Invitation { id, expires, .. } = self.grant(places[0]) else { return None };
+        let Grant::Invitation { id, invitee, expires, .. } = self.grant(places[0]) else { return None };
         let role = places.iter().filter_map(role).max()?;
         let (position, _) = self.rank(places[0]);
         let (since, issuer) = (position.id, position.feed);
-        Some(Invitation { role, expires: *expires, since, issuer, used_by: self.user_of(id), counted })
+        let revocations = self.revocations.get(id).map(Vec::as_slice).unwrap_or_default();
+        let revoked = revocations.iter().any(|place| self.is_counted(*place));
+        let (invitee, expires, used_by) = (*invitee, *expires, self.user_of(id));
+        Some(Invitation { role, invitee, expires, since, issuer, used_by, revoked, counted })
     }
 
     fn user_of(&self, invitation: &InvitationId) -> Option<PublicKey> {

@@ -10,7 +10,9 @@ use common::{
 };
 use motet_fact::SecretKey;
 use motet_feed::{Entry, EntryKind, Graph};
-use motet_party::{Authority, Credential, Effect, Founding, Genesis, Reason, Role, certify_feed};
+use motet_party::{
+    Authority, Credential, Effect, Founding, Genesis, Reason, Role, certify_device, certify_feed,
+};
 
 struct World {
     graph: Graph,
@@ -84,8 +86,9 @@ fn nobody_but_the_party_key_founds_a_party() {
     let sign = |party: &SecretKey, data_feed: &SecretKey| {
         Genesis::sign(&Founding {
             party,
-            founder: &identity_key(0),
-            device: device(0),
+            founder: identity(0),
+            device: &common::device_key(0),
+            device_certificate: certify_device(&identity_key(0), &device(0)),
             control_feed: &control_key(0),
             data_feed,
             name: "Eve",
@@ -96,7 +99,7 @@ fn nobody_but_the_party_key_founds_a_party() {
     let mut renamed = sign(&party_key(), &data_key(0));
     renamed.party_name = "quire".to_owned();
     let mut certified_by_another = sign(&party_key(), &data_key(0));
-    certified_by_another.data_certificate = forged();
+    certified_by_another.data_certificate.feed = forged();
     for genesis in [stranger, renamed, certified_by_another] {
         let said = control(0, &[], vec![Credential::Genesis(Box::new(genesis))]);
         assert!(matches!(World::new().take(&said), Err(Reason::Certificate { number: 0, .. })));
@@ -254,19 +257,28 @@ fn an_invitation_is_used_once_also_within_one_entry_and_one_after_the_other() {
 fn certificates_name_the_member_the_device_and_the_kind() {
     let (mut world, genesis) = founded();
     let (admits, _) = world.say(&genesis, admission(1, Role::Writer, None));
-    let (key, signed_device) = (data_key(2), device(1));
+    let (key, own) = (data_key(2), common::device_key(1));
     let feed = |member, device, kind, signed_kind| Credential::Feed {
         member,
         device,
         feed: key.public(),
         kind,
-        certificate: certify_feed(&key, &party(), &identity(1), &signed_device, signed_kind),
+        certificate: certify_feed(&key, &own, &party(), &identity(1), signed_kind),
+    };
+    let certified = |feed: &SecretKey, by: &SecretKey| Credential::Feed {
+        member: identity(1),
+        device: device(1),
+        feed: key.public(),
+        kind: EntryKind::Data,
+        certificate: certify_feed(feed, by, &party(), &identity(1), EntryKind::Data),
     };
     for (body, holds) in [
         (feed(identity(1), device(1), EntryKind::Data, EntryKind::Data), true),
         (feed(identity(0), device(1), EntryKind::Data, EntryKind::Data), false),
         (feed(identity(1), device(0), EntryKind::Data, EntryKind::Data), false),
         (feed(identity(1), device(1), EntryKind::Control, EntryKind::Data), false),
+        (certified(&key, &common::device_key(0)), false),
+        (certified(&data_key(3), &own), false),
         (Credential::Device { member: identity(1), device: device(2), certificate: forged() }, false),
     ] {
         let result = world.take(&control(1, &[&admits], vec![body]));

@@ -53,7 +53,9 @@ fn may_say(feed: &PublicKey, past: &[Credential], own: &[Credential], credential
         (0..PEOPLE).map(identity).any(|who| speaks_for(&who) && role_in(&past, &who) == Some(Role::Admin));
     match credential {
         Credential::Genesis(_) => false,
-        Credential::Invitation { .. } => admin,
+        Credential::Invitation { .. }
+        | Credential::PersonalInvitation { .. }
+        | Credential::Revocation { .. } => admin,
         Credential::Member { invitation: None, .. } => admin,
         Credential::Member { role, invitation: Some(by), .. } => {
             let offers = |statement: &&&Credential| matches!(statement, Credential::Invitation { id, role: most, .. } if id == by && role <= most);

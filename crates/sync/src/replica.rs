@@ -53,6 +53,11 @@ pub trait Replica {
     /// What the peer may have of a party. [`Access::None`] if the party is not here.
     fn access(&self, party: &PublicKey, peer_device: &PublicKey) -> Access;
 
+    /// Whether entries of the party are asked for; if not, what is here is served all the same.
+    fn receives(&self, _party: &PublicKey) -> bool {
+        true
+    }
+
     /// The linked heads of every feed of a party; a forked feed has several (H5).
     fn heads(&self, party: &PublicKey) -> Heads;
 

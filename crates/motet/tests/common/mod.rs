@@ -11,21 +11,18 @@
     reason = "helpers of tests are tests, and each uses some"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use motet::authority::Role;
+use motet::authority::{InvitationCode, Role};
 use motet::fact::seal::SealKey;
-use motet::fact::{Cid, PublicKey, SecretKey};
+use motet::fact::{Cid, Phrase, PublicKey, Purpose, SecretKey};
 use motet::world::SeededWorld;
 use motet::{Database, Party, World};
 use motet_store::testing::Chance;
 use motet_store::{MemoryStore, ScanRange, Store, Table};
-use motet_sync::{Bundle, Replica as _};
-
-/// What ties a request to its connection, where there is none.
-pub const BINDING: &[u8] = b"no channel";
+use motet_sync::{Bundle, Limits, Message, Replica as _, Session};
 
 /// A seeded world that remembers what it gave out.
 pub struct Remembering {
@@ -41,6 +38,11 @@ impl Remembering {
     /// The secret half of a key that was made in this world.
     pub fn secret(&self, key: &PublicKey) -> SecretKey {
         let given = self.given.lock().unwrap();
+        // A seed is a key's, or that of the phrase which the identity follows from.
+        let of_phrase = |seed: &[u8; 32]| Phrase::from_entropy(*seed).key(Purpose::Identity);
+        if let Some(identity) = given.first().map(of_phrase).filter(|it| it.public() == *key) {
+            return identity;
+        }
         let secrets = given.iter().map(|seed| SecretKey::from_bytes(*seed));
         secrets.into_iter().find(|secret| secret.public() == *key).expect("the key was made in this world")
     }
@@ -93,10 +95,9 @@ impl Peer {
 
     /// Invites a peer, lets it answer, and admits it; its replica is empty until something is sent.
     pub fn admit(&self, party: &PublicKey, newcomer: &Peer, role: Role) -> Result<Party, motet::Error> {
-        let code = self.party(party).invite(role, i64::MAX, Vec::new())?;
-        let joining = newcomer.database.begin_join(&code)?;
-        self.database.redeem(&joining.request(BINDING)?, BINDING)?;
-        joining.finish()
+        let link = self.party(party).invite(role, i64::MAX, Vec::new())?;
+        newcomer.database.join(&InvitationCode::Link(link)).meet(&self.database)?;
+        newcomer.database.party(party)
     }
 }
 
@@ -168,4 +169,46 @@ pub fn assert_sound(party: &Party) {
         "the running state of {} is not the one from scratch",
         party.database().profile().name
     );
+}
+
+/// Lets two databases talk as over a connection, who may have what included, until neither has anything to say.
+pub fn talk(one: &Database, other: &Database) {
+    let ends = [one, other];
+    let session = |at: usize| Session::new(ends[1 - at].profile().device, Limits::default());
+    let mut sessions = [session(0), session(1)];
+    let mut wires: [VecDeque<Message>; 2] = Default::default();
+    for at in 0..2 {
+        wires[at].extend(sessions[at].open(ends[at]));
+    }
+    while wires.iter().any(|wire| !wire.is_empty()) {
+        for from in 0..2 {
+            let Some(message) = wires[from].pop_front() else { continue };
+            let to = 1 - from;
+            let received = sessions[to].receive(message, ends[to]).unwrap();
+            wires[to].extend(received.send);
+            for delivery in received.deliver {
+                for answer in ends[to].deliver(&delivery.party, delivery.bundles).unwrap() {
+                    answer.unwrap();
+                }
+                wires[to].extend(sessions[to].delivered(delivery.party, ends[to]).unwrap());
+            }
+        }
+        // Whatever changed meanwhile is told, as a node does.
+        if wires.iter().all(VecDeque::is_empty) {
+            for at in 0..2 {
+                wires[at].extend(sessions[at].changed(ends[at]));
+            }
+        }
+    }
+}
+
+/// Lets all of them talk with each other until nothing changes any more.
+pub fn talk_all(databases: &[&Database]) {
+    for _ in 0..6 {
+        for (at, one) in databases.iter().enumerate() {
+            for other in &databases[at + 1..] {
+                talk(one, other);
+            }
+        }
+    }
 }

@@ -31,8 +31,11 @@ pub(crate) fn identity_key(person: usize) -> SecretKey {
 pub(crate) fn identity(person: usize) -> PublicKey {
     identity_key(person).public()
 }
+pub(crate) fn device_key(person: usize) -> SecretKey {
+    secret(3, person)
+}
 pub(crate) fn device(person: usize) -> PublicKey {
-    secret(3, person).public()
+    device_key(person).public()
 }
 pub(crate) fn control_key(person: usize) -> SecretKey {
     secret(4, person)
@@ -79,8 +82,9 @@ pub(crate) fn genesis_of(founder: usize) -> Credential {
     let (control_feed, data_feed) = (control_key(founder), data_key(founder));
     Credential::Genesis(Box::new(Genesis::sign(&Founding {
         party: &party_key(),
-        founder: &identity_key(founder),
-        device: device(founder),
+        founder: identity(founder),
+        device: &device_key(founder),
+        device_certificate: certify_device(&identity_key(founder), &device(founder)),
         control_feed: &control_feed,
         data_feed: &data_feed,
         name: "Ada",
@@ -97,14 +101,14 @@ pub(crate) fn member(person: usize, role: Role, invitation: Option<InvitationId>
 }
 
 pub(crate) fn has_device(person: usize, device: PublicKey) -> Credential {
-    let certificate = certify_device(&identity_key(person), &party(), &device);
+    let certificate = certify_device(&identity_key(person), &device);
     Credential::Device { member: identity(person), device, certificate }
 }
 
 pub(crate) fn has_feed(person: usize, kind: EntryKind) -> Credential {
     let key = if kind == EntryKind::Control { control_key(person) } else { data_key(person) };
     let (member, device) = (identity(person), device(person));
-    let certificate = certify_feed(&key, &party(), &member, &device, kind);
+    let certificate = certify_feed(&key, &device_key(person), &party(), &member, kind);
     Credential::Feed { member, device, feed: key.public(), kind, certificate }
 }
 
