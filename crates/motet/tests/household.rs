@@ -212,6 +212,7 @@ fn preferences_hold_for_all_devices_or_for_one() {
     let ada = Peer::new("Ada", 1);
     let mut tablet = link(&ada.database, "tablet", 2);
     let text = |text: &str| Some(Value::text(text));
+    talk(&ada.database, &tablet.database); // before that it knows nothing of its own admission
     ada.database.set_preference("colour", text("blue"), false).unwrap();
     tablet.database.set_preference("colour", text("red"), true).unwrap();
     tablet.database.set_preference("size", Some(Value::Int(3)), false).unwrap();
