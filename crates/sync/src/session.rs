@@ -180,7 +180,8 @@ impl Session {
         let party = |(key, party): (&PublicKey, &Party)| {
             let (told, heard) = (party.serving.told(), party.asking.heard());
             let in_sync = told.is_some() && told == heard && party.asking.is_idle();
-            (*key, PartyProgress { in_sync, ..party.progress })
+            let shared = told.is_some() || heard.is_some();
+            (*key, PartyProgress { shared, in_sync, ..party.progress })
         };
         Progress { parties: self.parties.iter().map(party).collect() }
     }
