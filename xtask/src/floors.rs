@@ -19,7 +19,7 @@ enum Staircase {
 use Staircase::{Both, Ground, History, Question};
 
 /// Name, staircase, floor.
-const CRATES: [(&str, Staircase, u8); 17] = [
+const CRATES: [(&str, Staircase, u8); 18] = [
     ("motet-fact", Ground, 0),
     ("motet-store", History, 1),
     ("motet-feed", History, 2),
@@ -31,6 +31,7 @@ const CRATES: [(&str, Staircase, u8); 17] = [
     ("motet-algebra", Question, 2),
     ("motet-logic", Question, 3),
     ("motet-cluster", Question, 3),
+    ("motet-native", Question, 3),
     ("motet-stream", Question, 4),
     ("motet", Both, 5),
     ("motet-node", Both, 6),
@@ -40,7 +41,8 @@ const CRATES: [(&str, Staircase, u8); 17] = [
 ];
 
 /// The crates that are pure: everything outside of them is an argument (design, law 2).
-pub(crate) const PURE: [&str; 8] = ["fact", "feed", "party", "item", "sync", "flow", "algebra", "logic"];
+pub(crate) const PURE: [&str; 9] =
+    ["fact", "feed", "party", "item", "sync", "flow", "algebra", "logic", "native"];
 
 /// What only `fact` may use (design, law 3).
 const HASHERS: [&str; 5] = ["sha2", "blake3", "ed25519-dalek", "spake2", "bip39"];

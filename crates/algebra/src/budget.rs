@@ -1,7 +1,7 @@
 //! What one batch may cost (Q17): fuel, and the wish to stop.
 //!
-//! Fuel is counted, never timed: the same program, epochs and budget come to the same end on every machine. Each runtime
-//! counts in its own way, for each does its own work; what all of them promise is in [`Budget`].
+//! Fuel is counted, never timed: the same program, epochs and budget come to the same end on every machine. Each
+//! runtime counts in its own way, for each does its own work; what all of them promise is in [`Budget`].
 //!
 //! A limit on time can't be counted, and nothing here reads a clock. Whoever has one passes in a function that says
 //! whether to stop ([`Cancel`]), and runtimes ask it as they go. It is a function and not a flag because where there is
@@ -16,9 +16,9 @@ use motet_fact::Value;
 ///
 /// # Memory
 /// The bytes that an epoch newly holds are *estimated*: rows and values are counted, and allocations are not. A row
-/// costs [`ROW_BYTES`] at least and for each of its values [`VALUE_BYTES`], and a text or bytes that were not there cost
-/// their length besides ([`held_bytes`]). How much more a row costs, and whether it is in an index too, is the runtime's
-/// own affair. So what all of them promise is this:
+/// costs [`ROW_BYTES`] at least and for each of its values [`VALUE_BYTES`], and a text or bytes that were not there
+/// cost their length besides ([`held_bytes`]). How much more a row costs, and whether it is in an index too, is the
+/// runtime's own affair. So what all of them promise is this:
 ///
 /// - An epoch is refused if what it adds to the outputs costs more than the limit by these figures, each text once.
 /// - The same epochs of the same program on the same runtime are refused by the same limits.

@@ -22,14 +22,17 @@
 //! | [`runtime`] | the trait all runtimes share, changes |
 //! | [`budget`], [`rule`] | what an epoch may cost; which rule a statement is from |
 //! | [`clocked`] | time: rows for the next epoch, and events |
+//! | [`dictionary`] | values and their numbers |
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
 pub mod aggregate;
 pub mod budget;
 pub mod clocked;
+mod constants;
 pub mod contract;
 mod derived;
+pub mod dictionary;
 pub mod exact;
 mod explain;
 pub mod expression;
@@ -52,6 +55,7 @@ mod times;
 pub use aggregate::Aggregate;
 pub use budget::{Budget, Cancel};
 pub use clocked::Clocked;
+pub use dictionary::{Dictionary, SharedDictionary};
 pub use explain::{explain, explain_over};
 pub use expression::{Column, Comparison, Expression, Formula, Function, Term};
 pub use naive::Naive;

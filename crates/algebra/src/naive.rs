@@ -5,11 +5,12 @@
 //! index and no trace from one epoch to the next, and has no planner: it is written to be read, and every other runtime
 //! is tested against it.
 //!
-//! There are three concessions to speed. Joins look matching rows up in a tree instead of trying all pairs; a selection
-//! over a join tests each pair before it is kept, since a product may be large; and loops are *semi-naive*: after the first round a body is not computed from all rows but only from what the last round added,
-//! operator by operator ([`Evaluation::gained`]). That gives the same fixed point, because loop bodies are monotone and
-//! every operator distributes over union in each of its inputs; [`Naive::plain`] does without it, and the tests compare
-//! the two.
+//! There are three concessions to speed. Joins look matching rows up in a tree instead of trying all pairs; a
+//! selection over a join tests each pair before it is kept, since a product may be large; and loops are *semi-naive*:
+//! after the first round a body is not computed from all rows but only from what the last round added, operator by
+//! operator ([`Evaluation::gained`]). That gives the same fixed point, because loop bodies are monotone and every
+//! operator distributes over union in each of its inputs; [`Naive::plain`] does without it, and the tests compare the
+//! two.
 
 mod cost;
 mod measure;
@@ -373,9 +374,7 @@ impl Evaluation<'_> {
                 self.note(expression, term, undefined)?;
                 extended
             }
-            (Expression::Union(_), inputs) => {
-                self.gather(inputs.iter().flat_map(|input| input.project(&columns)))?
-            }
+            (Expression::Union(_), inputs) => self.unite(inputs, &columns)?,
             (Expression::Difference(..), [left, right]) => {
                 let right = self.project(right, &columns)?;
                 self.gather(left.rows.iter().filter(|row| !right.contains(*row)).cloned())?
@@ -407,6 +406,10 @@ impl Evaluation<'_> {
             _ => unreachable!("every operator is given as many inputs as it has"),
         };
         Ok(Table { columns, rows })
+    }
+
+    fn unite(&mut self, inputs: &[Table], columns: &[Column]) -> Result<Rows, RuntimeError> {
+        self.gather(inputs.iter().flat_map(|input| input.project(columns)))
     }
 
     /// Rows of a relation as an expression sees them: with their CID or without.

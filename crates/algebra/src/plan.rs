@@ -1,7 +1,8 @@
 //! A program with its ends: where its rows come from and go to (RA-X4).
 //!
 //! A runtime runs the program, and knows nothing of files. Whoever drives it binds each end to a relation: a source to
-//! an input, a sink to an output. An end is data, so that a plan can be written down whole, and read back as what it is.
+//! an input, a sink to an output. An end is data, so that a plan can be written down whole, and read back as what it
+//! is.
 
 use std::sync::Arc;
 

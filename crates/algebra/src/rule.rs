@@ -35,7 +35,8 @@ impl Display for Rule {
     }
 }
 
-/// Makes the rules of a program. It knows where the lines of its texts begin, so that a rule costs no more than its line.
+/// Makes the rules of a program. It knows where the lines of its texts begin, so that a rule costs no more than its
+/// line.
 pub struct Rules<'a> {
     /// Each text with where it begins.
     texts: Vec<(usize, Text<'a>)>,

@@ -4,8 +4,8 @@
 //! operator's columns have one order, defined here: a relation's as declared, a union's and a difference's as the
 //! first's, a join's the left ones and then what the right adds, a group's its keys and then the result.
 //!
-//! [`Program::check`] is what a runtime calls before it builds anything. It finds the errors of whoever made the program
-//! (our own compiler, mostly); what users write is checked with better words in the `logic` crate.
+//! [`Program::check`] is what a runtime calls before it builds anything. It finds the errors of whoever made the
+//! program (our own compiler, mostly); what users write is checked with better words in the `logic` crate.
 
 use std::collections::BTreeSet;
 

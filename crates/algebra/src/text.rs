@@ -1,10 +1,9 @@
 //! Programs as text.
 //!
-//! [`parse_plan()`] reads what the `Display` of a [`Plan`](crate::Plan) prints, and gives the same plan again; [`parse()`]
-//! does so with the [`Program`](crate::Program) in it. The
-//! syntax is that of the published PomoRA, completed (`docs/algebra.md`). Names may be odd but not empty. [`load_plan`]
-//! gives only what is sound. Functions and aggregates of an application are looked up in its
-//! [`Registry`](crate::Registry).
+//! [`parse_plan()`] reads what the `Display` of a [`Plan`](crate::Plan) prints, and gives the same plan again;
+//! [`parse()`] does so with the [`Program`](crate::Program) in it. The syntax is that of the published PomoRA,
+//! completed (`docs/algebra.md`). Names may be odd but not empty. [`load_plan`] gives only what is sound. Functions
+//! and aggregates of an application are looked up in its [`Registry`](crate::Registry).
 //!
 //! The tokens and the way in which problems are told are those of PomoLogic too, which takes them from here.
 //!

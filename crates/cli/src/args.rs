@@ -1,5 +1,6 @@
 //! The command line, as data: every command, flag and help text.
 
+mod item;
 mod query;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motet_algebra::Budget;
 
+pub(crate) use self::item::{DeletedArg, ItemCommand, StandArgs};
 pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
 use crate::limits::Limits;
 
@@ -56,6 +58,8 @@ pub(crate) enum Format {
 pub(crate) enum RuntimeArg {
     /// The evaluator that defines the semantics; computes everything anew
     Naive,
+    /// PomoFlow, made for this; incremental
+    Native,
     /// Differential dataflow; incremental
     #[default]
     Cluster,
@@ -65,6 +69,7 @@ impl From<RuntimeArg> for motet::RuntimeKind {
     fn from(runtime: RuntimeArg) -> Self {
         match runtime {
             RuntimeArg::Naive => motet::RuntimeKind::Naive,
+            RuntimeArg::Native => motet::RuntimeKind::Native,
             RuntimeArg::Cluster => motet::RuntimeKind::Cluster,
         }
     }
@@ -220,6 +225,14 @@ pub(crate) enum DeviceCommand {
         /// Its name from now on
         name: String,
     },
+    /// Remove a device: one of yours from all your parties, another's from a party; with --party from that one alone
+    Remove {
+        /// The device: its key or the beginning of it, or, if it is yours, its name
+        device: String,
+        /// Up to where it counts
+        #[command(flatten)]
+        cut: CutArgs,
+    },
 }
 
 /// How a code is passed on.
@@ -361,54 +374,64 @@ pub(crate) enum PartyCommand {
     Resume,
     /// Take a party off this device's disk; your other devices keep it
     Delete,
-    /// Leave a party: all your devices delete it
-    Leave,
+    /// Who is a member, and who was: every stint, from the entry that began it to the one that ended it
+    Members,
+    /// Remove a member, with all devices: what it wrote up to now counts, what arrives later does not
+    Remove {
+        /// The member: its name, or the beginning of its key
+        member: String,
+        /// Up to where it counts
+        #[command(flatten)]
+        cut: CutArgs,
+    },
+    /// Give a member another role
+    Role {
+        /// The member: its name, or the beginning of its key
+        member: String,
+        /// reader, writer or admin
+        role: String,
+    },
+    /// Admit a former member again; its devices need nothing more
+    Readmit {
+        /// The member: its name, or the beginning of its key
+        member: String,
+        /// reader, writer or admin
+        #[arg(long, value_name = "ROLE", default_value = "writer")]
+        role: String,
+    },
+    /// Become an admin again of a party that you founded, whatever happened; needs your recovery phrase
+    Recover,
+    /// Leave a party: what you wrote up to now counts, and stays with the others; all your devices delete it
+    Leave {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Close a feed whose key was used in two places
+    ProveFork {
+        /// The feed, or the beginning of its key
+        feed: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
-/// Items.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ItemCommand {
-    /// Make an item
-    New {
-        /// Its model
-        #[arg(long, value_name = "MODEL", default_value = "object")]
-        model: String,
-        /// Its type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-        /// The item it hangs under; the party's root if left out
-        #[arg(long, value_name = "ITEM")]
-        parent: Option<String>,
-        /// First properties: NAME=LITERAL (text in quotes, or plain words)
-        #[arg(value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Set properties of an item, together
-    Set {
-        /// The item, or the beginning of its id
-        item: String,
-        /// NAME=LITERAL (text in quotes, or plain words)
-        #[arg(required = true, value_name = "NAME=LITERAL")]
-        set: Vec<String>,
-    },
-    /// Show an item: properties, with all candidates where writers disagree
-    Get {
-        /// The item, or the beginning of its id
-        item: String,
-    },
-    /// List items
-    List {
-        /// Only items of this type
-        #[arg(long = "type", value_name = "TYPE")]
-        kind: Option<String>,
-    },
-    /// Move an item under another
-    Move {
-        /// The item
-        item: String,
-        /// Its new parent
-        parent: String,
-    },
+/// Up to where something counts that is removed.
+#[derive(Debug, Args)]
+pub(crate) struct CutArgs {
+    /// It was stolen so long ago, such as 12h or 7d: what it wrote since (by its own clock) does not count
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["last", "nothing"])]
+    pub(crate) stolen: Option<String>,
+    /// The last entry that counts of the feed it is on; may be given more than once
+    #[arg(long, value_name = "ENTRY", conflicts_with = "nothing")]
+    pub(crate) last: Vec<String>,
+    /// Nothing that it wrote counts
+    #[arg(long)]
+    pub(crate) nothing: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 /// Saved rules.

@@ -5,8 +5,8 @@
 //! `docs/console.md` is the reference.
 //!
 //! One thread reads requests and answers them in order. The views of each question live in a thread of their own
-//! ([`live`]), so that a large epoch of one holds nobody else up. What is wrong with a request is said in its answer, and the console goes on; it
-//! ends with `quit`, or when its input ends.
+//! ([`live`]), so that a large epoch of one holds nobody else up. What is wrong with a request is said in its answer,
+//! and the console goes on; it ends with `quit`, or when its input ends.
 
 mod household;
 mod live;

@@ -1,10 +1,11 @@
 //! What most commands begin with: the database, the party, an item, a parameter.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
+use motet::authority::Role;
 use motet::fact::PublicKey;
 use motet::item::ItemId;
-use motet::{Database, Parameters, Party, PartyInfo};
+use motet::{Database, Parameters, Party, PartyInfo, PartyStanding};
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -82,7 +83,7 @@ pub(crate) fn any_party(global: &Global, database: &Database) -> Result<PublicKe
     let parties = database.party_list()?;
     let fits = |party: &&PartyInfo| match &global.party {
         Some(wanted) => party.key.to_string().starts_with(wanted) || party.title == *wanted,
-        None => true,
+        None => party.standing != PartyStanding::Left,
     };
     match parties.iter().filter(fits).collect::<Vec<_>>().as_slice() {
         [only] => Ok(only.key),
@@ -99,13 +100,34 @@ pub(crate) fn open_party(global: &Global) -> Result<Party, Failure> {
     party(global, &database)
 }
 
+/// The role that a word names.
+pub(crate) fn role(word: &str) -> Result<Role, Failure> {
+    let known = [Role::Reader, Role::Writer, Role::Admin].into_iter().find(|known| known.name() == word);
+    known.ok_or_else(|| Failure::Usage(format!("no role is called `{word}`")).help("reader, writer or admin"))
+}
+
+/// Asks whether something is to be done that is hard to undo.
+pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(question.to_owned()).help("nobody is here to ask: give --yes to do it"));
+    }
+    let mut err = std::io::stderr().lock();
+    let mut answer = String::new();
+    let asked = write!(err, "{question} [yes/no] ").and_then(|()| err.flush());
+    asked.and_then(|()| std::io::stdin().read_line(&mut answer).map(|_| ()))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Failed("nothing was done".to_owned())) }
+}
+
 /// The item whose id begins with a text.
 pub(crate) fn item(party: &Party, wanted: &str) -> Result<ItemId, Failure> {
     if wanted == "root" {
         return Ok(ItemId::root(&party.key()));
     }
     let wanted = wanted.strip_prefix("0x").unwrap_or(wanted);
-    let ids = party.items()?.into_iter().map(|item| item.id);
+    let ids = party.item_ids().into_iter();
     let fitting: Vec<ItemId> = ids.filter(|id| bare(id).starts_with(wanted)).collect();
     match fitting.as_slice() {
         [only] => Ok(*only),

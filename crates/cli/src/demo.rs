@@ -28,7 +28,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use motet::RuntimeKind;
 use motet_fact::Digest;
 
 use crate::args::{DemoArgs, Format, Global};
@@ -412,10 +411,7 @@ impl Play<'_> {
         if !faults.is_empty() {
             return Err(Failure::Faults(faults.join("\n  ")));
         }
-        let runtime = match oracle.runtime {
-            RuntimeKind::Naive => "naive",
-            RuntimeKind::Cluster => "cluster",
-        };
+        let runtime = oracle.runtime.name();
         self.teller.say(&format!(
             "all {} peers are equal, and equal to one replica that was given all {} entries in order and asked on the \
              {runtime} runtime",

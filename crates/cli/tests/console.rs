@@ -149,7 +149,10 @@ fn views_of_one_question_are_told_apart_and_one_that_is_stopped_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut console = console(directory.path());
     let item = console.ok(json!({"do": "create", "set": {"small": 3, "large": 5}}))["item"].clone();
-    let watch = |name: &str, which: &str| json!({"do": "watch", "name": name, "query": COUNTING, "params": {"which": which}, "max_rows": 2000});
+    let watch = |name: &str, which: &str| {
+        let params = json!({"which": which});
+        json!({"do": "watch", "name": name, "query": COUNTING, "params": params, "max_rows": 2000})
+    };
     for (name, which, rows) in [("a", "small", 4), ("b", "large", 6), ("c", "small", 4)] {
         assert_eq!(console.ok(watch(name, which))["outputs"]["up"]["rows"], rows);
     }

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const RUNTIMES: [&str; 2] = ["naive", "cluster"];
+const RUNTIMES: [&str; 3] = ["naive", "native", "cluster"];
 
 // ---------------------------------------------------------------- running
 

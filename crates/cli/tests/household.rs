@@ -1,5 +1,6 @@
 //! Two people with two devices each, over real processes: a device linked by words, one recovered from the phrase, an
-//! invitation read aloud, everybody writing while nobody hears anybody, and one state in the end.
+//! invitation read aloud, everybody writing while nobody hears anybody, one device removed while it does, and one state
+//! in the end.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic with the place is the message")]
 
@@ -170,41 +171,59 @@ fn two_people_with_two_devices_each() {
         assert_eq!(console.ask(json!({"do": "devices"})).as_object().unwrap().len(), 2);
     }
 
-    // Killed, all four write; brought together again, they agree.
+    // Killed, all four write, and Ada's phone is removed on the laptop. Brought together again, the others agree, and
+    // what the phone wrote after it was last heard of is in nobody's note, its own included.
     drop(all);
     let places = [&laptop, &phone, &desk, &spare];
     for (number, place) in places.iter().enumerate() {
         let (line, title) = (format!("line-{number}={number}"), format!("title=Milk {number}"));
         motet(place, &["--party", &party, "item", "set", &note, &line, &title]);
     }
+    assert!(refused(&laptop, &["device", "remove", "phone"]).contains("--yes"));
+    assert_eq!(motet(&laptop, &["device", "remove", "phone", "--yes", "--format", "csv"]).lines().count(), 3);
     let mut all = vec![Console::start(&laptop, &[])];
     let at = all[0].address();
     all.push(Console::start(&phone, &[&at]));
     all.push(Console::start(&desk, &[&at]));
     let bens = all[2].address();
     all.push(Console::start(&spare, &[&at, &bens]));
-    agree(&mut all, &party, Some(&second));
-    eventually("everything has arrived", || {
-        let mut notes = all.iter_mut().map(|console| {
-            let note = console.ask(json!({"do": "get", "party": party, "item": note}));
-            note["properties"].as_object().map_or(0, serde_json::Map::len)
-        });
-        notes.all(|properties| properties == 5).then_some(())
+    let mut removed = all.remove(1);
+    let properties = |console: &mut Console| {
+        let note = console.ask(json!({"do": "get", "party": party, "item": note}));
+        note["properties"].as_object().map(|of| of.keys().cloned().collect::<Vec<_>>()).unwrap_or_default()
+    };
+    eventually("everything that counts has arrived, and nothing else", || {
+        let lines = ["line-0", "line-2", "line-3", "title"];
+        all.iter_mut().all(|console| properties(console) == lines).then_some(())
+    });
+    eventually("the phone has taken back what does not count", || {
+        (properties(&mut removed) == ["title"]).then_some(())
     });
 
+    agree(&mut all, &party, Some(&second));
+
     // What is done about a party on one device holds on the owner's other one.
-    all[0].ask(json!({"do": "deactivate", "party": party, "everywhere": true}));
-    eventually("it is closed on the phone", || {
-        let parties = all[1].ask(json!({"do": "parties"}));
-        (parties[0]["open"] == false && parties[0]["title"] == "Home").then_some(())
+    let seen_at = |at: usize, all: &mut Vec<Console>| {
+        let parties = all[at].ask(json!({"do": "parties"}));
+        parties.as_array().unwrap().iter().find(|it| it["party"] == party).unwrap().clone()
+    };
+    all[1].ask(json!({"do": "deactivate", "party": party, "everywhere": true}));
+    eventually("it is closed on the spare", || {
+        let seen = seen_at(2, &mut all);
+        (seen["open"] == false && seen["title"] == "Home").then_some(())
     });
-    all[1].ask(json!({"do": "activate", "party": party, "everywhere": true}));
+    all[2].ask(json!({"do": "activate", "party": party, "everywhere": true}));
     agree(&mut all, &party, None);
-    drop(all);
+    drop((all, removed));
+    assert!(
+        refused(&phone, &["--party", &party, "item", "set", &note, "late=1"]).contains("removed this device")
+    );
+    assert!(motet(&phone, &["--party", &party, "status"]).contains("do not count"));
     for place in places {
         motet(place, &["verify"]);
         let listed = motet(place, &["device", "list", "--format", "csv"]);
         assert_eq!(listed.lines().count(), 3, "{listed}");
+        assert_eq!(listed.contains("removed"), [&laptop, &phone].contains(&place), "{listed}");
     }
 }
 

@@ -1,50 +1,21 @@
 //! `motet import csv|jsonl|car`: rows become facts that queries see, and what cannot be read is said and not guessed.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
-use tempfile::TempDir;
+use std::path::Path;
 
-/// A directory with a database that holds one party.
-struct Home(TempDir);
+use common::Home;
 
-impl Home {
-    fn new() -> Self {
-        let home = Home(tempfile::tempdir().unwrap());
-        home.ok(&["init", "--name", "Ada"]);
-        home.ok(&["party", "new", "Home"]);
-        home
-    }
+/// What an import has left in a party.
+trait Imported {
+    /// Every fact that users see, as CSV.
+    fn cells(&self) -> Vec<String>;
+    /// How many facts there are.
+    fn facts(&self) -> usize;
+}
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn motet(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_motet")).args(arguments).current_dir(self.0.path()).output().unwrap()
-    }
-
-    fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.motet(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.motet(arguments);
-        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
-        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
-    }
-
-    /// The rows of a query's one output, as CSV without the header.
-    fn ask(&self, query: &str) -> Vec<String> {
-        let text = self.ok(&["query", query, "--format", "csv"]);
-        text.lines().skip(1).map(str::to_owned).collect()
-    }
-
+impl Imported for Home {
     fn cells(&self) -> Vec<String> {
         self.ask(
             "output cell. cell(name: A, is: V) :- fact(attribute: A, value: V), A != \"motet/genesis\", \
@@ -132,7 +103,7 @@ fn what_is_wrong_at_once_imports_nothing() {
     let before = home.facts();
     let rows = home.file("rows.csv", "a,b\nx,1\n");
     let nested = home.file("rows.jsonl", "{\"a\":[1]}\n");
-    let absent = home.0.path().join("absent.csv");
+    let absent = home.path().join("absent.csv");
     for (arguments, want, says) in [
         (
             vec!["csv", name(&rows), "--column", "c=int"],
@@ -201,7 +172,7 @@ fn facts_pass_from_party_to_party_in_a_car_file_with_their_ids() {
     first.ok(&["import", "csv", first.file("p.csv", "a,b\n1,2\n3,4\n").to_str().unwrap(), "--type", "rows"]);
     let said = first.ok(&["export", "car", "facts.car"]);
     assert!(said.contains("facts.car"), "{said}");
-    let car = first.0.path().join("facts.car");
+    let car = first.path().join("facts.car");
     second.ok(&["import", "car", car.to_str().unwrap()]);
     assert_eq!(second.ask(HISTORY), first.ask(HISTORY));
     assert_eq!(first.ask(HISTORY).len(), 8 + 2);
@@ -222,7 +193,7 @@ fn a_car_file_that_was_changed_or_cut_is_refused_whole() {
     let home = Home::new();
     home.ok(&["import", "csv", home.file("p.csv", "a\n1\n2\n").to_str().unwrap(), "--type", "rows"]);
     home.ok(&["export", "car", "facts.car"]);
-    let bytes = std::fs::read(home.0.path().join("facts.car")).unwrap();
+    let bytes = std::fs::read(home.path().join("facts.car")).unwrap();
     let before = home.facts();
     let mut changed = bytes.clone();
     *changed.last_mut().unwrap() ^= 1;
@@ -231,7 +202,7 @@ fn a_car_file_that_was_changed_or_cut_is_refused_whole() {
         (&bytes[..bytes.len() - 1], "in the middle of a section: it is cut"),
         (b"x,y\n1,2\n", "cut"),
     ] {
-        std::fs::write(home.0.path().join("bad.car"), bytes).unwrap();
+        std::fs::write(home.path().join("bad.car"), bytes).unwrap();
         let (code, said) = home.fails(&["import", "car", "bad.car"]);
         assert!(code == 1 && said.contains("bad.car: byte ") && said.contains(want), "{said}");
         assert_eq!(home.facts(), before);

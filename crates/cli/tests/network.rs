@@ -107,6 +107,86 @@ fn two_devices_become_one_party_and_stay_it() {
     }
 }
 
+/// The first column of a list, of the rows that hold a text.
+fn column(csv: &str, text: &str) -> Vec<String> {
+    let rows = csv.lines().skip(1).filter(|row| row.contains(text));
+    rows.filter_map(|row| row.split(',').next()).map(|cell| cell.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn a_member_is_removed_while_it_writes_comes_back_and_rescues_what_it_wrote() {
+    let home = TempDir::new().unwrap();
+    let (ada, ben) = (&home.path().join("ada"), &home.path().join("ben"));
+    let address = free_port();
+    good(ada, &["init", "--name", "Ada"]);
+    good(ada, &["party", "new", "Home"]);
+    good(ben, &["init", "--name", "Ben"]);
+    let (server, code) = start(ada, &["invite", "--address", &address, "--serve"]);
+    good(ben, &["join", &code]);
+    drop(server);
+    let sync = || {
+        let (_server, _) = start(ada, &["serve", "--listen", &address]);
+        good(ben, &["sync", &address]);
+    };
+    let titles = |directory: &Path| {
+        let query = r#"output t. t(is: T) :- attr(attribute: "title", value: T)."#;
+        good(directory, &["query", query, "--format", "csv"])
+            .lines()
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+
+    // Nobody is asked in a test; and a reader may not remove, nor a stranger be removed.
+    assert!(bad(ada, &["party", "remove", "Ben"]).contains("--yes"));
+    assert!(bad(ada, &["party", "remove", "Eve", "--yes"]).contains("no member is called"));
+    assert!(bad(ben, &["party", "role", "Ada", "reader"]).contains("needs an admin"));
+    assert!(bad(ada, &["party", "remove", "Ada"]).contains("last admin"));
+
+    let note = good(ben, &["item", "new", "title=Milk"]);
+    good(ada, &["party", "remove", "Ben", "--yes"]);
+    sync();
+    assert!(titles(ada).is_empty());
+    let told = good(ben, &["status"]);
+    assert!(
+        told.contains("do not count") && told.contains("removed") && told.contains("item rescue"),
+        "{told}"
+    );
+    assert!(bad(ben, &["item", "rescue"]).contains("ended your membership"));
+
+    good(ada, &["party", "readmit", "Ben"]);
+    sync();
+    sync();
+    let rescued = good(ben, &["item", "rescue"]);
+    assert!(rescued.contains(&format!("item {} is", note.trim())), "{rescued}");
+    sync();
+    assert_eq!(titles(ada), titles(ben));
+    assert_eq!(titles(ada).len(), 1);
+    assert_eq!(hash(ada), hash(ben));
+    assert!(good(ben, &["status"]).contains("were rescued"));
+
+    // One more stint as an admin; a device goes; and then all go.
+    let stints = good(ada, &["party", "members", "--format", "csv"]);
+    assert_eq!(column(&stints, "Ben").len(), 2);
+    good(ada, &["party", "role", "Ben", "admin"]);
+    assert!(bad(ada, &["party", "role", "Ben", "admin"]).contains("has role admin already"));
+    sync();
+    let bens = r#"output d. d(id: D) :- device(id: D, member: M), member(id: M, name: "Ben")."#;
+    let devices = column(&good(ben, &["query", bens, "--format", "csv"]), "0x");
+    let device = devices[0].trim_start_matches("0x");
+    assert!(bad(ben, &["device", "remove", "zz", "--yes"]).contains("no device's key"));
+    good(ada, &["device", "remove", device, "--yes", "--nothing"]);
+    sync();
+    assert!(titles(ada).is_empty(), "nothing that the device wrote counts");
+    good(ada, &["party", "role", "Ada", "reader"]);
+    assert!(bad(ada, &["item", "new"]).contains("readers write no data"));
+    good(ada, &["party", "recover"]);
+    good(ada, &["item", "new", "title=Bread"]);
+    good(ada, &["party", "leave", "--yes"]);
+    assert!(bad(ada, &["item", "new"]).contains("no open party"));
+    assert!(good(ada, &["party", "list"]).contains("left"));
+}
+
 #[test]
 fn a_passphrase_is_asked_for_and_must_be_right() {
     let home = TempDir::new().unwrap();

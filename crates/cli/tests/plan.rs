@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+const RUNTIMES: [&str; 3] = ["naive", "native", "cluster"];
+
 const PROGRAM: &str = "\
 relation Edge(x: int, y: int).
 relation Size(x: int, n: int).
@@ -44,7 +46,7 @@ fn check(program: &Path, facts: &Path) {
     let plan = directory.path().join("plan.ra");
     std::fs::write(&plan, &printed.stdout).unwrap();
     let wanted = files(program, facts, &[]);
-    for runtime in ["naive", "cluster"] {
+    for runtime in RUNTIMES {
         let found = files(&plan, facts, &["--ra", "--runtime", runtime]);
         assert_eq!(found, wanted, "{} on {runtime}", program.display());
     }
@@ -110,7 +112,7 @@ fn plan_directory(plan: &str) -> tempfile::TempDir {
 
 #[test]
 fn a_plan_says_where_its_rows_come_from_and_go_to() {
-    for runtime in ["naive", "cluster"] {
+    for runtime in RUNTIMES {
         let directory = plan_directory(PLAN);
         let plan = directory.path().join("plan.ra");
         let flags = ["run", "--ra", "--runtime", runtime].map(Path::new);

@@ -1,11 +1,11 @@
-//! `motet query` and `motet view` as a person meets them: over several parties, explained, as facts, as a snapshot, kept.
+//! `motet query` and `motet view` as a person meets them: over several parties, explained, as facts, kept.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 
 use std::process::Output;
 
-use common::{code, command, stderr, stdout};
+use common::{RUNTIMES, code, command, stderr, stdout};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -118,7 +118,7 @@ fn a_kept_view_goes_on_in_another_process() {
     home.ok(&["item", "set", &id, "title=Bread", "--party", "home"]);
     let list = &home.json(&["view", "list", "--party", "home"])[0];
     assert_eq!((&list["name"], &list["behind"]), (&"seen".into(), &"3".into()));
-    for runtime in ["naive", "cluster"] {
+    for runtime in RUNTIMES {
         let rows = home.json(&["view", "show", "seen", "--party", "home", "--runtime", runtime]);
         let titles: Vec<&str> = rows.iter().map(|row| row["is"].as_str().unwrap()).collect();
         assert_eq!(titles, ["Bread", "Eggs", "Milk"], "on {runtime}");

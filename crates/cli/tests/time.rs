@@ -5,9 +5,7 @@ mod common;
 
 use std::process::Output;
 
-use common::{Bench, code, command, stderr, stdout};
-
-const RUNTIMES: [&str; 2] = ["naive", "cluster"];
+use common::{Bench, RUNTIMES, code, command, stderr, stdout};
 
 /// One waits less after each tick.
 const QUEUE: &str = "\

@@ -13,13 +13,13 @@ use motet_algebra::{
 };
 
 use crate::build::Batch;
-use crate::dictionary::{Dictionary, SharedDictionary};
 use crate::epoch::{Batches, Running};
 use crate::meter::Meter;
 use crate::plan::Plan;
 use crate::planner::plan;
 use crate::row::{NARROW, NarrowRow, PackedRow, WideRow};
 use crate::task::Shared;
+use motet_algebra::dictionary::{Dictionary, SharedDictionary};
 
 /// A program kept running on differential dataflow, by one worker in the calling thread.
 ///
@@ -132,7 +132,8 @@ impl<W: PackedRow> Held<W> {
         }
     }
 
-    /// Builds the dataflow anew if there is none that can go on. What it must do to be where it was costs nobody's budget.
+    /// Builds the dataflow anew if there is none that can go on. What it must do to be where it was costs nobody's
+    /// budget.
     fn revive(&mut self) -> Result<(), RuntimeError> {
         if self.running.as_ref().is_some_and(|running| !running.is_old()) {
             return Ok(());

@@ -3,11 +3,11 @@
 //! Tests of identity compare numbers. Everything else decodes the columns it reads, and only those; a term's result is
 //! interned while the dataflow runs.
 
+use motet_algebra::dictionary::{Dictionary, Id};
 use motet_algebra::{Column, RelationName};
 use motet_fact::Value;
 use motet_fact::codec::tuple_cid;
 
-use crate::dictionary::{Dictionary, Id};
 use crate::plan::Step;
 use crate::row::{PackedRow, pick};
 use crate::task::Task;

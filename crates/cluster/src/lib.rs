@@ -10,7 +10,7 @@
 //!
 //! 1. The planner turns names into positions, and finds out which rows of each input can be seen at all.
 //! 2. The widest row of the plan chooses a row type: 4 or 8 numbers of 32 bits, or any number of them. Values become
-//!    numbers by a [`Dictionary`]; only what compares by size or computes looks behind them.
+//!    numbers by a [`Dictionary`](motet_algebra::Dictionary); only what compares by size or computes looks behind them.
 //! 3. Statements become stages, one dataflow scope each; a loop's relations become variables that are fed back.
 //! 4. Each step feeds one epoch, and drives one worker in the calling thread until the epoch is done. No thread is
 //!    started, no clock read, no socket opened.
@@ -23,7 +23,6 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | [`dictionary`] | values and their numbers |
 //! | `row` | rows of numbers, packed |
 //! | `plan`, `planner` | a program with positions for names, and its maker |
 //! | `each` | work on one row |
@@ -38,7 +37,6 @@
 mod batcher;
 mod build;
 mod cluster;
-pub mod dictionary;
 mod each;
 mod epoch;
 mod meter;
@@ -50,4 +48,3 @@ mod task;
 mod undefined;
 
 pub use cluster::Cluster;
-pub use dictionary::{Dictionary, SharedDictionary};

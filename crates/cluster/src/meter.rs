@@ -1,10 +1,10 @@
 //! The meter: what an epoch has cost so far, against what it may cost (Q17).
 //!
 //! Operators count as they run: a row for every pair of rows a join puts together and for every change of a relation,
-//! and for a loop the number of its furthest round. Bytes are counted where something is kept: rows that came in, changes
-//! of relations, updates in indexes and on their way there, values that the dictionary did not have, rows noted for want
-//! of a value. A row costs what its row type takes, as wide as the widest of the plan ([`crate::plan::Plan::row_bytes`]);
-//! what a value costs the dictionary says.
+//! and for a loop the number of its furthest round. Bytes are counted where something is kept: rows that came in,
+//! changes of relations, updates in indexes and on their way there, values that the dictionary did not have, rows
+//! noted for want of a value. A row costs what its row type takes, as wide as the widest of the plan
+//! ([`crate::plan::Plan::row_bytes`]); what a value costs the dictionary says.
 //!
 //! A dataflow can't be stopped in the middle of an operator. So the meter notes that the epoch is over, operators that
 //! see it make no more rows, and whoever steps the dataflow looks at it between steps. What comes out of a dataflow

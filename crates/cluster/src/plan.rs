@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use motet_algebra::dictionary::Id;
 use motet_algebra::{Aggregate, BoundFormula, BoundTerm, Column, Provenance, RelationName};
 use motet_fact::Value;
 
-use crate::dictionary::Id;
 use crate::row::{NARROW, WIDE};
 
 /// A whole program.

@@ -11,13 +11,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use motet_algebra::dictionary::Dictionary;
 use motet_algebra::{
     Aggregate, BoundFormula, BoundTerm, Column, Comparison, Expression, Formula, Program, RelationName, Row,
     SchemaError, Statement, Term,
 };
 use motet_fact::Value;
 
-use crate::dictionary::Dictionary;
 use crate::plan::{Admission, Assigned, Keyed, Node, Origin, Plan, Stage, Step};
 
 /// Makes the plan of a program.

@@ -10,7 +10,7 @@ use std::hash::Hash;
 
 use smallvec::SmallVec;
 
-use crate::dictionary::Id;
+use motet_algebra::dictionary::Id;
 
 /// A row that can be sorted, hashed and copied quickly.
 pub(crate) trait PackedRow: Ord + Hash + Clone + Debug + 'static {

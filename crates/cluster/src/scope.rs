@@ -26,6 +26,7 @@ use differential_dataflow::trace::implementations::{
     ContainerChunker, KeyBuilder, KeySpine, ValBuilder, ValSpine,
 };
 use motet_algebra::aggregate::{dense_ranks, row_order};
+use motet_algebra::dictionary::Id;
 use motet_algebra::moves::fold_moves;
 use motet_algebra::{Aggregate, RelationName, Row, Site};
 use motet_fact::Value;
@@ -36,7 +37,6 @@ use timely::dataflow::scope::Iterative;
 use timely::order::Product;
 
 use crate::batcher::MeteredBatcher;
-use crate::dictionary::Id;
 use crate::each::{Dropped, apply, lengthen};
 use crate::plan::{Keyed, Node, Origin, Step};
 use crate::row::{PackedRow, pick};
@@ -363,6 +363,7 @@ fn restore<W: PackedRow>(emit: &[Origin]) -> impl Fn(&W, &W) -> W + Clone + 'sta
 type KeyedChange<W> = ((W, W), Moment, i64);
 
 /// Puts one key's changes into such a batch, and counts them: the arrangement keeps them.
+#[expect(clippy::type_complexity, reason = "it is what differential dataflow asks for")]
 fn fill<W: PackedRow>(
     task: &Task,
 ) -> impl FnMut(&mut Vec<KeyedChange<W>>, &W, &mut Vec<(W, Moment, i64)>) + use<W> {

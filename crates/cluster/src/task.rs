@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use motet_algebra::Site;
+use motet_algebra::dictionary::{Dictionary, Id, SharedDictionary};
 use motet_fact::Value;
 
-use crate::dictionary::{Dictionary, Id, SharedDictionary};
 use crate::meter::Meter;
 
 /// What an update costs beside its rows: its time and weight.
@@ -35,8 +35,8 @@ impl Shared {
     }
 }
 
-/// The work of an operator: for one rule, or for all of a relation together. Of these the one is blamed that was worked for
-/// last.
+/// The work of an operator: for one rule, or for all of a relation together. Of these the one is blamed that was
+/// worked for last.
 #[derive(Clone)]
 pub(crate) struct Task {
     shared: Shared,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use motet_algebra::Dictionary;
 use motet_algebra::{Budget, Cancel, Changes, Naive, Program, Runtime, RuntimeError};
-use motet_cluster::{Cluster, Dictionary};
+use motet_cluster::Cluster;
 use motet_fact::Value;
 use motet_logic::{Catalog, Source, compile};
 

@@ -1,11 +1,11 @@
 //! Programs with time on both runtimes, against a replay of the same epochs.
 //!
-//! The replay knows nothing of hidden relations and changes: in each epoch it makes a new evaluator for the program
-//! in which every `next` is an output of its own, and puts in whole sets of rows: what is stored, the events of the
-//! epoch, and what the last epoch gave. `MOTET_CASES` sets the number of cases.
+//! `MOTET_CASES` sets the number of cases.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod common;
+
+use std::collections::BTreeSet;
 
 use motet_algebra::{
     Aggregate, Budget, Changes, Clocked, Column, ColumnType, Comparison, Expression, Formula, Function,
@@ -13,10 +13,11 @@ use motet_algebra::{
 };
 use motet_cluster::Cluster;
 use motet_fact::Value;
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-type Contents = BTreeMap<RelationName, BTreeSet<Row>>;
+use crate::common::replay::{Contents, Replay, difference};
 
 /// Two inputs, an event, an input and two derived relations that are given rows for the next epoch, and one that is
 /// not.
@@ -123,79 +124,6 @@ prop_compose! {
     }
 }
 
-/// The stupid way.
-struct Replay {
-    program: Program,
-    targets: Vec<RelationName>,
-    /// What the last epoch gave this one.
-    held: Contents,
-    outputs: Contents,
-    restless: Vec<RelationName>,
-}
-
-impl Replay {
-    fn new(timed: &Program) -> Self {
-        let mut program = timed.clone();
-        let mut targets = BTreeSet::new();
-        for statement in &mut program.statements {
-            if let Statement::Next { relation, expression, .. } = statement {
-                targets.insert(relation.clone());
-                let (relation, expression) = (format!("{relation} then"), expression.clone());
-                *statement = Statement::assign(relation, expression);
-            }
-        }
-        program.relations.values_mut().for_each(|relation| (relation.input, relation.event) = (true, false));
-        for target in &targets {
-            let then = Relation { input: false, output: true, ..program.relations[target].clone() };
-            program.relations.insert(format!("{target} then").into(), then);
-        }
-        let (held, outputs) = (Contents::new(), Contents::new());
-        Replay { program, targets: targets.into_iter().collect(), held, outputs, restless: vec![] }
-    }
-
-    /// The changes of the outputs in an epoch of these stored rows and events.
-    fn epoch(&mut self, stored: &Contents, events: &Contents) -> Changes {
-        let mut rows = self.held.clone();
-        for (name, more) in stored.iter().chain(events) {
-            rows.entry(name.clone()).or_default().extend(more.iter().cloned());
-        }
-        let inputs =
-            rows.into_iter().map(|(name, rows)| (name, rows.into_iter().map(|row| (row, 1)).collect()));
-        let mut naive = Naive::new(self.program.clone()).unwrap();
-        naive.step(&inputs.collect(), Budget::default()).unwrap();
-        let contents = |name: &str| naive.output(name).cloned().collect::<BTreeSet<Row>>();
-        let held: Contents =
-            self.targets.iter().map(|name| (name.clone(), contents(&format!("{name} then")))).collect();
-        let mut restless: BTreeSet<&RelationName> =
-            events.iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, _)| name).collect();
-        restless.extend(
-            held.iter()
-                .filter(|(name, rows)| self.held.get(*name).map_or(!rows.is_empty(), |old| old != *rows))
-                .map(|(name, _)| name),
-        );
-        self.restless = restless.into_iter().cloned().collect();
-        self.held = held;
-        let outputs: Contents = RELATIONS
-            .iter()
-            .filter(|(name, ..)| *name != "a")
-            .map(|(name, ..)| ((*name).into(), contents(name)))
-            .collect();
-        difference(&std::mem::replace(&mut self.outputs, outputs), &self.outputs)
-    }
-}
-
-fn difference(old: &Contents, new: &Contents) -> Changes {
-    let nothing = BTreeSet::new();
-    let changes = new.iter().map(|(name, new)| {
-        let old = old.get(name).unwrap_or(&nothing);
-        let gone = old.difference(new).map(|row| (row.clone(), -1));
-        let mut rows: Vec<_> = gone.chain(new.difference(old).map(|row| (row.clone(), 1))).collect();
-        rows.sort_unstable();
-        (name.clone(), rows)
-    });
-    changes.filter(|(_, rows)| !rows.is_empty()).collect()
-}
-
 fn rows() -> impl Strategy<Value = BTreeSet<Row>> {
     let row = (0i64..3, 0i64..3).prop_map(|(x, y)| vec![Value::Int(x), Value::Int(y)]);
     prop::collection::btree_set(row, 0..4)
@@ -242,7 +170,9 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
     let mut replay = Replay::new(program);
     let mut naive = Clocked::new(program.clone(), Naive::new).unwrap();
     let mut cluster = Clocked::new(program.clone(), Cluster::new).unwrap();
+    let mut native = Clocked::new(program.clone(), Native::new).unwrap();
     let mut stored: Contents = ["a", "b"].map(|name| (name.into(), BTreeSet::new())).into();
+    let mut outputs = Contents::new();
     for (number, epoch) in epochs.iter().enumerate() {
         let mut after = stored.clone();
         for (name, rows) in ["a", "b"].iter().zip(&epoch.stored) {
@@ -252,8 +182,10 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
         let events: Contents = names.zip(epoch.events.iter().cloned()).collect();
         let mut inputs = difference(&stored, &after);
         inputs.extend(difference(&Contents::new(), &events));
-        let expected = replay.epoch(&after, &events);
-        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster] {
+        let all = after.iter().chain(&events).map(|(name, rows)| (name.clone(), rows.clone()));
+        let then = replay.epoch(&all.collect(), Budget::default()).unwrap();
+        let expected = difference(&outputs, &then.outputs);
+        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster, &mut native] {
             mistake(runtime, &inputs, epoch.mistake);
             let over =
                 runtime.step(&inputs, Budget { rows: u64::from(epoch.mistake % 8), ..Budget::default() });
@@ -264,14 +196,14 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
             prop_assert_eq!(got, Ok(expected.clone()), "epoch {} of {}", number, program);
             prop_assert_eq!(
                 runtime.restless(),
-                replay.restless.clone(),
+                then.restless.clone(),
                 "after epoch {} of {}",
                 number,
                 program
             );
-            prop_assert_eq!(runtime.pending(), !replay.restless.is_empty());
+            prop_assert_eq!(runtime.pending(), !then.restless.is_empty());
         }
-        stored = after;
+        (stored, outputs) = (after, then.outputs);
     }
     Ok(())
 }

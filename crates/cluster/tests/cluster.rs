@@ -1,15 +1,17 @@
-//! What a cluster promises, one promise at a time.
+//! What the incremental runtimes promise, one promise at a time.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use motet_algebra::{
-    Aggregate, Budget, Changes, Column, ColumnType, Comparison, Expression, Formula, Function, Program,
-    Relation, Row, Runtime, RuntimeError, Site, Statement, Term, Unknown, optimise,
+    Aggregate, Budget, Changes, Column, ColumnType, Comparison, Dictionary, Expression, Formula, Function,
+    Program, Relation, Row, Runtime, RuntimeError, SharedDictionary, Site, Statement, Term, Unknown,
+    optimise,
 };
-use motet_cluster::{Cluster, Dictionary};
+use motet_cluster::Cluster;
 use motet_fact::{Kind, Value};
+use motet_native::Native;
 
 fn read(name: &str) -> Expression {
     Expression::Relation { name: name.into(), cid: None }
@@ -44,6 +46,37 @@ fn repeat(body: Vec<Statement>) -> Statement {
     Statement::Loop { body, exports: Vec::new() }
 }
 
+/// The runtimes side by side: what one says the other says too.
+struct Both {
+    cluster: Cluster,
+    native: Native,
+}
+
+impl Both {
+    fn new(program: Program) -> Self {
+        Both::with_dictionary(program, &Dictionary::shared())
+    }
+
+    fn with_dictionary(program: Program, dictionary: &SharedDictionary) -> Self {
+        Both {
+            cluster: Cluster::with_dictionary(program.clone(), Rc::clone(dictionary)).unwrap(),
+            native: Native::with_dictionary(program, Rc::clone(dictionary)).unwrap(),
+        }
+    }
+
+    fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
+        let said = self.cluster.step(inputs, budget.clone());
+        assert_eq!(self.native.step(inputs, budget), said, "native says something else");
+        said
+    }
+
+    fn rows_held(&self, input: &str) -> usize {
+        let held = self.cluster.rows_held(input);
+        assert_eq!(self.native.rows_held(input), held, "native holds others");
+        held
+    }
+}
+
 /// A program over int columns; a name that begins with `<` is an input, one with `>` an output.
 fn program(relations: &[(&str, &[&str])], statements: Vec<Statement>) -> Program {
     let mut program = Program { relations: BTreeMap::new(), statements };
@@ -68,8 +101,8 @@ fn of<const N: usize>(name: &str, rows: &[([i64; N], i64)]) -> Changes {
     BTreeMap::from([(name.into(), rows)])
 }
 
-fn step(cluster: &mut Cluster, changes: &Changes) -> Changes {
-    cluster.step(changes, Budget::default()).unwrap()
+fn step(both: &mut Both, changes: &Changes) -> Changes {
+    both.step(changes, Budget::default()).unwrap()
 }
 
 /// `>path(x, y)` is the transitive closure of `<edge(x, y)`.
@@ -81,22 +114,22 @@ fn closure() -> Program {
 
 #[test]
 fn a_cycle_does_not_keep_itself_alive() {
-    let mut cluster = Cluster::new(closure()).unwrap();
-    let all = step(&mut cluster, &of("edge", &[([1, 2], 1), ([2, 3], 1), ([3, 2], 1)]));
+    let mut both = Both::new(closure());
+    let all = step(&mut both, &of("edge", &[([1, 2], 1), ([2, 3], 1), ([3, 2], 1)]));
     assert_eq!(all["path"].len(), 6, "1→2, 1→3, and all pairs of 2 and 3");
-    let gone = step(&mut cluster, &of("edge", &[([1, 2], -1)]));
+    let gone = step(&mut both, &of("edge", &[([1, 2], -1)]));
     assert_eq!(gone, of("path", &[([1, 2], -1), ([1, 3], -1)]));
-    let gone = step(&mut cluster, &of("edge", &[([3, 2], -1)]));
+    let gone = step(&mut both, &of("edge", &[([3, 2], -1)]));
     assert_eq!(gone, of("path", &[([2, 2], -1), ([3, 2], -1), ([3, 3], -1)]));
-    assert!(step(&mut cluster, &Changes::new()).is_empty());
+    assert!(step(&mut both, &Changes::new()).is_empty());
 }
 
 #[test]
 fn a_row_with_two_derivations_stays_until_both_are_gone() {
-    let mut cluster = Cluster::new(closure()).unwrap();
-    step(&mut cluster, &of("edge", &[([1, 2], 1), ([2, 4], 1), ([1, 3], 1), ([3, 4], 1)]));
-    assert_eq!(step(&mut cluster, &of("edge", &[([2, 4], -1)])), of("path", &[([2, 4], -1)]));
-    let gone = step(&mut cluster, &of("edge", &[([3, 4], -1)]));
+    let mut both = Both::new(closure());
+    step(&mut both, &of("edge", &[([1, 2], 1), ([2, 4], 1), ([1, 3], 1), ([3, 4], 1)]));
+    assert_eq!(step(&mut both, &of("edge", &[([2, 4], -1)])), of("path", &[([2, 4], -1)]));
+    let gone = step(&mut both, &of("edge", &[([3, 4], -1)]));
     assert_eq!(gone, of("path", &[([1, 4], -1), ([3, 4], -1)]));
 }
 
@@ -138,12 +171,11 @@ fn retractions_pass_through_joins_inside_recursion() {
     let wishes =
         [[0, 1, 1], [1, 1, 2], [2, 2, 3], [0, 1, 5], [5, 1, 6], [1, 2, 7], [6, 2, 8], [0, 2, 9], [5, 1, 10]];
     let at_once: Vec<_> = wishes.iter().map(|wish| (*wish, 1)).collect();
-    let expected = step(&mut Cluster::new(trie()).unwrap(), &of("wish", &at_once));
-    let mut cluster = Cluster::new(trie()).unwrap();
+    let expected = step(&mut Both::new(trie()), &of("wish", &at_once));
+    let mut both = Both::new(trie());
     let mut nodes = BTreeSet::new();
     for wish in wishes {
-        for (row, weight) in step(&mut cluster, &of("wish", &[(wish, 1)])).remove("node").unwrap_or_default()
-        {
+        for (row, weight) in step(&mut both, &of("wish", &[(wish, 1)])).remove("node").unwrap_or_default() {
             assert!(
                 if weight > 0 { nodes.insert(row) } else { nodes.remove(&row) },
                 "a change that changes nothing"
@@ -162,21 +194,21 @@ fn only_rows_that_can_be_seen_are_held() {
     let statements = vec![assign("out", titles("entity"))];
     let relations: [(&str, &[&str]); 3] =
         [("<fact", &["entity", "attribute", "value"]), ("<unused", &["x"]), (">out", &["entity"])];
-    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let mut both = Both::new(program(&relations, statements));
     let mut changes = of("fact", &[([1, 7, 1], 1), ([1, 7, 2], 1), ([2, 8, 1], 1), ([3, 9, 1], 1)]);
     changes.extend(of("unused", &[([1], 1)]));
-    assert_eq!(step(&mut cluster, &changes), of("out", &[([1], 1)]));
-    assert_eq!((cluster.rows_held("fact"), cluster.rows_held("unused")), (2, 0));
-    assert!(step(&mut cluster, &of("fact", &[([1, 7, 1], -1), ([2, 8, 1], -1)])).is_empty());
-    assert_eq!(step(&mut cluster, &of("fact", &[([1, 7, 2], -1)])), of("out", &[([1], -1)]));
-    assert_eq!(cluster.rows_held("fact"), 0);
+    assert_eq!(step(&mut both, &changes), of("out", &[([1], 1)]));
+    assert_eq!((both.rows_held("fact"), both.rows_held("unused")), (2, 0));
+    assert!(step(&mut both, &of("fact", &[([1, 7, 1], -1), ([2, 8, 1], -1)])).is_empty());
+    assert_eq!(step(&mut both, &of("fact", &[([1, 7, 2], -1)])), of("out", &[([1], -1)]));
+    assert_eq!(both.rows_held("fact"), 0);
 }
 
 #[test]
 fn what_is_refused_changes_nothing() {
-    let mut cluster = Cluster::new(closure()).unwrap();
-    step(&mut cluster, &of("edge", &[([1, 2], 1)]));
-    let mut refused = |changes: Changes| cluster.step(&changes, Budget::default()).unwrap_err();
+    let mut both = Both::new(closure());
+    step(&mut both, &of("edge", &[([1, 2], 1)]));
+    let mut refused = |changes: Changes| both.step(&changes, Budget::default()).unwrap_err();
     let edge = || "edge".into();
     assert_eq!(refused(of("path", &[([1, 2], 1)])), RuntimeError::NotAnInput("path".into()));
     assert_eq!(refused(of("nothing", &[([1], 1)])), RuntimeError::NotAnInput("nothing".into()));
@@ -191,7 +223,7 @@ fn what_is_refused_changes_nothing() {
     }
     let twice = RuntimeError::Weight { relation: edge(), weight: 1 };
     assert_eq!(refused(of("edge", &[([2, 3], 1), ([2, 3], 1)])), twice);
-    assert_eq!(step(&mut cluster, &of("edge", &[([5, 6], 1)])), of("path", &[([5, 6], 1)]));
+    assert_eq!(step(&mut both, &of("edge", &[([5, 6], 1)])), of("path", &[([5, 6], 1)]));
 }
 
 /// `>number(n)`: all numbers from those in `<seed` on, without end, unless there is a limit below.
@@ -209,21 +241,21 @@ fn counting() -> Program {
 #[test]
 fn an_epoch_over_budget_leaves_no_trace() {
     let budget = Budget { iterations: 50, ..Budget::default() };
-    let mut cluster = Cluster::new(counting()).unwrap();
-    let over = cluster.step(&of("seed", &[([1], 1)]), budget.clone());
+    let mut both = Both::new(counting());
+    let over = both.step(&of("seed", &[([1], 1)]), budget.clone());
     let site = Site::of(&"number".into());
     let error = RuntimeError::OverBudget { what: "iterations", limit: 50, site };
     assert_eq!(over, Err(error.clone()));
-    assert_eq!(cluster.rows_held("seed"), 0);
-    let first = cluster.step(&of("seed", &[([990], 1)]), budget.clone()).unwrap();
+    assert_eq!(both.rows_held("seed"), 0);
+    let first = both.step(&of("seed", &[([990], 1)]), budget.clone()).unwrap();
     assert_eq!(first["number"].len(), 10);
-    assert_eq!(cluster.step(&of("seed", &[([5], 1), ([990], -1)]), budget.clone()), Err(error));
+    assert_eq!(both.step(&of("seed", &[([5], 1), ([990], -1)]), budget.clone()), Err(error));
     assert_eq!(
-        cluster.step(&of("seed", &[([988], 1)]), budget.clone()),
+        both.step(&of("seed", &[([988], 1)]), budget.clone()),
         Ok(of("number", &[([988], 1), ([989], 1)]))
     );
     assert_eq!(
-        cluster.step(&of("seed", &[([988], -1)]), budget.clone()),
+        both.step(&of("seed", &[([988], -1)]), budget.clone()),
         Ok(of("number", &[([988], -1), ([989], -1)]))
     );
 }
@@ -232,21 +264,21 @@ fn an_epoch_over_budget_leaves_no_trace() {
 fn rows_are_counted_where_they_multiply() {
     let pairs = join(rename(read("seed"), &[("n", "a")]), rename(read("seed"), &[("n", "b")]));
     let relations: [(&str, &[&str]); 2] = [("<seed", &["n"]), (">pair", &["a", "b"])];
-    let mut cluster = Cluster::new(program(&relations, vec![assign("pair", pairs)])).unwrap();
+    let mut both = Both::new(program(&relations, vec![assign("pair", pairs)]));
     let seeds: Vec<([i64; 1], i64)> = (0..100).map(|n| ([n], 1)).collect();
     let budget = Budget { iterations: 1, rows: 5_000, ..Budget::default() };
-    let over = cluster.step(&of("seed", &seeds), budget.clone());
+    let over = both.step(&of("seed", &seeds), budget.clone());
     let site = Site::of(&"pair".into());
     assert_eq!(over, Err(RuntimeError::OverBudget { what: "rows", limit: 5_000, site }));
-    let pairs = cluster.step(&of("seed", &seeds[..10]), budget.clone()).unwrap();
+    let pairs = both.step(&of("seed", &seeds[..10]), budget.clone()).unwrap();
     assert_eq!(pairs["pair"].len(), 100);
 }
 
 #[test]
 fn circuits_share_a_dictionary() {
     let dictionary = Dictionary::shared();
-    let mut first = Cluster::with_dictionary(closure(), Rc::clone(&dictionary)).unwrap();
-    let mut second = Cluster::with_dictionary(closure(), Rc::clone(&dictionary)).unwrap();
+    let mut first = Both::with_dictionary(closure(), &dictionary);
+    let mut second = Both::with_dictionary(closure(), &dictionary);
     let changes = of("edge", &[([-1, -2], 1), ([-2, -3], 1)]);
     let expected = step(&mut first, &changes);
     assert_eq!(dictionary.borrow().len(), 3);
@@ -260,11 +292,11 @@ fn rows_of_any_width_are_rows() {
         let names: Vec<String> = (0..width).map(|number| format!("c{number}")).collect();
         let columns: Vec<&str> = names.iter().map(String::as_str).collect();
         let relations: [(&str, &[&str]); 2] = [("<from", &columns), (">to", &columns)];
-        let mut cluster = Cluster::new(program(&relations, vec![assign("to", read("from"))])).unwrap();
+        let mut both = Both::new(program(&relations, vec![assign("to", read("from"))]));
         let values: Row = (0..width).map(Value::Int).collect();
         let changes = |name: &str, weight| Changes::from([(name.into(), vec![(values.clone(), weight)])]);
-        assert_eq!(step(&mut cluster, &changes("from", 1)), changes("to", 1), "width {width}");
-        assert_eq!(step(&mut cluster, &changes("from", -1)), changes("to", -1), "width {width}");
+        assert_eq!(step(&mut both, &changes("from", 1)), changes("to", 1), "width {width}");
+        assert_eq!(step(&mut both, &changes("from", -1)), changes("to", -1), "width {width}");
     }
 }
 
@@ -274,13 +306,13 @@ fn a_long_chain_is_cut_and_mended() {
     let start = Expression::Constant { columns: vec!["y".into()], rows: vec![row(&[0])] };
     let statements = vec![assign("reach", start), repeat(vec![assign("reach", project(next, &["y"]))])];
     let relations: [(&str, &[&str]); 2] = [("<edge", &["x", "y"]), (">reach", &["y"])];
-    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let mut both = Both::new(program(&relations, statements));
     let edges: Vec<([i64; 2], i64)> = (0..2_000).map(|from| ([from, from + 1], 1)).collect();
-    assert_eq!(step(&mut cluster, &of("edge", &edges))["reach"].len(), 2_001);
+    assert_eq!(step(&mut both, &of("edge", &edges))["reach"].len(), 2_001);
     let expected =
         |weight| -> Vec<([i64; 1], i64)> { (1_501..=2_000).map(|node| ([node], weight)).collect() };
-    assert_eq!(step(&mut cluster, &of("edge", &[([1_500, 1_501], -1)])), of("reach", &expected(-1)));
-    assert_eq!(step(&mut cluster, &of("edge", &[([1_500, 1_501], 1)])), of("reach", &expected(1)));
+    assert_eq!(step(&mut both, &of("edge", &[([1_500, 1_501], -1)])), of("reach", &expected(-1)));
+    assert_eq!(step(&mut both, &of("edge", &[([1_500, 1_501], 1)])), of("reach", &expected(1)));
 }
 
 /// The rows of `out` for a program over `fact(x, y)` and `other(x, y)`, and whether only so many facts were held.
@@ -294,11 +326,11 @@ fn selected(
     let relations: [(&str, &[&str]); 3] =
         [("<fact", &["x", "y"]), ("<other", &["x", "y"]), (">out", columns)];
     let statements = vec![assign("out", compare(expression, Comparison::Equal, "y", 1))];
-    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let mut both = Both::new(program(&relations, statements));
     let rows = |rows: &[[i64; 2]]| rows.iter().map(|values| (row(values), 1)).collect();
     let changes = Changes::from([("fact".into(), rows(facts)), ("other".into(), rows(others))]);
-    let out = step(&mut cluster, &changes).remove("out").unwrap_or_default();
-    assert_eq!(cluster.rows_held("fact"), held);
+    let out = step(&mut both, &changes).remove("out").unwrap_or_default();
+    assert_eq!(both.rows_held("fact"), held);
     out.into_iter().map(|(row, _)| row).collect()
 }
 
@@ -337,10 +369,10 @@ fn rules_of_one_relation_may_stand_apart() {
         [("<a", &["x"]), ("<b", &["x"]), ("r", &["x"]), ("s", &["x"]), (">t", &["x"])];
     let statements =
         vec![assign("r", read("a")), assign("s", read("b")), assign("r", read("s")), assign("t", read("r"))];
-    let mut cluster = Cluster::new(program(&relations, statements)).unwrap();
+    let mut both = Both::new(program(&relations, statements));
     let mut changes = of("a", &[([1], 1)]);
     changes.extend(of("b", &[([2], 1)]));
-    assert_eq!(step(&mut cluster, &changes), of("t", &[([1], 1), ([2], 1)]));
+    assert_eq!(step(&mut both, &changes), of("t", &[([1], 1), ([2], 1)]));
 }
 
 /// `>way(x, y)` by a rule of so many atoms that all read `way`.
@@ -363,7 +395,8 @@ fn ways(atoms: usize) -> Program {
 fn a_recursive_rule_costs_as_many_variants_as_it_has_atoms() {
     let operators = |atoms: usize| {
         let mut cluster = Cluster::new(optimise(&ways(atoms), &Unknown)).unwrap();
-        let got = step(&mut cluster, &of("edge", &[([1, 2], 1), ([2, 3], 1), ([3, 4], 1)]));
+        let inputs = of("edge", &[([1, 2], 1), ([2, 3], 1), ([3, 4], 1)]);
+        let got = cluster.step(&inputs, Budget::default()).unwrap();
         let ways = match atoms {
             2 => 6,
             3 => 4,
@@ -394,9 +427,9 @@ fn a_column_may_be_compared_by_more_than_once() {
     let relations: &[(&str, &[&str])] =
         &[("<p", &["x", "k"]), (">best", &["best"]), (">ranked", &["x", "k", "place"])];
     let program = program(relations, vec![assign("best", best), assign("ranked", rank)]);
-    let mut cluster = Cluster::new(program).unwrap();
+    let mut both = Both::new(program);
     let inputs = Changes::from([("p".into(), vec![(row(&[1, 7]), 1), (row(&[2, 9]), 1)])]);
-    let changes = cluster.step(&inputs, Budget::default()).unwrap();
+    let changes = both.step(&inputs, Budget::default()).unwrap();
     assert_eq!(changes["best"], [(row(&[2]), 1)]);
     assert_eq!(changes["ranked"], [(row(&[1, 7, 1]), 1), (row(&[2, 9, 2]), 1)]);
 }

@@ -12,6 +12,7 @@ use motet_algebra::{Budget, Changes, ColumnType, Naive, Row, Runtime};
 use motet_cluster::Cluster;
 use motet_fact::{Cid, Entity, Fact, Kind, Value};
 use motet_logic::{Catalog, Source, compile};
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -204,6 +205,7 @@ fn check(
     let compiled = compiled.unwrap_or_else(|problems| panic!("{problems}"));
     let mut naive = Naive::new(compiled.program.clone()).unwrap();
     let mut cluster = Cluster::new(compiled.program.clone()).unwrap();
+    let mut native = Native::new(compiled.program.clone()).unwrap();
     let facts = history(dice).facts;
     let heights = heights(&facts);
     let mut present = BTreeMap::new();
@@ -224,6 +226,7 @@ fn check(
         changes.retain(|name, _| compiled.bases.iter().any(|base| base.name == *name));
         let expected = naive.step(&changes, Budget::default()).unwrap();
         prop_assert_eq!(cluster.step(&changes, Budget::default()), Ok(expected.clone()));
+        prop_assert_eq!(native.step(&changes, Budget::default()), Ok(expected.clone()));
         apply(&mut kept, expected);
         let wanted = oracle(&Present { facts: present.clone(), heights: &heights });
         prop_assert_eq!(&kept, &wanted, "of {:#?}", present);

@@ -9,6 +9,7 @@ use motet_algebra::{
 };
 use motet_cluster::Cluster;
 use motet_fact::{Kind, Value};
+use motet_native::Native;
 use proptest::prelude::*;
 
 /// Moves of several trees, and the parents they leave.
@@ -102,6 +103,7 @@ proptest! {
     #[test]
     fn every_history_of_moves_gives_the_forest_of_its_replay(epochs in moves()) {
         let mut cluster = Cluster::new(program()).unwrap();
+        let mut native = Native::new(program()).unwrap();
         let mut naive = Naive::new(program()).unwrap();
         let (mut moves, mut placed) = (BTreeSet::new(), BTreeSet::new());
         for epoch in epochs {
@@ -117,6 +119,7 @@ proptest! {
             let inputs = Changes::from([("move".into(), rows)]);
             let changes = cluster.step(&inputs, Budget::default()).unwrap();
             prop_assert_eq!(&changes, &naive.step(&inputs, Budget::default()).unwrap());
+            prop_assert_eq!(&changes, &native.step(&inputs, Budget::default()).unwrap());
             apply(&mut placed, &changes);
             prop_assert_eq!(&placed, &replay(&moves));
             prop_assert!(is_forest(&placed), "{:?}", placed);

@@ -1,8 +1,9 @@
 //! Random programs under random streams of changes: every step's changes are those of the naive evaluator.
 //!
-//! A case is a string of random bytes. The bytes decide everything: the expressions of a program in several strata, with
-//! loops, negation and aggregates of what is below; and then which rows of the inputs are there and which are not, step
-//! by step. Now and then a step is first tried with a budget that may be too small, and must then leave no trace.
+//! A case is a string of random bytes. The bytes decide everything: the expressions of a program in several strata,
+//! with loops, negation and aggregates of what is below; and then which rows of the inputs are there and which are
+//! not, step by step. Now and then a step is first tried with a budget that may be too small, and must then leave no
+//! trace.
 //! `MOTET_CASES` sets the number of cases.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -16,6 +17,7 @@ use motet_algebra::{
 };
 use motet_cluster::Cluster;
 use motet_fact::{Value, codec};
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -451,27 +453,33 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut naive = Naive::new(program.clone()).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let better = optimise(&program, &Guesses(dice.below(256)));
     let mut optimised = Naive::new(better.clone()).unwrap();
-    let mut cluster =
-        Cluster::new(if dice.below(2) == 0 { program.clone() } else { better.clone() }).unwrap();
+    let cluster = Cluster::new(if dice.below(2) == 0 { program.clone() } else { better.clone() }).unwrap();
+    let mut runtimes: [(&str, Box<dyn Runtime>); 3] = [
+        ("cluster", Box::new(cluster)),
+        ("native", Box::new(Native::new(program.clone()).unwrap())),
+        ("native, optimised", Box::new(Native::new(better.clone()).unwrap())),
+    ];
     let mut contents = BTreeMap::new();
     for step in 0..3 + dice.below(6) {
         let inputs = changes(dice, &program, &mut contents);
         let expected = naive.step(&inputs, Budget::default()).unwrap();
         let got = optimised.step(&inputs, Budget::default());
         prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} optimised to {}", step, program, better);
-        if dice.once_in(5) {
-            let tight = tight(dice);
-            match cluster.step(&inputs, tight) {
-                Ok(early) => {
-                    prop_assert_eq!(early, expected, "step {} of {:#?}", step, program);
-                    continue;
+        let tightly = dice.once_in(5);
+        for (name, runtime) in &mut runtimes {
+            if tightly {
+                match runtime.step(&inputs, tight(dice)) {
+                    Ok(early) => {
+                        prop_assert_eq!(&early, &expected, "step {} of {} on {}", step, program, name);
+                        continue;
+                    }
+                    Err(RuntimeError::OverBudget { .. } | RuntimeError::Cancelled { .. }) => {}
+                    Err(error) => prop_assert!(false, "{}", error),
                 }
-                Err(RuntimeError::OverBudget { .. } | RuntimeError::Cancelled { .. }) => {}
-                Err(error) => prop_assert!(false, "{}", error),
             }
+            let got = runtime.step(&inputs, Budget::default());
+            prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} on {}", step, program, name);
         }
-        let got = cluster.step(&inputs, Budget::default());
-        prop_assert_eq!(got, Ok(expected), "step {} of {:#?}", step, program);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use motet_algebra::text::load;
 use motet_algebra::{Budget, Changes, Naive, Program, Registry, Runtime, RuntimeError};
 use motet_cluster::Cluster;
 use motet_fact::Value;
+use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -31,6 +32,14 @@ fn program() -> Program {
     load(&Source::new("test", PROGRAM), &Registry::default()).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+fn runtimes(program: &Program) -> [Box<dyn Runtime>; 3] {
+    [
+        Box::new(Naive::new(program.clone()).unwrap()),
+        Box::new(Cluster::new(program.clone()).unwrap()),
+        Box::new(Native::new(program.clone()).unwrap()),
+    ]
+}
+
 fn counts(runtime: &dyn Runtime) -> BTreeMap<String, usize> {
     let counts = runtime.undefined().into_iter();
     counts.map(|one| (format!("{}: {}", one.site.relation, one.term), one.rows)).collect()
@@ -43,9 +52,7 @@ fn changes(rows: &[(i64, i64, i64)]) -> Changes {
 
 #[test]
 fn what_has_no_value_is_counted_while_it_is_there() {
-    let runtimes: [Box<dyn Runtime>; 2] =
-        [Box::new(Naive::new(program()).unwrap()), Box::new(Cluster::new(program()).unwrap())];
-    for mut runtime in runtimes {
+    for mut runtime in runtimes(&program()) {
         let mut step = |rows: &[(i64, i64, i64)]| {
             runtime.step(&changes(rows), Budget::default()).unwrap();
             counts(&*runtime)
@@ -76,9 +83,7 @@ relation total(k: int, s: int) output;
 total :- group_by([k], s, sum(v), n);
 ";
     let program = load(&Source::new("test", text), &Registry::default()).unwrap();
-    let runtimes: [Box<dyn Runtime>; 2] =
-        [Box::new(Naive::new(program.clone()).unwrap()), Box::new(Cluster::new(program).unwrap())];
-    for mut runtime in runtimes {
+    for mut runtime in runtimes(&program) {
         let row = |v: i64| vec![Value::Int(0), Value::Int(v)];
         let mut step = |v: i64, weight: i64| {
             let inputs = Changes::from([("n".into(), vec![(row(v), weight)])]);
@@ -103,6 +108,7 @@ proptest! {
     ) {
         let mut naive = Naive::new(program()).unwrap();
         let mut cluster = Cluster::new(program()).unwrap();
+        let mut native = Native::new(program()).unwrap();
         let mut there = BTreeSet::new();
         for epoch in epochs {
             let mut batch = Vec::new();
@@ -112,8 +118,10 @@ proptest! {
             }
             let inputs = changes(&batch);
             let expected = naive.step(&inputs, Budget::default()).unwrap();
-            prop_assert_eq!(cluster.step(&inputs, Budget::default()).unwrap(), expected);
+            prop_assert_eq!(&cluster.step(&inputs, Budget::default()).unwrap(), &expected);
             prop_assert_eq!(cluster.undefined(), naive.undefined());
+            prop_assert_eq!(native.step(&inputs, Budget::default()).unwrap(), expected);
+            prop_assert_eq!(native.undefined(), naive.undefined());
         }
     }
 }

@@ -184,11 +184,23 @@ impl Entry {
     /// # Errors
     /// [`EntryError`] saying what is wrong with the bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
-        let entry = Self::decode_stored(bytes)?;
-        entry.header.feed.verify(Domain::Entry, &entry.header_bytes, &entry.signature).map_err(|source| {
-            EntryError::Signature { id: entry.id, feed: entry.header.feed, seq: entry.header.seq, source }
+        let entry = Self::decode_stored(bytes).map_err(|error| match error {
+            // Its form is known, but for what its body means: whoever signed it can be told.
+            EntryError::UnknownKind { id, .. } => verify_unknown(bytes, id).err().unwrap_or(error),
+            error => error,
         })?;
+        entry.verify()?;
         Ok(entry)
+    }
+
+    /// Checks the signature.
+    ///
+    /// # Errors
+    /// [`EntryError::Signature`] if it is not the feed's.
+    pub fn verify(&self) -> Result<(), EntryError> {
+        let Header { feed, seq, .. } = self.header;
+        feed.verify(Domain::Entry, &self.header_bytes, &self.signature)
+            .map_err(|source| EntryError::Signature { id: self.id, feed, seq, source })
     }
 
     /// Reads the wire form without checking the signature: for bytes from our own store, which were checked when they
@@ -232,6 +244,22 @@ impl Entry {
     pub fn position(&self) -> Position {
         Position { depth: self.header.depth, feed: self.header.feed, id: self.id }
     }
+}
+
+/// Checks the signature of an entry whose kind is not known.
+fn verify_unknown(bytes: &[u8], id: Cid) -> Result<(), EntryError> {
+    let fault = |what| EntryError::Field { id, what };
+    let signed = proto::SignedHeader::decode(bytes).map_err(malformed)?;
+    let header = proto::Header::decode(signed.header.as_slice()).map_err(malformed)?;
+    let feed = PublicKey::from_bytes(&header.feed).map_err(|_| fault("its feed is not a key"))?;
+    let signature =
+        Signature::from_bytes(&signed.signature).map_err(|_| fault("the signature is not 64 bytes"))?;
+    feed.verify(Domain::Entry, &signed.header, &signature).map_err(|source| EntryError::Signature {
+        id,
+        feed,
+        seq: header.seq,
+        source,
+    })
 }
 
 fn malformed(error: prost::DecodeError) -> EntryError {

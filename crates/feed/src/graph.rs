@@ -3,8 +3,8 @@
 //! Only *linked* entries are in the graph (H7): an entry goes in when all its causes are in, so the graph is at every
 //! moment closed under causes. Linking checks what an entry claims about its causes, and the answer is the same for
 //! everybody: that its depth is one more than the deepest, that exactly one of them is its backlink (the entry of its
-//! feed one seq before it) and of its kind, that control cites only control (H1). An entry that lies is refused for ever, and what
-//! cites it is never linked.
+//! feed one seq before it) and of its kind, that control cites only control (H1). An entry that lies is refused for
+//! ever, and what cites it is never linked.
 //!
 //! Whether an ancestor is reachable is asked for facts that cite facts and for sync. The search goes from the
 //! descendant backwards, never below the ancestor's depth, and on an unforked feed one look at the seq decides; so it
@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 
+use crate::frontier::{Frontier, Frontiers};
 use crate::{Entry, EntryKind, Header, Position};
 
 /// Why an entry whose causes are all here is refused for ever.
@@ -102,6 +103,11 @@ struct Node {
     kind: EntryKind,
     causes: Box<[u32]>,
     backlink: Option<u32>,
+    /// The control entries it obeys, itself included: see [`crate::frontier`].
+    frontier: u32,
+    citable: bool,
+    /// How many citable entries cite it, and how many of them are control entries.
+    citers: [u32; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -124,6 +130,7 @@ pub struct Graph {
     heads: BTreeSet<Cid>,
     /// Citable control entries that no citable control entry cites.
     control_heads: BTreeSet<Cid>,
+    frontiers: Frontiers,
 }
 
 impl Graph {
@@ -187,7 +194,7 @@ impl Graph {
     }
 
     /// Links an entry that [`Graph::check`] accepts. An entry that is not `citable` (its writer had no authority) is
-    /// kept, so that what cites it can be linked, but is never given out as a head.
+    /// kept, so that what cites it can be linked, but is not given out as a head.
     ///
     /// # Panics
     /// If a cause is missing or the entry is linked already.
@@ -198,9 +205,10 @@ impl Graph {
         let causes: Box<[u32]> = header.causes.iter().map(|cause| self.number(cause)).collect();
         let backlink = causes.iter().copied().find(|&cause| self.node(cause).feed == feed);
         self.follow(feed, header.kind, backlink, number);
-        if citable {
-            self.become_head(entry);
-        }
+        let frontier = match header.kind {
+            EntryKind::Control => Frontier::from([number]),
+            EntryKind::Data => self.frontier(&causes),
+        };
         let node = Node {
             id: entry.id(),
             feed,
@@ -209,10 +217,79 @@ impl Graph {
             kind: header.kind,
             causes,
             backlink,
+            frontier: self.frontiers.number(frontier),
+            citable: false,
+            citers: [0; 2],
         };
         self.nodes.push(node);
         let before = self.index.insert(entry.id(), number);
         assert!(before.is_none(), "an entry is linked once");
+        if citable {
+            self.set_citable(&entry.id(), true);
+        }
+    }
+
+    /// Lets a linked entry be given out as a head, or no longer: then the ones it cites may be heads in its stead.
+    ///
+    /// # Panics
+    /// If the entry is not linked.
+    pub fn set_citable(&mut self, id: &Cid, citable: bool) {
+        let number = self.number(id);
+        if std::mem::replace(&mut self.nodes[number as usize].citable, citable) == citable {
+            return;
+        }
+        let is_control = self.node(number).kind == EntryKind::Control;
+        for at in 0..self.node(number).causes.len() {
+            let cause = self.node(number).causes[at];
+            let citers = &mut self.nodes[cause as usize].citers;
+            for citers in &mut citers[..=usize::from(is_control)] {
+                *citers = if citable { *citers + 1 } else { *citers - 1 };
+            }
+            self.keep_head(cause);
+        }
+        self.keep_head(number);
+    }
+
+    fn keep_head(&mut self, number: u32) {
+        let Node { id, kind, citable, citers, .. } = self.nodes[number as usize];
+        let control = citable && kind == EntryKind::Control;
+        for (heads, is_head) in [
+            (&mut self.heads, citable && citers[0] == 0),
+            (&mut self.control_heads, control && citers[1] == 0),
+        ] {
+            if is_head {
+                heads.insert(id);
+            } else {
+                heads.remove(&id);
+            }
+        }
+    }
+
+    /// The heads of the control entries in the past of some nodes.
+    fn frontier(&self, of: &[u32]) -> Frontier {
+        let numbers: BTreeSet<u32> = of.iter().map(|&node| self.node(node).frontier).collect();
+        let mut heads: BTreeSet<u32> =
+            numbers.iter().flat_map(|&number| self.frontiers.get(number)).copied().collect();
+        if numbers.len() > 1 {
+            let id = |node: &u32| &self.node(*node).id;
+            let passed =
+                |head: &u32| heads.iter().any(|later| later != head && self.reaches(id(later), id(head)));
+            let passed: BTreeSet<u32> = heads.iter().copied().filter(|head| passed(head)).collect();
+            heads.retain(|head| !passed.contains(head));
+        }
+        heads.into_iter().collect()
+    }
+
+    /// The heads of the control entries in the past of some linked entries, those included: what an entry that cites
+    /// them obeys (H1). Ids that are not linked count for nothing.
+    pub fn obeyed(&self, entries: &[Cid]) -> Vec<Cid> {
+        let nodes: Vec<u32> = entries.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        self.frontier(&nodes).iter().map(|&node| self.node(node).id).collect()
+    }
+
+    /// The number of a linked entry: how many were linked before it.
+    pub fn number_of(&self, id: &Cid) -> Option<usize> {
+        self.index.get(id).map(|&number| number as usize)
     }
 
     fn follow(&mut self, feed: u32, kind: EntryKind, backlink: Option<u32>, number: u32) {
@@ -222,19 +299,6 @@ impl Graph {
         feed.forked |= !extends_a_head && !feed.nodes.is_empty();
         feed.heads.insert(number);
         feed.nodes.push(number);
-    }
-
-    fn become_head(&mut self, entry: &Entry) {
-        for cause in &entry.header().causes {
-            self.heads.remove(cause);
-            if entry.header().kind == EntryKind::Control {
-                self.control_heads.remove(cause);
-            }
-        }
-        self.heads.insert(entry.id());
-        if entry.header().kind == EntryKind::Control {
-            self.control_heads.insert(entry.id());
-        }
     }
 
     fn feed_number(&mut self, header: &Header) -> u32 {
@@ -298,6 +362,12 @@ impl Graph {
     pub fn entries_of_feed(&self, feed: &PublicKey) -> Vec<Cid> {
         let nodes = self.feed_index.get(feed).map(|&feed| self.feeds[feed as usize].nodes.as_slice());
         nodes.unwrap_or_default().iter().map(|&node| self.node(node).id).collect()
+    }
+
+    /// The entry of a feed that was linked as its n-th, from 0.
+    pub fn nth_of_feed(&self, feed: &PublicKey, n: usize) -> Option<Cid> {
+        let feed = &self.feeds[*self.feed_index.get(feed)? as usize];
+        feed.nodes.get(n).map(|&node| self.node(node).id)
     }
 
     /// The entry before this one on its branch of its feed.

@@ -13,10 +13,12 @@
 //! | module | noun |
 //! |---|---|
 //! | [`entry`] | a signed header, its wire form, and what makes it well formed |
+//! | `frontier` | the control entries in an entry's past |
 //! | [`graph`] | the linked entries of a party: causes, heads, forks, reachability |
 //! | [`pending`] | entries that wait, and for what |
 
 pub mod entry;
+mod frontier;
 pub mod graph;
 pub mod pending;
 
@@ -29,4 +31,4 @@ pub use entry::{
     Draft, Entry, EntryError, EntryKind, Header, MAX_BODY_BYTES, MAX_PART_BYTES, PartRef, Position, Tag,
 };
 pub use graph::{FeedHead, Graph, LinkError, Linkage};
-pub use pending::{Pending, QuotaError};
+pub use pending::{Pending, QuotaError, Quotas, Waiter};

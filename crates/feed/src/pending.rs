@@ -2,44 +2,93 @@
 //!
 //! An entry that can't be linked waits for named CIDs: causes, or parts of its body. When one of them arrives, those
 //! whose last wait it was come free. This is the index only; the waiting entries lie in the store. A feed may have
-//! only so many entries waiting: past that a newcomer is turned away, and asked for again when there is room.
+//! only so many entries waiting, and a peer may have sent only so many, with so many bytes: past that a newcomer is
+//! turned away, and asked for again when there is room.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Cid, PublicKey};
 
-/// Too many entries of a feed wait already.
+/// Too much waits already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("feed {feed} has {waiting} entries waiting for others; entry {id} was turned away for now")]
-pub struct QuotaError {
-    /// The feed.
-    pub feed: PublicKey,
-    /// The entry turned away.
+pub enum QuotaError {
+    /// Of one feed.
+    #[error("feed {feed} has {waiting} entries waiting for others; entry {id} was turned away for now")]
+    Feed {
+        /// The feed.
+        feed: PublicKey,
+        /// The entry turned away.
+        id: Cid,
+        /// How many wait.
+        waiting: usize,
+    },
+    /// From one peer.
+    #[error(
+        "{waiting} entries from device {peer} wait for others, {bytes} bytes; entry {id} was turned away for now"
+    )]
+    Peer {
+        /// The peer's device.
+        peer: PublicKey,
+        /// The entry turned away.
+        id: Cid,
+        /// How many wait.
+        waiting: usize,
+        /// Their bytes.
+        bytes: u64,
+    },
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Entries of one feed.
+    pub per_feed: usize,
+    /// Entries that one peer sent.
+    pub per_peer: usize,
+    /// Their bytes.
+    pub bytes_per_peer: u64,
+}
+
+/// An entry that is to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// The entry.
     pub id: Cid,
-    /// How many wait.
-    pub waiting: usize,
+    /// Its feed.
+    pub feed: PublicKey,
+    /// The device that sent it; `None`: it was not sent.
+    pub peer: Option<PublicKey>,
+    /// How many bytes are kept for it.
+    pub bytes: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Waiting {
-    feed: PublicKey,
+    waiter: Waiter,
     missing: BTreeSet<Cid>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    entries: usize,
+    bytes: u64,
 }
 
 /// What waits for what.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    quota: usize,
+    quotas: Quotas,
     waiting: BTreeMap<Cid, Waiting>,
     wanted: BTreeMap<Cid, BTreeSet<Cid>>,
-    per_feed: BTreeMap<PublicKey, usize>,
+    per_feed: BTreeMap<PublicKey, Sum>,
+    per_peer: BTreeMap<PublicKey, Sum>,
 }
 
 impl Pending {
-    /// An empty index that lets each feed have `quota` entries waiting.
-    pub fn new(quota: usize) -> Self {
-        let (waiting, wanted, per_feed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Pending { quota, waiting, wanted, per_feed }
+    /// An empty index that keeps to some quotas.
+    pub fn new(quotas: Quotas) -> Self {
+        let (per_feed, per_peer) = (BTreeMap::new(), BTreeMap::new());
+        Pending { quotas, waiting: BTreeMap::new(), wanted: BTreeMap::new(), per_feed, per_peer }
     }
 
     /// How many entries wait.
@@ -60,29 +109,40 @@ impl Pending {
     /// Lets an entry wait for CIDs. An entry that waits already waits for the new set from now on.
     ///
     /// # Errors
-    /// [`QuotaError`] if its feed has too many waiting; it is not in then.
+    /// [`QuotaError`] if its feed has too many waiting, or its sender; it is not in then.
     ///
     /// # Panics
     /// If nothing is missing.
-    pub fn wait(
-        &mut self,
-        id: Cid,
-        feed: PublicKey,
-        missing: impl IntoIterator<Item = Cid>,
-    ) -> Result<(), QuotaError> {
+    pub fn wait(&mut self, waiter: Waiter, missing: impl IntoIterator<Item = Cid>) -> Result<(), QuotaError> {
         let missing: BTreeSet<Cid> = missing.into_iter().collect();
         assert!(!missing.is_empty(), "an entry that waits for nothing does not wait");
+        let id = waiter.id;
         self.forget(&id);
-        let waiting = self.per_feed.get(&feed).copied().unwrap_or_default();
-        if waiting >= self.quota {
-            return Err(QuotaError { feed, id, waiting });
+        self.check(&waiter)?;
+        let of_peer = waiter.peer.map(|peer| self.per_peer.entry(peer).or_default());
+        for sum in [Some(self.per_feed.entry(waiter.feed).or_default()), of_peer].into_iter().flatten() {
+            *sum = Sum { entries: sum.entries + 1, bytes: sum.bytes + waiter.bytes };
         }
-        self.per_feed.insert(feed, waiting + 1);
         for cid in &missing {
             self.wanted.entry(*cid).or_default().insert(id);
         }
-        self.waiting.insert(id, Waiting { feed, missing });
+        self.waiting.insert(id, Waiting { waiter, missing });
         Ok(())
+    }
+
+    fn check(&self, waiter: &Waiter) -> Result<(), QuotaError> {
+        let Waiter { id, feed, peer, bytes } = *waiter;
+        let waiting = self.waiting_of(&feed);
+        if waiting >= self.quotas.per_feed {
+            return Err(QuotaError::Feed { feed, id, waiting });
+        }
+        let Some(peer) = peer else { return Ok(()) };
+        let sum = self.per_peer.get(&peer).copied().unwrap_or_default();
+        let full = sum.entries >= self.quotas.per_peer || sum.bytes + bytes > self.quotas.bytes_per_peer;
+        match full {
+            true => Err(QuotaError::Peer { peer, id, waiting: sum.entries, bytes: sum.bytes }),
+            false => Ok(()),
+        }
     }
 
     /// Tells that a CID is here; gives the entries that wait for nothing more, ascending. They no longer wait.
@@ -111,10 +171,10 @@ impl Pending {
                 }
             }
         }
-        let count = self.per_feed.get_mut(&waiting.feed).expect("a feed with an entry waiting is counted");
-        *count -= 1;
-        if *count == 0 {
-            self.per_feed.remove(&waiting.feed);
+        let Waiter { feed, peer, bytes, .. } = waiting.waiter;
+        subtract(&mut self.per_feed, &feed, bytes);
+        if let Some(peer) = peer {
+            subtract(&mut self.per_peer, &peer, bytes);
         }
     }
 
@@ -130,11 +190,19 @@ impl Pending {
 
     /// How many entries of a feed wait.
     pub fn waiting_of(&self, feed: &PublicKey) -> usize {
-        self.per_feed.get(feed).copied().unwrap_or(0)
+        self.per_feed.get(feed).map_or(0, |sum| sum.entries)
     }
 
     /// The entries that wait, ascending.
     pub fn ids(&self) -> impl Iterator<Item = Cid> + '_ {
         self.waiting.keys().copied()
+    }
+}
+
+fn subtract(sums: &mut BTreeMap<PublicKey, Sum>, of: &PublicKey, bytes: u64) {
+    let sum = sums.get_mut(of).expect("who has an entry waiting is counted");
+    *sum = Sum { entries: sum.entries - 1, bytes: sum.bytes - bytes };
+    if sum.entries == 0 {
+        sums.remove(of);
     }
 }

@@ -96,6 +96,51 @@ proptest! {
     }
 
     #[test]
+    fn what_is_not_cited_leaves_its_causes_as_heads(
+        steps in steps(24), flips in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..30)
+    ) {
+        let entries = history(&steps);
+        let mut graph = link_in_order(&entries, &(0..entries.len()).collect::<Vec<_>>());
+        let mut citable: BTreeSet<Cid> = entries.iter().map(Entry::id).collect();
+        for (at, is_citable) in flips {
+            let id = at.get(&entries).id();
+            graph.set_citable(&id, is_citable);
+            if is_citable { citable.insert(id) } else { citable.remove(&id) };
+            let of = |control: bool| -> Vec<Cid> {
+                let all = entries.iter().filter(|entry| citable.contains(&entry.id()));
+                let all: Vec<&Entry> =
+                    all.filter(|entry| !control || entry.header().kind == EntryKind::Control).collect();
+                let cited: BTreeSet<Cid> = all.iter().flat_map(|entry| entry.header().causes.clone()).collect();
+                let heads: BTreeSet<Cid> = all.iter().map(|entry| entry.id()).filter(|id| !cited.contains(id)).collect();
+                heads.into_iter().collect()
+            };
+            prop_assert_eq!(graph.heads().collect::<Vec<_>>(), of(false));
+            prop_assert_eq!(graph.control_heads().collect::<Vec<_>>(), of(true));
+        }
+    }
+
+    #[test]
+    fn an_entry_obeys_the_heads_of_the_control_entries_in_its_past(steps in steps(24)) {
+        let entries = history(&steps);
+        let graph = link_in_order(&entries, &(0..entries.len()).collect::<Vec<_>>());
+        let past = closure(&entries);
+        let control: BTreeSet<Cid> =
+            entries.iter().filter(|it| it.header().kind == EntryKind::Control).map(Entry::id).collect();
+        for (number, one) in entries.iter().enumerate() {
+            let known: BTreeSet<Cid> = &past[&one.id()] & &control;
+            let passed = |id: &Cid| known.iter().any(|later| later != id && past[later].contains(id));
+            let heads: BTreeSet<Cid> = known.iter().copied().filter(|id| !passed(id)).collect();
+            let obeyed = graph.obeyed(&[one.id()]);
+            prop_assert_eq!(obeyed.len(), heads.len());
+            prop_assert_eq!(obeyed.into_iter().collect::<BTreeSet<_>>(), heads);
+            prop_assert_eq!(graph.number_of(&one.id()), Some(number));
+            let feed = one.header().feed;
+            let nth = (0..).map_while(|n| graph.nth_of_feed(&feed, n)).collect::<Vec<_>>();
+            prop_assert_eq!(nth, graph.entries_of_feed(&feed));
+        }
+    }
+
+    #[test]
     fn a_timeframe_is_the_greatest_seqs_of_the_past(steps in steps(20)) {
         let entries = history(&steps);
         let graph = link_in_order(&entries, &(0..entries.len()).collect::<Vec<_>>());

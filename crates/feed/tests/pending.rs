@@ -5,21 +5,23 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{history, key, steps};
-use motet_fact::{Cid, Codec, PublicKey};
-use motet_feed::{Graph, Linkage, Pending};
+use motet_fact::{Cid, Codec};
+use motet_feed::{Graph, Linkage, Pending, QuotaError, Quotas, Waiter};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Act {
-    Wait { id: u8, feed: usize, missing: BTreeSet<u8> },
+    Wait { id: u8, feed: usize, peer: Option<usize>, bytes: u64, missing: BTreeSet<u8> },
     Arrive(u8),
     Forget(u8),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let missing = prop::collection::btree_set(0_u8..8, 1..4);
+    let wait = (8_u8..20, 0_usize..3, prop::option::of(0_usize..2), 0_u64..50, missing);
+    let wait = wait.prop_map(|(id, feed, peer, bytes, missing)| Act::Wait { id, feed, peer, bytes, missing });
     let act = prop_oneof![
-        4 => (8_u8..20, 0_usize..3, missing).prop_map(|(id, feed, missing)| Act::Wait { id, feed, missing }),
+        4 => wait,
         2 => (0_u8..20).prop_map(Act::Arrive),
         1 => (0_u8..20).prop_map(Act::Forget),
     ];
@@ -30,8 +32,8 @@ fn cid(number: u8) -> Cid {
     Cid::of(Codec::Raw, &[number])
 }
 
-/// What waits, on whose feed, and for what.
-type Naive = BTreeMap<Cid, (PublicKey, BTreeSet<Cid>)>;
+/// What waits, and for what.
+type Naive = BTreeMap<Cid, (Waiter, BTreeSet<Cid>)>;
 
 fn naive_arrival(naive: &mut Naive, cid: &Cid) -> Vec<Cid> {
     let mut free = Vec::new();
@@ -42,6 +44,19 @@ fn naive_arrival(naive: &mut Naive, cid: &Cid) -> Vec<Cid> {
     }
     naive.retain(|id, _| !free.contains(id));
     free
+}
+
+fn turned_away(naive: &Naive, waiter: &Waiter, quotas: &Quotas) -> Option<QuotaError> {
+    let Waiter { id, feed, peer, bytes } = *waiter;
+    let waiting = naive.values().filter(|(other, _)| other.feed == feed).count();
+    if waiting >= quotas.per_feed {
+        return Some(QuotaError::Feed { feed, id, waiting });
+    }
+    let sent: Vec<u64> =
+        naive.values().filter(|(other, _)| other.peer == peer).map(|(other, _)| other.bytes).collect();
+    let sum = sent.iter().sum::<u64>();
+    let full = sent.len() >= quotas.per_peer || sum + bytes > quotas.bytes_per_peer;
+    peer.filter(|_| full).map(|peer| QuotaError::Peer { peer, id, waiting: sent.len(), bytes: sum })
 }
 
 fn same(pending: &Pending, naive: &Naive) {
@@ -60,21 +75,25 @@ fn same(pending: &Pending, naive: &Naive) {
 
 proptest! {
     #[test]
-    fn pending_is_a_list_read_through(acts in acts(), quota in 0_usize..5) {
-        let (mut pending, mut naive) = (Pending::new(quota), Naive::new());
+    fn pending_is_a_list_read_through(
+        acts in acts(), per_feed in 0_usize..5, per_peer in 0_usize..5, bytes_per_peer in 0_u64..150
+    ) {
+        let quotas = Quotas { per_feed, per_peer, bytes_per_peer };
+        let (mut pending, mut naive) = (Pending::new(quotas), Naive::new());
         for act in acts {
             match act {
-                Act::Wait { id, feed, missing } => {
-                    let (id, feed) = (cid(id), key(feed).public());
+                Act::Wait { id, feed, peer, bytes, missing } => {
+                    let (id, feed, peer) = (cid(id), key(feed).public(), peer.map(|peer| key(peer).public()));
+                    let waiter = Waiter { id, feed, peer, bytes };
                     let missing: BTreeSet<Cid> = missing.into_iter().map(cid).collect();
                     naive.remove(&id);
-                    let waiting = naive.values().filter(|(other, _)| *other == feed).count();
-                    let result = pending.wait(id, feed, missing.iter().copied());
-                    prop_assert_eq!(result.is_ok(), waiting < quota);
-                    if let Err(error) = result {
-                        prop_assert_eq!((error.id, error.feed, error.waiting), (id, feed, waiting));
-                    } else {
-                        naive.insert(id, (feed, missing));
+                    let result = pending.wait(waiter, missing.iter().copied());
+                    match turned_away(&naive, &waiter, &quotas) {
+                        Some(error) => prop_assert_eq!(result, Err(error)),
+                        None => {
+                            prop_assert_eq!(result, Ok(()));
+                            naive.insert(id, (waiter, missing));
+                        }
                     }
                 }
                 Act::Arrive(number) => {
@@ -100,7 +119,8 @@ proptest! {
         let entries = history(&steps);
         let by_id: BTreeMap<Cid, usize> =
             entries.iter().enumerate().map(|(number, entry)| (entry.id(), number)).collect();
-        let (mut graph, mut pending) = (Graph::default(), Pending::new(100));
+        let quotas = Quotas { per_feed: 100, per_peer: 0, bytes_per_peer: 0 };
+        let (mut graph, mut pending) = (Graph::default(), Pending::new(quotas));
         for number in order {
             let mut ready = vec![number];
             while let Some(number) = ready.pop() {
@@ -110,7 +130,10 @@ proptest! {
                         graph.link(entry, true);
                         ready.extend(pending.arrived(&entry.id()).iter().map(|id| by_id[id]));
                     }
-                    Linkage::Missing(missing) => pending.wait(entry.id(), entry.header().feed, missing).unwrap(),
+                    Linkage::Missing(missing) => {
+                        let waiter = Waiter { id: entry.id(), feed: entry.header().feed, peer: None, bytes: 0 };
+                        pending.wait(waiter, missing).unwrap();
+                    }
                     Linkage::Known => prop_assert!(false, "an entry came free twice"),
                 }
             }

@@ -13,17 +13,20 @@
 //! | [`trace`] | all changes so far, ordered by key, value and time |
 //! | [`operator`] | the operators, each in its plain form and, where it has one, its incremental form |
 //! | [`circuit`] | nodes, subcircuits that run to a fixed point, and the clock |
+//! | [`engine`] | rules kept up over packed rows of ids: what circuits compute, fast |
 //!
 //! It has never heard of relations, facts or feeds. It runs on one thread, and needs no clock, randomness or allocator
 //! of its own, so that it also runs in a browser.
 
 pub mod circuit;
+pub mod engine;
 pub mod operator;
 pub mod time;
 pub mod trace;
 pub mod zset;
 
 pub use circuit::{Circuit, Fuel, Input, Stopped, Stream};
+pub use engine::Engine;
 pub use time::{Time, Timestamp};
 pub use trace::Trace;
 pub use zset::{IndexedZSet, Weight, ZSet};

@@ -35,6 +35,11 @@ impl ItemId {
         ItemId(Digest::derive("motet root item id v1", &[party.as_bytes()]).0)
     }
 
+    /// The id of the party's tree: the item that says where all others hang.
+    pub fn tree(party: &PublicKey) -> Self {
+        ItemId(Digest::derive("motet tree item id v1", &[party.as_bytes()]).0)
+    }
+
     /// The id that a value holds, if it is 32 bytes.
     pub fn from_value(value: &Value) -> Option<Self> {
         value.as_bytes()?.try_into().ok().map(ItemId)

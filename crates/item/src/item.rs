@@ -5,25 +5,31 @@
 //! steps of every call:
 //!
 //! 1. The ledger takes in what is new, and settles: which facts stand otherwise than before.
-//! 2. Those are told to the system registers (attributes under `motet/`) or to the model.
+//! 2. Those are told to the system registers (attributes under `motet/`), to the model, or to the properties that an
+//!    item of some models has beside it.
 //! 3. The genesis may be another one than before, and so the model: then all its rows are withdrawn, and the new model
 //!    is told everything that counts.
 //! 4. The row of `item` follows from the genesis and the system registers.
 //!
-//! An item without a genesis that counts is not there: its facts are, but they mean nothing. The root item of a party
-//! needs none: it is always an Object of the type `motet/party`, has no parent and cannot be deleted.
+//! An item without a genesis that counts is not there: its facts are, but they mean nothing. Neither is one that was
+//! purged. Two items of a party need no genesis: the root, which is always an Object of the type `motet/party` and
+//! cannot be deleted, and the tree, which says where all others hang ([`crate::tree`]) and has no row of `item`.
+//!
+//! The parent in a row of `item` is not known here but in the tree: it is left empty, and the facade puts it in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, MAX_CAUSES, PublicKey, Value};
+use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, PublicKey, SetHash, Value};
 use motet_feed::Position;
 
 use crate::ledger::{Ledger, Settled, Standing, Touched, Turn};
+use crate::register::Statement;
+use crate::running::Running;
 use crate::{
-    Assertion, BaseRelation, Change, ItemId, Model, NONCE_BYTES, Object, Past, Registers, Registry, State,
-    Told, Void, consolidate, label,
+    Assertion, BaseRelation, Change, ItemId, Model, NONCE_BYTES, Object, ObjectState, Past, Place, Registers,
+    Registry, State, Told, Tree, Void, consolidate, label,
 };
 
 /// The facts that bring an item into being: what its first part begins with (H15).
@@ -33,10 +39,10 @@ pub struct Genesis {
     pub nonce: [u8; NONCE_BYTES],
     /// The name of its model.
     pub model: String,
+    /// The version of its model.
+    pub version: u32,
     /// Its type, if it has one.
     pub kind: Option<String>,
-    /// Its parent, if it has one.
-    pub parent: Option<ItemId>,
 }
 
 impl Genesis {
@@ -51,11 +57,12 @@ impl Genesis {
     /// [`FactError`] if the model's name or the type is too long.
     pub fn facts(&self, id: ItemId) -> Result<Vec<Fact>, FactError> {
         let nonce = Value::bytes(self.nonce.as_slice());
+        let later = (self.version != 1).then(|| (label::VERSION, i64::from(self.version).into()));
         let system = [
             Some((label::GENESIS, nonce)),
             Some((label::MODEL, self.model.as_str().into())),
+            later,
             self.kind.as_deref().map(|kind| (label::TYPE, kind.into())),
-            self.parent.map(|parent| (label::PARENT, parent.into())),
         ];
         let fact = |(name, value): (&str, Value)| Fact::new(id.entity(), name.into(), value, Vec::new());
         system.into_iter().flatten().map(fact).collect()
@@ -69,20 +76,18 @@ pub struct Item {
     registry: Registry,
     ledger: Ledger,
     system: Registers,
+    /// How many facts say that it is gone for good.
+    purges: i64,
     /// Entries that carry a genesis of this item, whether they count or not.
     geneses: BTreeMap<Position, u32>,
-    /// The facts under [`label::MODEL`] about the item, by entry.
+    /// The facts under [`label::MODEL`] and [`label::VERSION`] about the item, by entry.
     models: BTreeMap<u32, BTreeSet<u32>>,
-    /// The name of the model, while the item exists.
-    model: Option<Arc<str>>,
+    /// The name and version of the model, while the item exists.
+    model: Option<(Arc<str>, u32)>,
     running: Option<Running>,
+    /// The attributes on demand that somebody asked for.
+    asked: BTreeSet<Attribute>,
     row: Option<Vec<Value>>,
-}
-
-/// A model that is known, at work.
-struct Running {
-    model: Arc<dyn Model>,
-    state: Option<Box<dyn State>>,
 }
 
 impl Item {
@@ -95,10 +100,12 @@ impl Item {
             registry: registry.clone(),
             ledger: Ledger::default(),
             system: Registers::default(),
+            purges: 0,
             geneses: BTreeMap::new(),
             models: BTreeMap::new(),
             model: None,
             running: None,
+            asked: BTreeSet::new(),
             row: None,
         };
         item.advance(Touched::default());
@@ -151,7 +158,7 @@ impl Item {
             Some(label::GENESIS) if self.is_genesis(fact, &position.feed) => {
                 self.geneses.insert(position, entry);
             }
-            Some(label::MODEL) => {
+            Some(label::MODEL | label::VERSION) => {
                 self.models.entry(entry).or_default().insert(node);
             }
             _ => {}
@@ -166,52 +173,76 @@ impl Item {
     fn advance(&mut self, touched: Touched) -> Vec<Change> {
         let settled = self.ledger.settle(touched);
         let mut changes = base_changes(&self.ledger, &settled);
-        let (system, other) = tell(&self.ledger, &settled.turns, self.state().is_some());
-        self.system.step(&system); // its rows are nobody's: `item` says what they come to
+        let listens = self.running.as_ref().is_some_and(Running::listens);
+        let (system, other) = tell(&self.ledger, &settled.turns, listens, self.is_tree());
+        // Its rows are nobody's: `item` says what they come to.
+        self.system.step(system.iter().map(Statement::of));
+        self.purges += purges(self.id, &system);
         let model = self.choose_model();
-        if self.is_running(model.as_deref()) {
+        if self.is_running(model.as_ref()) {
             let changed = self.running.as_mut().map(|running| running.step(&other));
             changes.extend(changed.unwrap_or_default());
         } else {
-            changes.extend(self.change_model(model.as_deref()));
+            changes.extend(self.change_model(model.as_ref()));
         }
         self.model = model;
         changes.extend(self.change_row());
         changes
     }
 
-    /// The name of the model that the genesis names, while one counts: `""` if it names none.
-    fn choose_model(&self) -> Option<Arc<str>> {
+    /// The name and version of the model that the genesis names, while one counts: `""` if it names none.
+    fn choose_model(&self) -> Option<(Arc<str>, u32)> {
+        if self.is_tree() {
+            return Some((Tree::NAME.into(), 1));
+        }
         if self.is_root() {
-            return Some(Object::NAME.into());
+            return Some((Object::NAME.into(), 1));
+        }
+        if self.is_purged() {
+            return None;
         }
         let genesis = self.genesis()?;
-        let named = self.models.get(&genesis).into_iter().flatten().copied();
-        let winner = named.max_by_key(|&node| (self.ledger.height(node), self.ledger.cid(node)));
-        Some(winner.and_then(|node| self.ledger.value(node).as_text()).unwrap_or_default().into())
+        let said = |name: &str| {
+            let named = self.models.get(&genesis).into_iter().flatten().copied();
+            let named = named.filter(|&node| self.ledger.attribute(node).as_text() == Some(name));
+            let winner = named.max_by_key(|&node| (self.ledger.height(node), self.ledger.cid(node)))?;
+            Some(self.ledger.value(winner))
+        };
+        let version = said(label::VERSION).map_or(Some(1), |version| u32::try_from(version.as_int()?).ok());
+        let model = said(label::MODEL).and_then(Value::as_text).unwrap_or_default();
+        Some((model.into(), version.unwrap_or(0)))
     }
 
     fn genesis(&self) -> Option<u32> {
         self.geneses.values().copied().find(|&entry| self.ledger.entry_counts(entry))
     }
 
-    /// Whether what runs is what should run under this name.
-    fn is_running(&self, name: Option<&str>) -> bool {
-        let identity = |model: &Arc<dyn Model>| (model.name().to_owned(), model.version());
-        let wanted = name.and_then(|name| self.registry.get(name)).map(identity);
-        self.running.as_ref().map(|running| identity(&running.model)) == wanted
+    fn find_model(&self, model: Option<&(Arc<str>, u32)>) -> Option<Arc<dyn Model>> {
+        let (name, version) = model?;
+        if self.is_tree() {
+            Some(Arc::new(Tree::of(self.party)))
+        } else {
+            self.registry.find(name, *version).cloned()
+        }
+    }
+
+    /// Whether what runs is what should run.
+    fn is_running(&self, model: Option<&(Arc<str>, u32)>) -> bool {
+        let identity = |model: &dyn Model| (model.name().to_owned(), model.version());
+        let wanted = self.find_model(model).map(|model| identity(&*model));
+        self.running.as_ref().map(|running| identity(&*running.model)) == wanted
     }
 
     /// Withdraws what the old model published, and tells the new one everything that counts.
-    fn change_model(&mut self, name: Option<&str>) -> Vec<Change> {
+    fn change_model(&mut self, model: Option<&(Arc<str>, u32)>) -> Vec<Change> {
         let mut changes = Vec::new();
         if let Some(old) = self.running.take() {
             old.rows(&mut |relation, row| changes.push(Change::new(relation, row, -1)));
         }
-        if let Some(model) = name.and_then(|name| self.registry.get(name)) {
-            let mut new = Running { state: model.begin(self.id), model: Arc::clone(model) };
-            if new.state.is_some() {
-                changes.extend(new.step(&tell_all(&self.ledger)));
+        if let Some(model) = self.find_model(model) {
+            let mut new = Running::begin(model, self.id, &self.asked);
+            if new.listens() {
+                changes.extend(new.step(&tell_all(&self.ledger, self.is_tree())));
             }
             self.running = Some(new);
         }
@@ -219,7 +250,7 @@ impl Item {
     }
 
     fn change_row(&mut self) -> Vec<Change> {
-        let row = self.model.as_ref().map(|model| self.item_row(model));
+        let row = self.make_row();
         if row == self.row {
             return Vec::new();
         }
@@ -229,10 +260,26 @@ impl Item {
         change(before, -1).into_iter().chain(change(self.row.clone(), 1)).collect()
     }
 
-    fn item_row(&self, model: &str) -> Vec<Value> {
-        let parent = self.parent().map_or_else(|| Value::bytes([].as_slice()), Value::from);
-        let kind = self.kind().unwrap_or_default();
-        vec![self.id.into(), model.into(), kind.as_ref().into(), parent, self.is_deleted().into()]
+    fn make_row(&self) -> Option<Vec<Value>> {
+        let (model, _) = self.model.as_ref().filter(|_| !self.is_tree())?;
+        let (kind, parent) = (self.kind().unwrap_or_default(), Value::bytes([].as_slice()));
+        Some(vec![
+            self.id.into(),
+            model.as_ref().into(),
+            kind.as_ref().into(),
+            parent,
+            self.is_deleted().into(),
+        ])
+    }
+
+    // Asking.
+
+    /// From now on somebody wants the rows of an attribute that models may not publish: gives those there are.
+    pub fn ask(&mut self, attribute: &Attribute) -> Vec<Change> {
+        if !self.asked.insert(attribute.clone()) {
+            return Vec::new();
+        }
+        self.running.as_mut().map(|running| running.ask(attribute)).unwrap_or_default()
     }
 
     // Reading.
@@ -264,20 +311,25 @@ impl Item {
     /// is not to be compared with the hash of a replica that knows it; [`Item::facts_hash`] is.
     pub fn state_hash(&self) -> Digest {
         let facts = self.facts_hash();
-        let model = self.model.as_deref().unwrap_or_default().as_bytes();
-        let (version, state) = match &self.running {
-            None => (Vec::new(), Vec::new()),
-            Some(running) => {
-                let digest = running.state.as_ref().map(|state| state.digest().0.to_vec());
-                (running.model.version().to_le_bytes().to_vec(), digest.unwrap_or_default())
-            }
-        };
-        Digest::derive("motet item state v1", &[&self.id.0, &facts.0, model, &version, &state])
+        let model = self.model().unwrap_or_default().as_bytes();
+        let state = self.running.as_ref().map(Running::digest).unwrap_or_default();
+        Digest::derive("motet item state v1", &[&self.id.0, &facts.0, model, &state])
     }
 
-    /// The name of its model: nothing while the item has no genesis that counts; `""` if that names none.
+    /// Its row of `item`, with no parent in it, while it exists.
+    pub fn row(&self) -> Option<&[Value]> {
+        self.row.as_deref()
+    }
+
+    /// The name of its model: nothing while the item has no genesis that counts, or is purged; `""` if that names
+    /// none.
     pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
+        self.model.as_ref().map(|(name, _)| name.as_ref())
+    }
+
+    /// The version of its model that its genesis names.
+    pub fn version(&self) -> Option<u32> {
+        self.model.as_ref().map(|(_, version)| *version)
     }
 
     /// Whether its model is known, and at work.
@@ -290,15 +342,7 @@ impl Item {
         if self.is_root() {
             return Some(label::PARTY_TYPE.into());
         }
-        self.system_winner(label::TYPE)?.as_text().map(Arc::from)
-    }
-
-    /// Its parent, if it has one. Whether that exists, and whether the parents run in a cycle, is for the facade.
-    pub fn parent(&self) -> Option<ItemId> {
-        if self.is_root() {
-            return None;
-        }
-        self.system_winner(label::PARENT).as_ref().and_then(ItemId::from_value)
+        self.system_winner(label::TYPE)?.as_text().filter(|kind| !kind.is_empty()).map(Arc::from)
     }
 
     /// Whether it is deleted.
@@ -306,40 +350,124 @@ impl Item {
         !self.is_root() && self.system_winner(label::DELETED) == Some(Value::Bool(true))
     }
 
+    /// Whether it is gone for good: its facts mean nothing any more, and an epoch may drop them.
+    pub fn is_purged(&self) -> bool {
+        self.purges > 0 && !self.is_root()
+    }
+
+    /// The item that goes on in its stead, if it was forked.
+    pub fn successor(&self) -> Option<ItemId> {
+        ItemId::from_value(&self.system_winner(label::SUCCESSOR)?)
+    }
+
     /// The attributes of one of its entities, winners only; of all entities: [`Item::rows`].
     pub fn attributes(&self, entity: &Entity) -> BTreeMap<Attribute, Value> {
-        self.state().map(|state| state.attributes(entity)).unwrap_or_default()
+        self.state_of(entity).map(|state| state.attributes(entity)).unwrap_or_default()
     }
 
     /// The candidates of a register, ascending by (height, CID): the last is the winner. System attributes too.
     pub fn candidates(&self, entity: &Entity, attribute: &Attribute) -> Vec<(Cid, Value)> {
-        if label::is_system(attribute) {
-            return self.system.candidates(entity, attribute);
+        if self.is_system(attribute) {
+            return self.system.candidates(&(entity.clone(), attribute.clone()));
         }
-        self.state().map(|state| state.candidates(entity, attribute)).unwrap_or_default()
+        self.state_of(entity).map(|state| state.candidates(entity, attribute)).unwrap_or_default()
     }
 
-    /// What a new fact of a register must cite: its candidates, ascending. System attributes too.
+    /// The heads of a register, the winner first: what a new fact of it must cite. System attributes too.
     pub fn heads(&self, entity: &Entity, attribute: &Attribute) -> Vec<Cid> {
-        if label::is_system(attribute) {
-            return self.system.heads(entity, attribute);
+        if self.is_system(attribute) {
+            return self.system.heads(&(entity.clone(), attribute.clone()));
         }
-        self.state().map(|state| state.heads(entity, attribute)).unwrap_or_default()
+        self.state_of(entity).map(|state| state.heads(entity, attribute)).unwrap_or_default()
     }
 
-    /// The fact that sets a register, citing its candidates: all, or if there are more than a fact may cite, the
-    /// first of them by winning order, so that the new one wins.
+    /// Its properties, if its model has such.
+    pub fn properties(&self) -> Option<&ObjectState> {
+        self.running.as_ref()?.properties()
+    }
+
+    /// The model's state, if it is at work and of this type.
+    pub fn state<S: State>(&self) -> Option<&S> {
+        self.running.as_ref()?.state()?.as_any().downcast_ref()
+    }
+
+    /// New facts that take back what some of its facts said, those that count and as far as it still stands; an item
+    /// whose making is taken back is deleted. `fresh` gives entities that nobody has used. Nothing if the model's facts
+    /// can't be taken back.
     ///
     /// # Errors
-    /// [`FactError`] if the attribute or the value is too long.
-    pub fn set(
+    /// [`FactError`] if a fact would be over its limits.
+    pub fn undo(
         &self,
-        entity: &Entity,
-        attribute: &Attribute,
-        value: impl Into<Value>,
-    ) -> Result<Fact, FactError> {
-        let winners_first = self.candidates(entity, attribute).into_iter().rev().map(|(cid, _)| cid);
-        Fact::new(entity.clone(), attribute.clone(), value, winners_first.take(MAX_CAUSES).collect())
+        said: &[Cid],
+        fresh: &mut dyn FnMut() -> Entity,
+    ) -> Option<Result<Vec<Fact>, FactError>> {
+        let node = |cid: &Cid| self.ledger.find(cid).filter(|&node| self.ledger.counts(node));
+        let said = said.iter().filter_map(|cid| {
+            let node = node(cid)?;
+            Some((*cid, self.ledger.entity(node), self.ledger.attribute(node)))
+        });
+        let (system, other): (Vec<_>, Vec<_>) = said.partition(|(.., attribute)| self.is_system(attribute));
+        let system: Vec<Cid> = system.into_iter().map(|(cid, ..)| cid).collect();
+        let mut facts = match self.undo_system(&system) {
+            Ok(facts) => facts,
+            Err(error) => return Some(Err(error)),
+        };
+        if !other.is_empty() {
+            match self.running.as_ref()?.undo(&other, fresh)? {
+                Ok(undone) => facts.extend(undone),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(facts))
+    }
+
+    fn undo_system(&self, said: &[Cid]) -> Result<Vec<Fact>, FactError> {
+        let mut facts = Vec::new();
+        for taken in self.system.undo(said) {
+            let (entity, attribute) = taken.name;
+            let value = match (attribute.as_text(), taken.before.map(|(_, value)| value)) {
+                (Some(label::GENESIS), _) => {
+                    let causes = self.heads(&entity, &label::DELETED.into());
+                    facts.push(Fact::new(entity, label::DELETED.into(), true, causes)?);
+                    continue;
+                }
+                (Some(label::DELETED), before) => before.unwrap_or(false.into()),
+                (Some(label::TYPE), before) => before.unwrap_or("".into()),
+                _ => continue,
+            };
+            facts.push(Fact::new(entity, attribute, value, taken.heads)?);
+        }
+        Ok(facts)
+    }
+
+    /// The facts that count, as their model is told of them.
+    pub fn told(&self) -> impl Iterator<Item = Told<'_>> {
+        let counted = self.ledger.counted();
+        counted.filter_map(|node| Some(told(&self.ledger, node, &self.ledger.standing(node)?, 1)))
+    }
+
+    /// A fact that is validly asserted, whether it counts or not.
+    pub fn fact(&self, cid: &Cid) -> Option<Fact> {
+        let node = self.ledger.find(cid)?;
+        let (entity, attribute) = (self.ledger.entity(node).clone(), self.ledger.attribute(node).clone());
+        let causes = self.ledger.causes_of(node).collect();
+        let fact = Fact::new(entity, attribute, self.ledger.value(node).clone(), causes);
+        Some(fact.expect("it was a fact when it was taken in"))
+    }
+
+    /// Where a fact that counts stands.
+    pub fn place(&self, fact: &Cid) -> Option<Place> {
+        let node = self.ledger.find(fact)?;
+        Some(self.ledger.place(node, &self.ledger.standing(node)?))
+    }
+
+    /// Whether an epoch may drop the fact (H22): because the item is gone for good, or because its model says so.
+    pub fn may_drop(&self, fact: &Cid) -> bool {
+        let Some(node) = self.ledger.find(fact) else { return false };
+        let stays = matches!(self.ledger.attribute(node).as_text(), Some(label::GENESIS | label::PURGED));
+        let drops = |running: &Running| running.state().is_some_and(|state| state.may_drop(fact));
+        !stays && (self.is_purged() || self.running.as_ref().is_some_and(drops))
     }
 
     /// The entries that count and state a fact.
@@ -362,6 +490,16 @@ impl Item {
         self.ledger.work()
     }
 
+    /// Whether any fact of it counts.
+    pub fn counts_anything(&self) -> bool {
+        self.facts_hash() != SetHash::default().digest()
+    }
+
+    /// Whether a fact counts (H14): an entry that counts asserts it validly.
+    pub fn counts(&self, fact: &Cid) -> bool {
+        self.ledger.counts_fact(fact)
+    }
+
     /// The height of a fact that is validly asserted, whether it counts or not (H18).
     pub fn height(&self, fact: &Cid) -> Option<u64> {
         self.ledger.height_of(fact)
@@ -369,19 +507,29 @@ impl Item {
 
     /// The model's state, canonical, if the model is at work and keeps one.
     pub fn snapshot(&self) -> Option<Vec<u8>> {
-        self.state().map(State::snapshot)
+        self.running.as_ref()?.state().map(State::snapshot)
     }
 
     fn is_root(&self) -> bool {
         self.id == ItemId::root(&self.party)
     }
 
-    fn system_winner(&self, name: &str) -> Option<Value> {
-        self.system.winner(&self.id.entity(), &name.into())
+    fn is_tree(&self) -> bool {
+        self.id == ItemId::tree(&self.party)
     }
 
-    fn state(&self) -> Option<&dyn State> {
-        self.running.as_ref()?.state.as_deref()
+    fn is_system(&self, attribute: &Attribute) -> bool {
+        !self.is_tree() && label::is_system(attribute)
+    }
+
+    fn system_winner(&self, name: &str) -> Option<Value> {
+        self.system.winner(&(self.id.entity(), name.into())).map(|(_, value)| value)
+    }
+
+    /// What reads facts about an entity.
+    fn state_of(&self, entity: &Entity) -> Option<&dyn State> {
+        let running = self.running.as_ref()?;
+        if *entity == self.id.entity() { running.of_the_item() } else { running.state() }
     }
 }
 
@@ -390,33 +538,6 @@ impl fmt::Debug for Item {
         let (counted, valid) = self.sizes();
         write!(f, "Item({}, model {:?}, {counted} of {valid} facts)", self.id, self.model)
     }
-}
-
-impl Running {
-    fn step(&mut self, batch: &[Told<'_>]) -> Vec<Change> {
-        let Some(state) = &mut self.state else { return Vec::new() };
-        if batch.is_empty() {
-            return Vec::new();
-        }
-        let mut changes = state.step(batch);
-        changes.retain(|change| publishes(self.model.as_ref(), &change.row));
-        consolidate(changes)
-    }
-
-    fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
-        if let Some(state) = &self.state {
-            state.rows(&mut |relation, row| {
-                if publishes(self.model.as_ref(), &row) {
-                    visit(relation, row);
-                }
-            });
-        }
-    }
-}
-
-/// Models write `attr` and `candidate`, whose second column is the attribute.
-fn publishes(model: &dyn Model, row: &[Value]) -> bool {
-    Attribute::new(row[1].clone()).is_ok_and(|attribute| model.publishes(&attribute))
 }
 
 /// What changes in `fact`, `height` and `cause`: for a fact that stands otherwise, or is stated by other entries.
@@ -487,19 +608,21 @@ fn cause_row(ledger: &Ledger, node: u32, cause: u32, entry: u32) -> Vec<Value> {
     vec![ledger.cid(node).into(), ledger.cid(cause).into(), ledger.position(entry).id.into()]
 }
 
-/// What turns tell the system registers, and what they tell the model if it `listens`.
-fn tell<'a>(ledger: &'a Ledger, turns: &[Turn], listens: bool) -> (Vec<Told<'a>>, Vec<Told<'a>>) {
-    let heard = turns.iter().filter(|turn| listens || label::is_system(ledger.attribute(turn.node)));
+/// What turns tell the system registers, and what they tell the model if it `listens`. Of the tree nothing is a
+/// system fact.
+fn tell<'a>(ledger: &'a Ledger, turns: &[Turn], listens: bool, tree: bool) -> (Vec<Told<'a>>, Vec<Told<'a>>) {
+    let is_system = |attribute: &Attribute| !tree && label::is_system(attribute);
+    let heard = turns.iter().filter(|turn| listens || is_system(ledger.attribute(turn.node)));
     let told = heard.flat_map(|turn| {
         let before = turn.before.as_ref().map(|standing| told(ledger, turn.node, standing, -1));
         let after = turn.after.as_ref().map(|standing| told(ledger, turn.node, standing, 1));
         before.into_iter().chain(after)
     });
-    told.partition(|told| label::is_system(told.attribute))
+    told.partition(|told| is_system(told.attribute))
 }
 
-fn tell_all(ledger: &Ledger) -> Vec<Told<'_>> {
-    let counted = ledger.counted().filter(|&node| !label::is_system(ledger.attribute(node)));
+fn tell_all(ledger: &Ledger, tree: bool) -> Vec<Told<'_>> {
+    let counted = ledger.counted().filter(|&node| tree || !label::is_system(ledger.attribute(node)));
     counted.filter_map(|node| Some(told(ledger, node, &ledger.standing(node)?, 1))).collect()
 }
 
@@ -511,7 +634,17 @@ fn told<'a>(ledger: &'a Ledger, node: u32, standing: &Standing, weight: i64) -> 
         value: ledger.value(node),
         causes: standing.causes.iter().map(|&cause| ledger.cid(cause)).collect(),
         height: ledger.height(node).into(),
-        place: ledger.place(standing),
+        place: ledger.place(node, standing),
         weight,
     }
+}
+
+/// How many more facts say that the item is gone for good.
+fn purges(item: ItemId, system: &[Told<'_>]) -> i64 {
+    let says = |told: &&Told<'_>| {
+        told.attribute.as_text() == Some(label::PURGED)
+            && *told.value == Value::Bool(true)
+            && told.entity.as_bytes() == item.0
+    };
+    system.iter().filter(says).map(|told| told.weight).sum()
 }

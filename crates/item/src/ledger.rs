@@ -24,6 +24,7 @@ use motet_fact::{Attribute, Cid, Digest, Entity, Fact, Value};
 use motet_feed::{Graph, Position};
 use smallvec::SmallVec;
 
+use crate::Place;
 use crate::tally::Tally;
 
 /// The causal order of entries.
@@ -72,8 +73,8 @@ struct Node {
     /// The number of the counted entry with the least position, or [`NOWHERE`].
     place: u32,
     causes: Box<[u32]>,
-    /// The entries that validly assert it, ascending by position.
-    entries: SmallVec<[u32; 4]>,
+    /// The entries that validly assert it, ascending by position; with how many nodes stand before it in each.
+    entries: SmallVec<[(u32, u32); 2]>,
 }
 
 struct EntryNode {
@@ -207,8 +208,8 @@ impl Ledger {
         let &node = self.node_index.get(cause)?;
         let id = |entry: u32| &self.entries[entry as usize].position.id;
         let mut entries = self.nodes[node as usize].entries.iter();
-        let before =
-            self.asserted_by(node, entry).is_ok() || entries.any(|&other| past.reaches(id(entry), id(other)));
+        let before = self.asserted_by(node, entry).is_ok()
+            || entries.any(|&(other, _)| past.reaches(id(entry), id(other)));
         before.then_some(node)
     }
 
@@ -238,16 +239,17 @@ impl Ledger {
     fn attach(&mut self, node: u32, entry: u32, touched: &mut Touched) -> bool {
         let Err(at) = self.asserted_by(node, entry) else { return false };
         let Node { entries, place, .. } = &mut self.nodes[node as usize];
-        entries.insert(at, entry);
+        let nodes = &mut self.entries[entry as usize].nodes;
+        entries.insert(at, (entry, number(nodes.len())));
         touched.touch(node, *place, entry, false);
-        self.entries[entry as usize].nodes.push(node);
+        nodes.push(node);
         true
     }
 
     /// Where the entry stands among those that validly assert a fact, or would stand.
     fn asserted_by(&self, node: u32, entry: u32) -> Result<usize, usize> {
         let entries = &self.nodes[node as usize].entries;
-        entries.binary_search_by_key(&self.position(entry), |&other| self.position(other))
+        entries.binary_search_by_key(&self.position(entry), |&(other, _)| self.position(other))
     }
 
     // Settling.
@@ -284,18 +286,22 @@ impl Ledger {
 
     /// The entries that count and state a fact.
     pub(crate) fn stating(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
-        self.nodes[node as usize].entries.iter().copied().filter(|&entry| self.entry_counts(entry))
+        self.nodes[node as usize]
+            .entries
+            .iter()
+            .map(|&(entry, _)| entry)
+            .filter(|&entry| self.entry_counts(entry))
     }
 
     fn least_counted(&self, node: u32) -> u32 {
-        let mut entries = self.nodes[node as usize].entries.iter().copied();
+        let mut entries = self.nodes[node as usize].entries.iter().map(|&(entry, _)| entry);
         entries.find(|&entry| self.entry_counts(entry)).unwrap_or(NOWHERE)
     }
 
     /// The same by their ids.
     pub(crate) fn sources(&self, fact: &Cid) -> Vec<Cid> {
-        let node = self.node_index.get(fact);
-        node.into_iter().flat_map(|node| self.stating(*node)).map(|entry| self.position(entry).id).collect()
+        let node = self.find(fact);
+        node.into_iter().flat_map(|node| self.stating(node)).map(|entry| self.position(entry).id).collect()
     }
 
     fn keep_hash(&mut self, moved: &Moved) {
@@ -420,13 +426,30 @@ impl Ledger {
         self.nodes[node as usize].height
     }
 
-    /// The height of a fact that is validly asserted.
-    pub(crate) fn height_of(&self, fact: &Cid) -> Option<u64> {
-        self.node_index.get(fact).map(|&node| self.height(node).into())
+    /// The number of a fact that is validly asserted.
+    pub(crate) fn find(&self, fact: &Cid) -> Option<u32> {
+        self.node_index.get(fact).copied()
     }
 
-    pub(crate) fn place(&self, standing: &Standing) -> Position {
-        self.position(standing.place)
+    /// Whether a fact is validly asserted and counts.
+    pub(crate) fn counts_fact(&self, fact: &Cid) -> bool {
+        self.find(fact).is_some_and(|node| self.counts(node))
+    }
+
+    /// The causes a fact was written with.
+    pub(crate) fn causes_of(&self, node: u32) -> impl Iterator<Item = Cid> + '_ {
+        self.nodes[node as usize].causes.iter().map(|&cause| self.cid(cause))
+    }
+
+    /// The height of a fact that is validly asserted.
+    pub(crate) fn height_of(&self, fact: &Cid) -> Option<u64> {
+        self.find(fact).map(|node| self.height(node).into())
+    }
+
+    pub(crate) fn place(&self, node: u32, standing: &Standing) -> Place {
+        let at = self.asserted_by(node, standing.place).expect("a fact stands where an entry asserts it");
+        let (entry, index) = self.nodes[node as usize].entries[at];
+        Place { entry: self.position(entry), index }
     }
 
     pub(crate) fn position(&self, entry: u32) -> Position {

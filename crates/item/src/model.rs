@@ -6,15 +6,16 @@
 //! is withdrawn: it is a function of the multiset it was told of, never of the order of telling. That is the whole
 //! contract, and the tests hold every model to it: told and untold again, it must be as if it had never been told.
 //!
-//! A model whose state has no cheap way back (an ordered fold, a text) may rebuild itself within a step.
+//! A model whose state has no cheap way back (an ordered fold, a text) may rebuild itself within a step:
+//! [`crate::fold`] makes a state of any fold in that way.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use motet_fact::{Attribute, Cid, Digest, Entity, Value};
-use motet_feed::Position;
+use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, Value};
 
-use crate::{BaseRelation, Change, Facts, ItemId, Object};
+use crate::{BaseRelation, Change, Facts, ItemId, Log, Object, Place};
 
 /// A fact that begins (`weight` 1) or ceases (-1) to count, as it stands among the others.
 #[derive(Clone, Debug)]
@@ -31,8 +32,8 @@ pub struct Told<'a> {
     pub causes: Vec<Cid>,
     /// 1 + the greatest height of the causes it was written with (H18).
     pub height: u64,
-    /// The first place at which it is asserted by an entry that counts (H14).
-    pub place: Position,
+    /// The first place at which it is stated by an entry that counts (H14).
+    pub place: Place,
     /// 1 or -1.
     pub weight: i64,
 }
@@ -45,6 +46,13 @@ pub trait Model: Send + Sync {
     /// The version of its rules. States of two versions are not the same state.
     fn version(&self) -> u32;
 
+    /// Whether it gives items of this version their meaning, too: the declared migration. Facts are never rewritten, so
+    /// a model that understands what an older one said needs no more than to say so. Of a version that no model here
+    /// reads, an item keeps its facts and waits, or goes on as another item under another model.
+    fn reads(&self, version: u32) -> bool {
+        version == self.version()
+    }
+
     /// The state of an item that no fact is known of; nothing if the model derives nothing from facts, ever.
     fn begin(&self, item: ItemId) -> Option<Box<dyn State>>;
 
@@ -54,20 +62,26 @@ pub trait Model: Send + Sync {
     /// [`SnapshotError`] if the bytes are not such a state; the item is then folded from its facts.
     fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError>;
 
-    /// Whether rows of this attribute are published to every view; the others (a text's body) are kept for those who
-    /// ask.
+    /// Whether rows of this attribute are published to every view; the others (a text's body) only to those who
+    /// ask ([`State::ask`]).
     fn publishes(&self, _attribute: &Attribute) -> bool {
         true
+    }
+
+    /// Whether facts about the item's own entity are properties such as an Object has (a title, say), which the item
+    /// keeps beside the model's state; the model is then told the other facts only.
+    fn has_properties(&self) -> bool {
+        false
     }
 }
 
 /// What a model makes of one item's facts: a function of the facts it was told of, and not of the order of telling.
-pub trait State: Send {
-    /// Takes in a batch, and gives back what changes in the relations of models (`attr`, `candidate`). The changes of
-    /// one step need not be net; they must add up.
+pub trait State: Send + Any {
+    /// Takes in a batch, and gives back what changes in the relations of models (`attr`, `candidate`, `element`,
+    /// `refers`). The changes of one step need not be net; they must add up.
     fn step(&mut self, batch: &[Told<'_>]) -> Vec<Change>;
 
-    /// Every row it contributes: the sum of all changes so far.
+    /// Every row it contributes: the sum of all changes so far, and of what was asked for.
     fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>));
 
     /// The hash of the canonical state (H21). States told of the same facts have the same, and it costs no more than
@@ -77,7 +91,22 @@ pub trait State: Send {
     /// The state's bytes, canonical.
     fn snapshot(&self) -> Vec<u8>;
 
-    /// The names of the candidates of a register, ascending: what a new fact of it must cite.
+    /// The state itself, for those who know its type and read more of it than rows.
+    fn as_any(&self) -> &dyn Any;
+
+    /// From now on somebody wants the rows of an attribute that the model does not publish: gives those there are.
+    /// Until then they need not be made.
+    fn ask(&mut self, attribute: &Attribute) -> Vec<Change> {
+        let mut changes = Vec::new();
+        self.rows(&mut |relation, row| {
+            if relation.attribute_in(&row) == Some(attribute.value()) {
+                changes.push(Change::new(relation, row, 1));
+            }
+        });
+        changes
+    }
+
+    /// The names of the heads of a register, the winner first: what a new fact of it must cite.
     fn heads(&self, _entity: &Entity, _attribute: &Attribute) -> Vec<Cid> {
         Vec::new()
     }
@@ -90,6 +119,16 @@ pub trait State: Send {
     /// The registers of an entity that have a winner, and the winners.
     fn attributes(&self, _entity: &Entity) -> BTreeMap<Attribute, Value> {
         BTreeMap::new()
+    }
+
+    /// New facts that take back what some facts said, those that count and as far as it still stands. `fresh` gives
+    /// entities that nobody has used (H14). Nothing if this model's facts can't be taken back.
+    fn undo(
+        &self,
+        _said: &[Cid],
+        _fresh: &mut dyn FnMut() -> Entity,
+    ) -> Option<Result<Vec<Fact>, FactError>> {
+        None
     }
 
     /// Whether an epoch may drop the fact because nothing that can still come will need it (H22). If in doubt, no.
@@ -114,9 +153,9 @@ pub enum SnapshotError {
     },
 }
 
-/// The models a replica knows, by name. Cheap to clone.
+/// The models a replica knows, by name and version. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Registry(Arc<BTreeMap<String, Arc<dyn Model>>>);
+pub struct Registry(Arc<BTreeMap<String, BTreeMap<u32, Arc<dyn Model>>>>);
 
 impl Registry {
     /// Knows no model.
@@ -124,26 +163,37 @@ impl Registry {
         Self::default()
     }
 
-    /// Knows the models of this crate: Object and Facts.
+    /// Knows the models of this crate.
     pub fn builtin() -> Self {
-        Self::default().with(Object).with(Facts)
+        Self::default().with(Object).with(Facts).with(Log)
     }
 
-    /// The same and one more model, in place of the one of its name.
+    /// The same and one more model, in place of the one of its name and version.
     #[must_use]
     pub fn with(self, model: impl Model + 'static) -> Self {
         let mut models = (*self.0).clone();
-        models.insert(model.name().to_owned(), Arc::new(model));
+        models.entry(model.name().to_owned()).or_default().insert(model.version(), Arc::new(model));
         Registry(Arc::new(models))
     }
 
-    /// The model of a name.
+    /// The newest model of a name: the one that new items get.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Model>> {
-        self.0.get(name)
+        self.0.get(name)?.values().next_back()
+    }
+
+    /// The model that gives items of a name and version their meaning: that version, or the oldest later one that
+    /// reads it.
+    pub fn find(&self, name: &str, version: u32) -> Option<&Arc<dyn Model>> {
+        self.0.get(name)?.range(version..).map(|(_, model)| model).find(|model| model.reads(version))
     }
 
     /// The names it knows, ascending.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    /// The models it knows, by name and version.
+    pub fn models(&self) -> impl Iterator<Item = &Arc<dyn Model>> {
+        self.0.values().flat_map(BTreeMap::values)
     }
 }

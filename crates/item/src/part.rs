@@ -25,7 +25,7 @@ const HEAD_BYTES: usize = 16;
 /// What one part says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartBody {
-    /// When it was written by the writer's clock, in milliseconds since 1970. Informative: no rule reads it (H12).
+    /// When it was written by the writer's clock, in seconds since 1970. Informative: no rule reads it (H12).
     pub written_at: i64,
     /// The facts, in the order they were written.
     pub facts: Vec<Fact>,
@@ -81,6 +81,15 @@ impl PartBody {
         let body = PartBody { written_at: part.written_at, facts: facts.collect::<Result<_, _>>()? };
         if part.encode_to_vec() == bytes { Ok(body) } else { Err(PartError::NotCanonical) }
     }
+}
+
+/// When a part was written, by the writer's clock. The facts are not read.
+///
+/// # Errors
+/// [`PartError::Malformed`], [`PartError::UnknownVersion`].
+pub fn written_at(bytes: &[u8]) -> Result<i64, PartError> {
+    let part = proto::PartBody::decode(bytes).map_err(|error| PartError::Malformed(error.to_string()))?;
+    if part.version == VERSION { Ok(part.written_at) } else { Err(PartError::UnknownVersion(part.version)) }
 }
 
 fn encode(written_at: i64, facts: Vec<Vec<u8>>) -> Vec<u8> {

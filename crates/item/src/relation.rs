@@ -22,20 +22,29 @@ pub enum BaseRelation {
     Candidate,
     /// The items that exist.
     Item,
+    /// What lies in what, in which order: children in their parents, elements in their lists.
+    Element,
+    /// The references that properties hold.
+    Refers,
+    /// What models say only to those who ask (H17): rows as those of `attr`, and there for who asked.
+    OnDemand,
 }
 
 impl BaseRelation {
     /// All of them.
-    pub const ALL: [BaseRelation; 6] = [
+    pub const ALL: [BaseRelation; 9] = [
         BaseRelation::Fact,
         BaseRelation::Cause,
         BaseRelation::Height,
         BaseRelation::Attr,
         BaseRelation::Candidate,
         BaseRelation::Item,
+        BaseRelation::Element,
+        BaseRelation::Refers,
+        BaseRelation::OnDemand,
     ];
 
-    /// Its name in programs.
+    /// Its name in programs; of rows on demand, which are rows of `attr` there, a name that no program can say.
     pub fn name(self) -> &'static str {
         match self {
             BaseRelation::Fact => "fact",
@@ -44,24 +53,35 @@ impl BaseRelation {
             BaseRelation::Attr => "attr",
             BaseRelation::Candidate => "candidate",
             BaseRelation::Item => "item",
+            BaseRelation::Element => "element",
+            BaseRelation::Refers => "refers",
+            BaseRelation::OnDemand => "attr on demand",
         }
     }
 
-    /// Its columns, in the order of a row's values. `$cid` and `$source` are control columns, no part of the tuple (Q6):
-    /// the CID that `C := fact(…)` binds; and the entry that states the fact, so that a fact has a row for each entry
-    /// that counts and states it, and each of its causes too.
+    /// Its columns, in the order of a row's values. `$cid` and `$source` are control columns, no part of the tuple
+    /// (Q6): the CID that `C := fact(…)` binds; and the entry that states the fact, so that a fact has a row for each
+    /// entry that counts and states it, and each of its causes too.
     ///
     /// An item without a type has `""`, one without a model or with a malformed one `""`, one without a parent empty
-    /// bytes: there is no null.
+    /// bytes: there is no null. The order keys of one list are different bytes, and sort as its elements stand: an
+    /// index would change with every insertion before it.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             BaseRelation::Fact => &["entity", "attribute", "value", "$cid", "$source"],
             BaseRelation::Cause => &["cid", "parent", "$source"],
             BaseRelation::Height => &["cid", "height"],
-            BaseRelation::Attr => &["entity", "attribute", "value"],
+            BaseRelation::Attr | BaseRelation::OnDemand => &["entity", "attribute", "value"],
             BaseRelation::Candidate => &["entity", "attribute", "value", "cid"],
             BaseRelation::Item => &["id", "model", "type", "parent", "deleted"],
+            BaseRelation::Element => &["list", "item", "order_key"],
+            BaseRelation::Refers => &["from", "attribute", "to"],
         }
+    }
+
+    /// The attribute that one of its rows is about.
+    pub(crate) fn attribute_in(self, row: &[Value]) -> Option<&Value> {
+        matches!(self, BaseRelation::Attr | BaseRelation::Candidate | BaseRelation::Refers).then(|| &row[1])
     }
 }
 

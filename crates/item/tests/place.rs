@@ -34,7 +34,8 @@ struct PlacesState(BTreeSet<Vec<Value>>);
 impl State for PlacesState {
     fn step(&mut self, batch: &[Told<'_>]) -> Vec<Change> {
         let change = |told: &Told<'_>| {
-            let row = vec![told.entity.clone().into(), told.attribute.clone().into(), told.place.id.into()];
+            let row =
+                vec![told.entity.clone().into(), told.attribute.clone().into(), told.place.entry.id.into()];
             let fits = if told.weight == 1 { self.0.insert(row.clone()) } else { self.0.remove(&row) };
             assert!(fits, "told once, untold once");
             Change::new(BaseRelation::Attr, row, told.weight)
@@ -49,6 +50,9 @@ impl State for PlacesState {
     }
     fn snapshot(&self) -> Vec<u8> {
         Vec::new()
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 }
 
@@ -67,7 +71,7 @@ fn entry(depth: u64) -> Position {
 }
 
 fn born() -> Item {
-    let genesis = Genesis { nonce: [3; 16], model: "places".to_owned(), kind: None, parent: None };
+    let genesis = Genesis { nonce: [3; 16], model: "places".to_owned(), version: 1, kind: None };
     let party = PublicKey::from_bytes(&[9; 32]).unwrap();
     let id = genesis.id(&party, &entry(1).feed);
     let mut item = Item::new(party, id, &Registry::builtin().with(Places));

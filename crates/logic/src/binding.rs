@@ -1,9 +1,9 @@
 //! Which conditions bind which variables, and when a condition can be tried (PL-4, PL-16 … PL-21, Q9).
 //!
 //! Atoms bind the variables they name. A negation needs all of its variables bound. An aggregate needs its *keys*: the
-//! variables of its atom that something else binds; its other variables are its own and do not escape, but for the
-//! one that `rank` ranks or `fold_moves` moves. It binds its result. A comparison needs both sides, except that `X == term` binds `X` once the term's variables are bound.
-//! Nothing else is solved.
+//! variables of its atom that something else binds; its other variables are its own and do not escape, but for the one
+//! that `rank` ranks or `fold_moves` moves. It binds its result. A comparison needs both sides, except that `X ==
+//! term` binds `X` once the term's variables are bound. Nothing else is solved.
 
 use std::collections::BTreeSet;
 

@@ -11,10 +11,11 @@
 //! Reach(x: X, y: Z) :- demand~Reach(x: X), Edge(x: X, y: Y), Reach(x: Y, y: Z).
 //! ```
 //!
-//! A demand begins with a constant or a parameter (whose values are rows in a lifted program): that a variable is bound by an atom which is itself read whole
-//! saves nothing. What is negated, aggregated or asked for its CID must be complete, and so must be all that it depends
-//! on; outputs are complete too. These are left as they are. So no new cycle goes through a negation: what is
-//! complete never reads a demand. Demands in which there are constants only are settled at once ([`constants`]).
+//! A demand begins with a constant or a parameter (whose values are rows in a lifted program): that a variable is
+//! bound by an atom which is itself read whole saves nothing. What is negated, aggregated or asked for its CID must be
+//! complete, and so must be all that it depends on; outputs are complete too. These are left as they are. So no new
+//! cycle goes through a negation: what is complete never reads a demand. Demands in which there are constants only are
+//! settled at once ([`constants`]).
 
 mod constants;
 

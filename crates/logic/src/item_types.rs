@@ -2,10 +2,10 @@
 //! `attr(entity: E, attribute: "title", value: T)`.
 //!
 //! It is sugar, taken away before names are resolved, and only where there are relations `item` and `attr` to read. A
-//! column that the atom names and the item does not have gives no row, and an attribute with several values gives several.
-//! A default, `title: T ?? ""`, stands in for a value that is missing; such a column is read from a relation made for it.
-//! Under `!` and in aggregates a type is one relation too, over the id and the columns that are named. The control
-//! column `$party` says where the item is, and its attributes with it.
+//! column that the atom names and the item does not have gives no row, and an attribute with several values gives
+//! several. A default, `title: T ?? ""`, stands in for a value that is missing; such a column is read from a relation
+//! made for it. Under `!` and in aggregates a type is one relation too, over the id and the columns that are named.
+//! The control column `$party` says where the item is, and its attributes with it.
 //!
 //! An unknown name is taken for a type if it begins with an upper-case letter or is written `type::name`. Which types
 //! there are is data, so a misspelt one cannot be told from one without items; what looks like a misspelt *relation* is

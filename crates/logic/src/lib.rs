@@ -1,8 +1,8 @@
 //! PomoLogic: the query language. Parse, check, stratify, lower to PomoRA, explain.
 //!
 //! [`compile`] takes a program's text, the relations it may read ([`Catalog`]) and the values of its parameters, and
-//! gives a [`Compiled`] program for any runtime of `motet-algebra`, or all that is wrong with it ([`Diagnostics`]). It is
-//! a pipeline of passes, each in a file of its own:
+//! gives a [`Compiled`] program for any runtime of `motet-algebra`, or all that is wrong with it ([`Diagnostics`]). It
+//! is a pipeline of passes, each in a file of its own:
 //!
 //! | pass | gives |
 //! |---|---|

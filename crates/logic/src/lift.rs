@@ -1,9 +1,9 @@
 //! Parameters as rows: one program for everybody who asks the same with other values (Q16).
 //!
-//! A program with parameters means another program for each *binding*, the values that its parameters are given. Lifted,
-//! it is one program for a set of bindings: the rows of an input, which has a column for each parameter. A relation
-//! that depends on parameters then has them as columns too, before its own, and says for each binding what it holds
-//! under that. So a rule
+//! A program with parameters means another program for each *binding*, the values that its parameters are given.
+//! Lifted, it is one program for a set of bindings: the rows of an input, which has a column for each parameter. A
+//! relation that depends on parameters then has them as columns too, before its own, and says for each binding what it
+//! holds under that. So a rule
 //!
 //! ```text
 //! Old(who: W, n: N) :- Age(of: W, is: A), A > $age, N := count : Friend(of: W, knows: $who).

@@ -1,16 +1,16 @@
 //! One rule to one PomoRA expression (requirements §1.3, PL-29 … PL-35).
 //!
-//! A table grows condition by condition; its columns are the variables bound so far. What can be tried is tried at once,
-//! cheapest first: comparisons filter the table or, as `X == term`, extend it; negations are antijoins. Then the atom is
-//! joined that shares the most with the table (constants and bound variables), so that evaluation starts from what is
-//! known and stays connected; an atom that binds nothing new is a semijoin. Aggregates come when no connected atom is
-//! left. Columns that nobody needs any more are projected away. At the end the head's terms are computed and the
-//! columns take the head's names.
+//! A table grows condition by condition; its columns are the variables bound so far. What can be tried is tried at
+//! once, cheapest first: comparisons filter the table or, as `X == term`, extend it; negations are antijoins. Then the
+//! atom is joined that shares the most with the table (constants and bound variables), so that evaluation starts from
+//! what is known and stays connected; an atom that binds nothing new is a semijoin. Aggregates come when no connected
+//! atom is left. Columns that nobody needs any more are projected away. At the end the head's terms are computed and
+//! the columns take the head's names.
 //!
 //! An aggregate is a `GroupBy` over the atom's full rows (PL-24) joined to the table. A count or sum of an empty group
-//! is zero (PL-25), others have none: the rows of the table whose keys no row of the atom has get a zero. For that the table is read twice,
-//! so it becomes a relation of its own. A rank is not one row per group but one per row, and so joins on what it ranks too;
-//! and so do moves of a tree.
+//! is zero (PL-25), others have none: the rows of the table whose keys no row of the atom has get a zero. For that the
+//! table is read twice, so it becomes a relation of its own. A rank is not one row per group but one per row, and so
+//! joins on what it ranks too; and so do moves of a tree.
 
 use std::collections::BTreeSet;
 

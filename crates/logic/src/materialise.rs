@@ -31,8 +31,8 @@ pub struct FactOutput {
 }
 
 impl Compiled {
-    /// Checks that the outputs of a query may become facts in a namespace. `with_causes` says whether these facts are to
-    /// have causes: then the program may not read `cause`.
+    /// Checks that the outputs of a query may become facts in a namespace. `with_causes` says whether these facts are
+    /// to have causes: then the program may not read `cause`.
     ///
     /// # Errors
     /// What is against it: L065 for an output that is not monotone, L066 for an atom that might read what is stated,
@@ -122,7 +122,9 @@ impl Compiled {
         report
             .error("L067", span, format!("the rows of `{}` are no facts", output.name))
             .label(format!("it is {output}"))
-            .remedy("give it the columns entity (bytes), value, and attribute (text) if its name is not the attribute");
+            .remedy(
+                "give it the columns entity (bytes), value, and attribute (text) if that is not its name",
+            );
         None
     }
 

@@ -18,9 +18,9 @@
 //! factor      = "-" factor | value | variable | "_" | "$" name | function "(" term { "," term } ")" | "(" term ")" .
 //! ```
 //!
-//! A clause that cannot be read is reported once and skipped up to its `.`; its names are kept, so that what it may have
-//! defined is not reported as missing. Nesting is limited, so that no text can exhaust the stack. Terms are
-//! read in `terms`, and what other languages write otherwise in `habits`.
+//! A clause that cannot be read is reported once and skipped up to its `.`; its names are kept, so that what it may
+//! have defined is not reported as missing. Nesting is limited, so that no text can exhaust the stack. Terms are read
+//! in `terms`, and what other languages write otherwise in `habits`.
 
 mod habits;
 mod terms;

@@ -40,8 +40,8 @@ pub struct Compiled {
     /// How each output behaves as facts come in.
     pub classes: BTreeMap<RelationName, Monotonicity>,
     /// Ground facts of *input* relations, in the order of the declared columns. They are stored rows, which may be
-    /// deleted later (Q12), so they are no part of the program: the caller puts them into the first epoch. Facts of other
-    /// relations are in the program.
+    /// deleted later (Q12), so they are no part of the program: the caller puts them into the first epoch. Facts of
+    /// other relations are in the program.
     pub facts: BTreeMap<RelationName, BTreeSet<Row>>,
     /// What is likely not meant.
     pub warnings: Diagnostics,
@@ -170,7 +170,8 @@ pub fn compile(
 }
 
 /// Compiles a program for all values of its parameters, of which only the kinds are known. Nothing if the program does
-/// not allow that: it has time, it asks for the CID of a row that depends on a parameter, or a stored row has one in it.
+/// not allow that: it has time, it asks for the CID of a row that depends on a parameter, or a stored row has one in
+/// it.
 ///
 /// # Errors
 /// Everything that is wrong with it, and the warnings.

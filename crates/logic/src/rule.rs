@@ -148,8 +148,8 @@ pub(crate) fn term_variables(term: &Term) -> BTreeSet<Variable> {
 }
 
 impl Rule {
-    /// Gives the head of a `forbid` rule the variables that the body binds, as columns in the order of the text. One that
-    /// begins with `_` is of no interest.
+    /// Gives the head of a `forbid` rule the variables that the body binds, as columns in the order of the text. One
+    /// that begins with `_` is of no interest.
     pub(crate) fn show_all(&mut self) {
         let bound = crate::binding::bindable(self);
         let shown = |variable: &Variable| bound.contains(variable) && !variable.starts_with('_');

@@ -257,7 +257,8 @@ forbid :- p(x: X), Y > 1.
 /// A program on one line with a mistake in the middle, and what is said of it.
 fn told_of_line(before: &str, mistake: &str, after: &str) -> Vec<String> {
     let text = format!("p(x: 1). {before}q(x: X) :- {mistake}(x: X). {after}");
-    let problems = compile(&Source::new("test", text), &Catalog::default(), &BTreeMap::new()).unwrap_err();
+    let problems =
+        compile(&Source::new("test", text), &Catalog::default(), &BTreeMap::new()).expect_err("it is wrong");
     problems.to_string().lines().map(str::to_owned).collect()
 }
 

@@ -21,7 +21,8 @@ const PROGRAMS: [&str; 14] = [
     "output N. N(n: N) :- N := count : Edge(x: $a).",
     "output Between. Between(x: X, n: N) :- Edge(x: X), X >= $a, N := count : Edge(x: X, y: $b).",
     "output Sum. Own(v: V) :- Edge(x: $a, y: V). Sum(s: S) :- S := sum V : Own(v: V).",
-    "output Best. Own(k: K, v: V) :- Edge(x: K, y: V), K != $a. Best(v: V) :- V := arg_max X by K : Own(k: K, v: X).",
+    "output Best. Own(k: K, v: V) :- Edge(x: K, y: V), K != $a.
+     Best(v: V) :- V := arg_max X by K : Own(k: K, v: X).",
     "output All. output Own. All(x: X) :- Edge(x: X). Own(x: X) :- All(x: X), X == $a.",
     "output Is. Is(a: $a, sum: $a + $b). Is(a: 0, sum: 0).",
     "output Loop.

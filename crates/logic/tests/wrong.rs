@@ -1,9 +1,10 @@
 //! Programs that are wrong, and what people are told about them.
 //!
 //! Each program of `tests/wrong` stands beside what the compiler says of it: the diagnostics as they are printed, and
-//! then their edits. Programs under `tests/wrong/party` are queries of a party, those under `tests/wrong/facts` are such
-//! queries whose outputs are to become facts in the namespace `derived` (with causes, if the file says so), the others
-//! read no base relations; all are given the parameter `$who`. With `UPDATE_EXPECT=1` what is said now becomes what is expected.
+//! then their edits. Programs under `tests/wrong/party` are queries of a party, those under `tests/wrong/facts` are
+//! such queries whose outputs are to become facts in the namespace `derived` (with causes, if the file says so), the
+//! others read no base relations; all are given the parameter `$who`. With `UPDATE_EXPECT=1` what is said now becomes
+//! what is expected.
 //!
 //! Every edit is made, each on its own: its problem must be gone then, no new one may have come, and where it was the
 //! only one nothing is wrong any more.

@@ -1,5 +1,5 @@
 //! Two people, two devices each: a device linked by words, one that came back with the recovery phrase, an invitation,
-//! and everybody writing while nobody hears anybody.
+//! everybody writing while nobody hears anybody, and a device that is removed while it does.
 //!
 //! Run with `cargo run --release -p motet --example household`. The four databases live in memory and talk by hand,
 //! each giving the others what they may have and no more; over a network `motet-node` does it.
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use motet::authority::{InvitationCode, Role};
 use motet::fact::seal::SealKey;
 use motet::world::SystemWorld;
-use motet::{Database, Linking};
+use motet::{Cut, Database, Linking};
 use motet_store::MemoryStore;
 use motet_sync::{Limits, Session};
 
@@ -62,6 +62,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         assert_eq!(party.item(note, |item| item.attributes(&note.entity()).len())?, 4);
     }
     println!("all four have the state {hash}");
+
+    // The phone writes where nobody hears it, and is removed meanwhile. What it wrote does not count.
+    laptop.party(&home)?.set(note, "line 4", "written at home")?;
+    phone.party(&home)?.set(note, "line 5", "written by whoever found the phone")?;
+    laptop.remove_own_device(&phone.profile().device, &Cut::Here)?;
+    talk(&all)?;
+    let hash = laptop.party(&home)?.state_hash()?;
+    for database in [&laptop, &desk, &spare] {
+        let party = database.party(&home)?;
+        assert_eq!(party.state_hash()?, hash);
+        assert_eq!(party.item(note, |item| item.attributes(&note.entity()).len())?, 5);
+    }
+    let refused = phone.party(&home)?.set(note, "line 6", "again").expect_err("it was removed");
+    println!("three have the state {hash}; the phone is told: {refused}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use motet_fact::{PublicKey, SecretKey};
 use motet_feed::EntryKind;
-use motet_party::{Credential, Role, certify_device, certify_feed};
+use motet_party::{Credential, CredentialId, Role, certify_device, certify_feed};
 use motet_store::Batch;
 
 use crate::tables::{AUTHORS, under_party};
@@ -36,9 +36,11 @@ impl Party {
             .collect();
         for names in unknown.chunks(AUTHORS_PER_ENTRY) {
             let mut batch = Batch::new();
-            let credentials: Vec<Credential> =
-                names.iter().flat_map(|name| self.new_author(name, &mut batch)).collect();
-            self.write_control(&self.control_secret()?, &credentials, batch)?;
+            let mut credentials: Vec<Credential> = Vec::new();
+            for name in names {
+                credentials.extend(self.new_author(name, credentials.len(), &mut batch));
+            }
+            self.write_control(&self.control_secret()?, credentials, batch)?;
         }
         let enrolled = |name: &String| Ok(self.author(name)?.expect("every name was enrolled"));
         names.iter().map(enrolled).collect()
@@ -56,14 +58,17 @@ impl Party {
         Ok(Some(Author { feed }))
     }
 
-    fn new_author(&self, name: &str, batch: &mut Batch) -> Vec<Credential> {
+    /// The credentials of a new author, to stand in a body after so many others.
+    fn new_author(&self, name: &str, after: usize, batch: &mut Batch) -> Vec<Credential> {
         let database = self.database();
         let identity = database.new_key(batch);
         let (device_key, control, data) =
             (database.new_key(batch), database.new_key(batch), database.new_key(batch));
         batch.put(AUTHORS, under_party(&self.key(), name.as_bytes()), data.public().as_bytes().as_slice());
         let (member, device) = (identity.public(), device_key.public());
+        let here = |number: usize| CredentialId::here((after + number) as u32);
         let feed = |feed: &SecretKey, kind| Credential::Feed {
+            under: here(1),
             member,
             device,
             feed: feed.public(),
@@ -73,7 +78,12 @@ impl Party {
         let name = clipped(name).to_owned();
         vec![
             Credential::Member { member, role: Role::Writer, name, invitation: None },
-            Credential::Device { member, device, certificate: certify_device(&identity, &device) },
+            Credential::Device {
+                under: here(0),
+                member,
+                device,
+                certificate: certify_device(&identity, &device),
+            },
             feed(&control, EntryKind::Control),
             feed(&data, EntryKind::Data),
         ]

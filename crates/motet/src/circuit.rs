@@ -167,7 +167,7 @@ impl Circuit {
     ) -> Result<Self, Error> {
         let runtime =
             kind.resume(&program.compiled, given).map_err(|error| Error::Plan(error.to_string()))?;
-        let wanted = program.compiled.bases.iter().map(Wanted::of).collect();
+        let wanted = Wanted::all_of(&program.compiled);
         Ok(Circuit {
             program,
             runtime,

@@ -12,11 +12,12 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use motet_fact::{PublicKey, Value};
+use motet_fact::{Attribute, PublicKey, Value};
 use motet_logic::{Compiled, Parameterised};
 
 use crate::circuit::{Circuit, Contents, once};
 use crate::relations::{Net, Wanted};
+use crate::state::PartyState;
 use crate::view::View;
 use crate::{Database, Error, Party, Query, RuntimeKind, rules};
 
@@ -44,8 +45,8 @@ pub(crate) struct Origin {
 
 impl Database {
     /// Opens a live view of a query over the base relations of some parties together (Q6). A row that several of them
-    /// have is there once, unless the query asks for `$party`. The view's first epoch, over everything there is, has run
-    /// when this returns. It shares nothing with others; those of [`Database::circuits`] do.
+    /// have is there once, unless the query asks for `$party`. The view's first epoch, over everything there is, has
+    /// run when this returns. It shares nothing with others; those of [`Database::circuits`] do.
     ///
     /// # Errors
     /// [`Error::NoSuchParty`]; [`Error::Query`] with every diagnostic; [`Error::RulesDiffer`]; [`Error::Runtime`] over
@@ -86,7 +87,8 @@ impl Circuits {
         let catalog = rules::catalog_of(&origin, query)?;
         let compiled = query.compile(&catalog)?;
         let program = query.compile_parameterised(&catalog)?;
-        let Some(program) = program.filter(|one| !one.compiled.program.is_timed()) else {
+        let shares = |one: &Parameterised| !one.compiled.program.is_timed() && !self.names_on_demand(query);
+        let Some(program) = program.filter(shares) else {
             return origin.open(alone(&compiled), compiled, Vec::new(), query);
         };
         let value = |name: &String| query.parameters[name].clone();
@@ -106,6 +108,14 @@ impl Circuits {
         let view = origin.clone().open(program, compiled, binding, query)?;
         self.running.borrow_mut().push(Shared { origin, circuit: Rc::downgrade(view.circuit()) });
         Ok(view)
+    }
+
+    /// Whether a parameter is an attribute of which models say something on demand: a circuit reads that for the
+    /// attributes that its program names, and a parameter's value is no part of it.
+    fn names_on_demand(&self, query: &Query) -> bool {
+        let models = self.database.models();
+        let mut attributes = query.parameters.values().filter_map(|value| Attribute::new(value.clone()).ok());
+        attributes.any(|attribute| models.models().any(|model| !model.publishes(&attribute)))
     }
 
     /// How many circuits run for the views that are open.
@@ -157,7 +167,7 @@ impl Origin {
     /// The rows that there are now of the inputs of a program: base relations, and what it states itself.
     pub(crate) fn rows(&self, compiled: &Compiled) -> Result<Contents, Error> {
         let (mut rows, store) = (compiled.facts.clone(), self.database.store());
-        let wanted: Vec<Wanted> = compiled.bases.iter().map(Wanted::of).collect();
+        let wanted = Wanted::all_of(compiled);
         for party in &self.parties {
             party.with(|state| state.add_rows(store, &wanted, &mut rows))?;
         }
@@ -176,6 +186,20 @@ impl Origin {
         Ok(circuit)
     }
 
+    /// A view of one party as a state has it; its first epoch has run, and no other will.
+    pub(crate) fn open_over(
+        self,
+        state: &mut PartyState,
+        compiled: Compiled,
+        query: &Query,
+    ) -> Result<View, Error> {
+        let mut circuit = Circuit::new(alone(&compiled), self.runtime, true, &Contents::new())?;
+        let mut net = Net::default();
+        state.attach(self.database.store(), circuit.queue(), &mut net)?;
+        circuit.begin(net.into_changes(), &compiled.facts, None);
+        self.read(circuit, compiled, Vec::new(), query)
+    }
+
     /// A view on a new circuit; its first epoch has run.
     fn open(
         self,
@@ -184,7 +208,17 @@ impl Origin {
         binding: Vec<Value>,
         query: &Query,
     ) -> Result<View, Error> {
-        let mut circuit = self.prepare(program)?;
+        let circuit = self.prepare(program)?;
+        self.read(circuit, compiled, binding, query)
+    }
+
+    fn read(
+        self,
+        mut circuit: Circuit,
+        compiled: Compiled,
+        binding: Vec<Value>,
+        query: &Query,
+    ) -> Result<View, Error> {
         let inbox = circuit.join_first(binding);
         let circuit = Rc::new(RefCell::new(circuit));
         let mut view = View::reading(compiled, circuit, inbox, self, query.budget.clone());

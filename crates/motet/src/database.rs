@@ -26,13 +26,15 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: KeyStore,
     pub(crate) world: Arc<dyn World>,
-    pub(crate) registry: Registry,
+    models: Mutex<Registry>,
     pub(crate) profile: Profile,
     device: SecretKey,
     /// The parties that are open, the identity party among them.
     parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     /// The records of the others that are here.
     pub(crate) closed: Mutex<BTreeMap<PublicKey, PartyRecord>>,
+    /// The parties that were left, for those who have yet to hear of it.
+    leaving: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     listeners: Mutex<Vec<Sender<()>>>,
     /// Held by whoever does the device's chores, see [`crate::steward`]; and what went wrong with them last.
     pub(crate) chores: Mutex<Vec<String>>,
@@ -228,7 +230,7 @@ impl Database {
         let profile = Profile::from_row(&row)?;
         let device = own_secret(&keys, &*store, &profile.device)?;
         let registry = Registry::builtin();
-        let (mut parties, mut closed) = (BTreeMap::new(), BTreeMap::new());
+        let (mut parties, mut closed, mut leaving) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut records = Vec::new();
         state::visit_rows(&*store, PROFILE, PARTY_ROWS, |_, bytes| {
             let record = PartyRecord::decode(bytes)
@@ -245,6 +247,9 @@ impl Database {
             if key == profile.identity {
                 let party = PartyState::open(&*store, record, registry.clone())?;
                 parties.insert(key, Arc::new(Mutex::new(party)));
+            } else if record.left {
+                let party = PartyState::open(&*store, record, registry.clone())?;
+                leaving.insert(key, Arc::new(Mutex::new(party)));
             } else {
                 closed.insert(key, record);
             }
@@ -253,6 +258,8 @@ impl Database {
             return Err(Error::unreadable("the identity party", "it is missing"));
         }
         let database = Self::assemble(store, keys, world, profile, device, registry, parties, closed);
+        *database.lock_leaving() = leaving;
+        database.identity_party().take_up()?;
         database.open_active()?;
         database.do_chores();
         Ok(database)
@@ -271,15 +278,17 @@ impl Database {
     ) -> Self {
         let (parties, closed) = (Mutex::new(parties), Mutex::new(closed));
         let (listeners, functions, chores) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let leaving = Mutex::default();
         let inner = Inner {
             store,
             keys,
             world,
-            registry,
+            models: Mutex::new(registry),
             profile,
             device,
             parties,
             closed,
+            leaving,
             listeners,
             chores,
             functions,
@@ -319,6 +328,28 @@ impl Database {
     /// If a thread panicked while it did the same.
     pub fn set_functions(&self, functions: &motet_algebra::Registry) {
         *self.inner.functions.lock().expect("nobody panics with the functions") = functions.clone();
+    }
+
+    /// Gives items of a model their meaning from now on, in place of the model of its name and version if there is one:
+    /// those that are here come alive, in every view. Nothing of it is stored: an application registers its models
+    /// whenever it opens the database.
+    ///
+    /// # Panics
+    /// If a thread panicked while it did the same.
+    pub fn register_model(&self, model: impl motet_item::Model + 'static) {
+        let models = {
+            let mut models = self.inner.models.lock().expect("nobody panics with the models");
+            *models = models.clone().with(model);
+            models.clone()
+        };
+        let parties: Vec<_> = self.lock_parties().values().cloned().collect();
+        parties.iter().for_each(|party| lock(party).revive(&models));
+        self.notify();
+    }
+
+    /// The models that are known here.
+    pub(crate) fn models(&self) -> Registry {
+        self.inner.models.lock().expect("nobody panics with the models").clone()
     }
 
     pub(crate) fn functions(&self) -> motet_algebra::Registry {
@@ -376,21 +407,34 @@ impl Database {
         self.inner.closed.lock().expect("no thread panics with the closed parties")
     }
 
+    pub(crate) fn lock_leaving(&self) -> MutexGuard<'_, BTreeMap<PublicKey, Arc<Mutex<PartyState>>>> {
+        self.inner.leaving.lock().expect("no thread panics with the parties that were left")
+    }
+
+    /// The handle to a party that takes part in syncs: it is open, or was left and others are yet to hear of it.
+    pub(crate) fn synced_party(&self, key: &PublicKey) -> Option<Party> {
+        let state = self.open_state(key).or_else(|| self.lock_leaving().get(key).cloned())?;
+        Some(Party::new(self.clone(), *key, state))
+    }
+
     pub(crate) fn open_state(&self, party: &PublicKey) -> Option<Arc<Mutex<PartyState>>> {
         self.lock_parties().get(party).cloned()
     }
 
     /// Takes a party in, and reads what the store has of it.
     pub(crate) fn adopt(&self, record: PartyRecord) -> Result<Party, Error> {
-        let state = PartyState::open(self.store(), record, self.inner.registry.clone())?;
+        let state = PartyState::open(self.store(), record, self.models())?;
         let key = state.party;
         let state = {
             let mut parties = self.lock_parties();
             parties.entry(key).or_insert_with(|| Arc::new(Mutex::new(state))).clone()
         };
         self.lock_closed().remove(&key);
+        self.lock_leaving().remove(&key);
+        let party = Party::new(self.clone(), key, state);
+        party.take_up()?;
         self.notify();
-        Ok(Party::new(self.clone(), key, state))
+        Ok(party)
     }
 
     /// Makes a key and puts it under seal, to be committed with the batch.

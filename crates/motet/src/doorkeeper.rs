@@ -9,8 +9,8 @@
 use motet_fact::{PublicKey, Signature};
 use motet_party::greeting::{Answering, Channel, MAX_OFFERS, OfferKind};
 use motet_party::{
-    Credential, Denial, Greeting, Handle, InvitationId, Offer, Request, Role, Welcome, certify_device,
-    verify_device,
+    Credential, CredentialId, Denial, Greeting, Handle, Invitation, InvitationId, Offer, Request, Role,
+    Welcome, certify_device, verify_device,
 };
 use motet_store::Batch;
 use prost::Message as _;
@@ -93,7 +93,7 @@ impl Doorkeeper {
 
     fn knock(&mut self, handle: Handle, message: &[u8]) -> Result<Greeting, Denial> {
         let (code, mut issued) = self.find(handle, false)?;
-        self.open(&issued)?;
+        self.open(code, &issued)?;
         issued.left = issued.left.checked_sub(1).ok_or(Denial::TooManyAttempts)?;
         self.put(code, &issued)?;
         let secret = self.database.inner.keys.get(self.database.store(), &invitation_label(&code.id));
@@ -122,7 +122,7 @@ impl Doorkeeper {
         if issued.shown_by != self.channel.guest.as_bytes() {
             return Err(Denial::Unknown);
         }
-        self.open(&issued)?;
+        self.open(code, &issued)?;
         self.offer_under(code, &issued)
     }
 
@@ -132,7 +132,7 @@ impl Doorkeeper {
         let own = identity == self.database.profile().identity;
         if own {
             let home = self.database.identity_party();
-            self.offer_device(&home, OfferKind::OwnDevice, Role::Admin, &mut offers)?;
+            self.offer_device(&home, OfferKind::OwnDevice, &identity, Role::Admin, &mut offers)?;
         } else {
             for party in self.database.parties() {
                 self.offer_by_identity(&party, &identity, &mut offers)?;
@@ -181,15 +181,16 @@ impl Doorkeeper {
         if party.own_role() != Some(Role::Admin) {
             return Ok(());
         }
-        if let Some(role) = party.with(|state| state.authority.role_of_member(identity)) {
+        if let Some(role) = party.with(|state| state.authority.role_of_member(identity, &state.graph)) {
             // A device that was removed is told nothing of this party, and of others it is in all the same.
-            let _removed = self.offer_device(party, OfferKind::Device, role, offers);
+            let _removed = self.offer_device(party, OfferKind::Device, identity, role, offers);
             return Ok(());
         }
         let now = self.database.world().now();
-        for (id, invitation) in party.with(|state| state.authority.invitations()) {
-            let meant = invitation.invitee == Some(*identity) && invitation.counted;
-            if meant && !invitation.revoked && invitation.used_by.is_none() && now <= invitation.expires {
+        for id in party.with(|state| state.authority.invitations()).into_keys() {
+            if let Ok(invitation) = personal_invitation(party, &id, identity)
+                && now <= invitation.expires
+            {
                 offers.push(self.offer(party, OfferKind::Member, Some(id), invitation.role));
             }
         }
@@ -200,11 +201,11 @@ impl Doorkeeper {
         &self,
         party: &Party,
         kind: OfferKind,
+        identity: &PublicKey,
         role: Role,
         offers: &mut Vec<Offer>,
     ) -> Result<(), Denial> {
-        let device = party.with(|state| state.authority.devices().remove(&self.channel.guest));
-        if device.is_some_and(|device| !device.counted) {
+        if party.removal_of(identity, &self.channel.guest).is_some() {
             return Err(Denial::NotAllowed("this device was removed".to_owned()));
         }
         offers.push(self.offer(party, kind, None, role));
@@ -216,70 +217,59 @@ impl Doorkeeper {
     fn admit(&self, offer: &Offer, code: Option<Code>, request: &Request) -> Result<Welcome, Denial> {
         request.verify(&self.channel.guest)?;
         let party = self.party(&offer.party)?;
-        let mut welcome =
-            Welcome { party: party.key(), certificate: None, name: String::new(), recovery: None };
         if offer.kind == OfferKind::OwnDevice {
-            let profile = self.database.profile();
-            let certificate = self.certify(request)?;
-            welcome.certificate = Some(certificate);
-            welcome.name = clipped(&profile.name).to_owned();
-            welcome.recovery = Some(profile.recovery);
-            self.write(
-                &party,
-                code,
-                request.papers.credentials(profile.identity, certificate, Role::Admin),
-                request,
-            )?;
-            if !request.name.is_empty() && code.is_some() {
-                self.database.name_device(&self.channel.guest, &request.name).map_err(failed)?;
-            }
-            return Ok(welcome);
+            return self.admit_own(&party, code, request);
         }
         let certificate = request.certificate.ok_or(Denial::BadCertificate)?;
         let (identity, papers) = (request.identity, &request.papers);
-        let mut credentials = papers.credentials(identity, certificate, offer.role);
-        if offer.kind == OfferKind::Member {
-            let (name, invitation) = (request.name.clone(), offer.invitation);
-            self.still_open(&party, offer, code, &identity)?;
-            credentials
-                .insert(0, Credential::Member { member: identity, role: offer.role, name, invitation });
-        }
+        let credentials = match (offer.kind, offer.invitation) {
+            (OfferKind::Member, Some(id)) => {
+                let invitation = match code {
+                    Some(_) => party.own_invitation(&id).ok_or(Denial::Unknown)?,
+                    None => personal_invitation(&party, &id, &identity)?, // since it was offered, much may be otherwise
+                };
+                let (name, invitation) = (request.name.clone(), Some(invitation.id));
+                let member = Credential::Member { member: identity, role: offer.role, name, invitation };
+                let stint = CredentialId::here(0);
+                [vec![member], papers.credentials(stint, identity, certificate, offer.role, 1)].concat()
+            }
+            _ => papers.credentials(stint_of(&party, &identity)?, identity, certificate, offer.role, 0),
+        };
         self.write(&party, code, credentials, request)?;
-        Ok(welcome)
+        Ok(Welcome { party: party.key(), certificate: None, name: String::new(), recovery: None })
     }
 
-    /// The identity's word that the guest is its device: the one it shows, or one that only a holder can give.
-    fn certify(&self, request: &Request) -> Result<Signature, Denial> {
-        let (identity, device) = (self.database.profile().identity, self.channel.guest);
-        if request.identity != identity {
+    /// A device of this owner. One that shows its certificate has an identity party and feeds of its own, and both
+    /// become one; to one that is being linked they are given here.
+    fn admit_own(&self, party: &Party, code: Option<Code>, request: &Request) -> Result<Welcome, Denial> {
+        let (profile, device) = (self.database.profile(), self.channel.guest);
+        let member = profile.identity;
+        if request.identity != member {
             return Err(Denial::BadCertificate);
         }
-        match request.certificate {
-            Some(certificate) => Ok(certificate), // it was verified with the request
+        let under = stint_of(party, &member)?;
+        let (certificate, credentials) = match request.certificate {
+            // It was verified with the request.
+            Some(certificate) => {
+                (certificate, vec![Credential::Device { under, member, device, certificate }])
+            }
             None => {
                 let secret = self.database.identity_secret();
-                Ok(certify_device(&secret.map_err(|error| Denial::NotAllowed(error.to_string()))?, &device))
+                let secret = secret.map_err(|error| Denial::NotAllowed(error.to_string()))?;
+                let certificate = certify_device(&secret, &device);
+                (certificate, request.papers.credentials(under, member, certificate, Role::Admin, 0))
             }
+        };
+        self.write(party, code, credentials, request)?;
+        if !request.name.is_empty() && code.is_some() {
+            self.database.name_device(&device, &request.name).map_err(failed)?;
         }
-    }
-
-    /// A personal invitation may have been used or taken back since it was offered.
-    fn still_open(
-        &self,
-        party: &Party,
-        offer: &Offer,
-        code: Option<Code>,
-        identity: &PublicKey,
-    ) -> Result<(), Denial> {
-        let (None, Some(id)) = (code, offer.invitation) else { return Ok(()) };
-        match party.with(|state| state.authority.invitations().remove(&id)) {
-            Some(invitation) if invitation.revoked => Err(Denial::Revoked),
-            Some(invitation) if invitation.used_by.is_some_and(|used_by| used_by != *identity) => {
-                Err(Denial::Used)
-            }
-            Some(invitation) if invitation.invitee == Some(*identity) => Ok(()),
-            _ => Err(Denial::Unknown),
-        }
+        Ok(Welcome {
+            party: party.key(),
+            certificate: Some(certificate),
+            name: clipped(&profile.name).to_owned(),
+            recovery: Some(profile.recovery),
+        })
     }
 
     /// Writes the admission, and with it that the invitation is used. Nothing is written twice.
@@ -291,7 +281,7 @@ impl Doorkeeper {
         request: &Request,
     ) -> Result<(), Denial> {
         let device = &request.papers.device;
-        let known = party.with(|state| state.authority.role_of_device(device).is_some());
+        let known = party.with(|state| state.authority.role_of_device(device, &state.graph).is_some());
         let mut batch = Batch::new();
         if let Some(code) = code {
             let mut issued = self.read(code)?;
@@ -305,7 +295,7 @@ impl Doorkeeper {
             return Ok(());
         }
         let control = party.control_secret().map_err(failed)?;
-        party.write_control(&control, &credentials, batch).map_err(failed)?;
+        party.write_control(&control, credentials, batch).map_err(failed)?;
         self.database.try_chores().map_err(failed)
     }
 
@@ -332,7 +322,12 @@ impl Doorkeeper {
     }
 
     /// Whether the guest may go on with an invitation: it is open, or used by the guest itself.
-    fn open(&self, issued: &IssuedInvitation) -> Result<(), Denial> {
+    fn open(&self, code: Code, issued: &IssuedInvitation) -> Result<(), Denial> {
+        // Another admin may have taken it back.
+        let known = self.party(&code.party)?.own_invitation(&code.id);
+        if known.is_some_and(|invitation| invitation.revoked.is_some()) {
+            return Err(Denial::Revoked);
+        }
         match state_of(issued, self.database.world().now()) {
             InvitationState::Used if issued.shown_by == self.channel.guest.as_bytes() => Ok(()),
             state => denied(state),
@@ -354,6 +349,28 @@ impl Doorkeeper {
             return Ok(self.database.identity_party());
         }
         self.database.party(key).map_err(failed)
+    }
+}
+
+/// The stint of a member that its devices are admitted in: the one in which it may do most.
+fn stint_of(party: &Party, member: &PublicKey) -> Result<CredentialId, Denial> {
+    let device = party.database().profile().device;
+    let stints = party.with(|state| state.authority.standing_of(member, &device, &state.graph));
+    let first = stints.into_iter().next();
+    first
+        .map(|stint| stint.id)
+        .ok_or_else(|| Denial::NotAllowed("its owner is no member any more".to_owned()))
+}
+
+/// The invitation of an id that an identity can still redeem.
+fn personal_invitation(party: &Party, id: &InvitationId, identity: &PublicKey) -> Result<Invitation, Denial> {
+    let all = party.with(|state| state.authority.invitations_of(id)).into_iter();
+    let mut meant = all.filter(|it| it.counted && it.invitee == Some(*identity));
+    match meant.next() {
+        Some(Invitation { revoked: Some(_), .. }) => Err(Denial::Revoked),
+        Some(Invitation { used_by: Some(_), .. }) => Err(Denial::Used),
+        Some(invitation) => Ok(invitation),
+        None => Err(Denial::Unknown),
     }
 }
 

@@ -43,17 +43,15 @@ pub enum Error {
     NoSuchRules(String),
     /// Two parties of one query have different rules under one name.
     #[error(
-        "the parties of this query have saved different rules as `{0}`: ask one of them, or save the same rules"
+        "the parties of this query have saved different rules as `{0}`: ask one of them, or save the same"
     )]
     RulesDiffer(String),
     /// The query has time, and one answer has no epochs before it.
-    #[error(
-        "the query depends on events or earlier epochs, and one answer has none before it: leave `@next` and `event` out"
-    )]
+    #[error("the query depends on events or earlier epochs: leave `@next` and `event` out, or keep a view")]
     Timed,
     /// A namespace that facts can't go into.
     #[error(
-        "`{0}` is no namespace: words of letters, digits, `_`, `-` and `.`, with `/` between them, and not `motet` first"
+        "`{0}` is no namespace: words of letters, digits, `_`, `-`, `.`, with `/` between, not `motet` first"
     )]
     Namespace(String),
     /// A row that can't be a fact.
@@ -82,6 +80,50 @@ pub enum Error {
         /// The item to move.
         item: String,
         /// Its would-be parent.
+        parent: String,
+    },
+    /// An item that others hang under.
+    #[error(
+        "item {item} has {children} items under it: say what becomes of them, to come under the root or to go \
+         along"
+    )]
+    HasChildren {
+        /// The item.
+        item: String,
+        /// How many hang right under it.
+        children: usize,
+    },
+    /// The root, or the tree.
+    #[error("item {0} is the party's own and stays while the party does")]
+    Indelible(String),
+    /// A model that keeps what was said.
+    #[error(
+        "what was said about item {item} can't be taken back: its model `{model}` keeps it, or is not known \
+         here"
+    )]
+    CannotUndo {
+        /// The item.
+        item: String,
+        /// Its model.
+        model: String,
+    },
+    /// An entry that is not here.
+    #[error("entry {0} is not here")]
+    NoSuchEntry(motet_fact::Cid),
+    /// What was waited for did not come in time.
+    #[error("{what} did not come in time; {missing}")]
+    Late {
+        /// What was waited for.
+        what: String,
+        /// What may still be missing.
+        missing: String,
+    },
+    /// A place beside an item that is no child of the parent, or becomes one in the same transaction.
+    #[error("item {item} is no child of {parent} yet: what comes beside it is placed after it is there")]
+    NoSuchSibling {
+        /// What was to be beside.
+        item: String,
+        /// The parent.
         parent: String,
     },
     /// What was to be written is no fact.

@@ -3,7 +3,7 @@
 //! A party like any other, with three things of its own: its key is the identity's, its one member is the identity, and
 //! its devices are the owner's devices. Every one of them holds it, always open. In it lie the *contacts* (whom the
 //! owner knows, under which name), the *preferences* (for all devices, or for one), the names of the devices, and the
-//! parties that the owner has *joined*, with what the devices need to open them (see [`crate::steward`]).
+//! parties that the owner has *joined*, which the devices keep to (see [`crate::steward`]).
 //!
 //! All of that is registers of the root item, about an entity whose name both sides of a concurrent change derive: a
 //! contact is its identity key, a party its key, a device its key, and what is for all devices is about the root
@@ -17,26 +17,24 @@
 //! | a party | `party/standing` | `active`, `inactive` or `left` |
 //! | a party | `party/standing/DEVICE` | `active`, `inactive`, or `as everywhere` |
 //! | a party | `party/title` | text: the title as it was last seen |
-//! | a party | `party/request/DEVICE` | a device's request to be admitted, as bytes |
 
 use std::collections::BTreeMap;
 
-use motet_fact::{Attribute, Entity, PublicKey, Value};
+use motet_fact::{Attribute, Cid, Entity, PublicKey, Value};
 use motet_item::BaseRelation;
 
-use crate::{Database, Error, Party, Transaction};
+use crate::{Cut, Database, Error, Party, Transaction};
 
 const CONTACT_NAME: &str = "contact/name";
 const DEVICE_NAME: &str = "device/name";
 const PREFERENCE: &str = "preference/";
 const TITLE: &str = "party/title";
 const STANDING: &str = "party/standing";
-const REQUEST: &str = "party/request/";
 const AS_EVERYWHERE: &str = "as everywhere";
 
 /// How a joined party stands with its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum PartyStanding {
     /// It is kept open.
     Active,
     /// It is kept closed.
@@ -45,19 +43,21 @@ pub enum Standing {
     Left,
 }
 
-impl Standing {
+impl PartyStanding {
     /// The word for people, and in the register.
     pub fn name(self) -> &'static str {
         match self {
-            Standing::Active => "active",
-            Standing::Inactive => "inactive",
-            Standing::Left => "left",
+            PartyStanding::Active => "active",
+            PartyStanding::Inactive => "inactive",
+            PartyStanding::Left => "left",
         }
     }
 
     fn read(value: &Value) -> Option<Self> {
         let text = value.as_text()?;
-        [Standing::Active, Standing::Inactive, Standing::Left].into_iter().find(|known| known.name() == text)
+        [PartyStanding::Active, PartyStanding::Inactive, PartyStanding::Left]
+            .into_iter()
+            .find(|known| known.name() == text)
     }
 }
 
@@ -65,21 +65,20 @@ impl Standing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Joined {
     /// On every device that has none of its own.
-    pub everywhere: Option<Standing>,
+    pub everywhere: Option<PartyStanding>,
     /// On single devices.
-    pub on_device: BTreeMap<PublicKey, Standing>,
+    pub on_device: BTreeMap<PublicKey, PartyStanding>,
     /// The title as it was last seen by a device that has the party open.
     pub title: Option<String>,
-    pub(crate) requests: BTreeMap<PublicKey, Vec<u8>>,
 }
 
 impl Joined {
     /// How the party stands on a device. What is said of the device alone goes before what is said of all; a party that
     /// was left is left on every device.
-    pub fn standing(&self, device: &PublicKey) -> Standing {
+    pub fn standing(&self, device: &PublicKey) -> PartyStanding {
         match self.everywhere {
-            Some(Standing::Left) => Standing::Left,
-            everywhere => self.on_device.get(device).copied().or(everywhere).unwrap_or(Standing::Active),
+            Some(PartyStanding::Left) => PartyStanding::Left,
+            everywhere => self.on_device.get(device).copied().or(everywhere).unwrap_or(PartyStanding::Active),
         }
     }
 }
@@ -107,20 +106,16 @@ impl Household {
             }
             DEVICE_NAME => self.device_names.extend(text.map(|text| (key, text))),
             TITLE => self.parties.entry(key).or_default().title = text,
-            STANDING => self.parties.entry(key).or_default().everywhere = Standing::read(&value),
+            STANDING => self.parties.entry(key).or_default().everywhere = PartyStanding::read(&value),
             _ => self.take_of_device(key, name, &value),
         }
     }
 
     /// What is said of a party and a device.
     fn take_of_device(&mut self, party: PublicKey, name: &str, value: &Value) {
-        if let Some(device) = name.strip_prefix(REQUEST).and_then(|device| device.parse().ok()) {
-            let request = value.as_bytes().map(<[u8]>::to_vec);
-            self.parties.entry(party).or_default().requests.extend(request.map(|it| (device, it)));
-        }
         let device = name.strip_prefix(STANDING).and_then(|rest| rest.strip_prefix('/'));
         if let Some(device) = device.and_then(|device| device.parse().ok()) {
-            let standing = Standing::read(value).filter(|standing| *standing != Standing::Left);
+            let standing = PartyStanding::read(value).filter(|standing| *standing != PartyStanding::Left);
             self.parties.entry(party).or_default().on_device.extend(standing.map(|it| (device, it)));
         }
     }
@@ -149,18 +144,19 @@ impl Notes {
         self.set(party, TITLE, title);
     }
 
-    pub(crate) fn standing(&mut self, party: &PublicKey, standing: Standing) {
+    pub(crate) fn standing(&mut self, party: &PublicKey, standing: PartyStanding) {
         self.set(party, STANDING, standing.name());
     }
 
     /// `None`: as everywhere.
-    pub(crate) fn standing_on(&mut self, party: &PublicKey, device: &PublicKey, standing: Option<Standing>) {
-        let word = standing.map_or(AS_EVERYWHERE, Standing::name);
+    pub(crate) fn standing_on(
+        &mut self,
+        party: &PublicKey,
+        device: &PublicKey,
+        standing: Option<PartyStanding>,
+    ) {
+        let word = standing.map_or(AS_EVERYWHERE, PartyStanding::name);
         self.set(party, format!("{STANDING}/{device}"), word);
-    }
-
-    pub(crate) fn request(&mut self, party: &PublicKey, device: &PublicKey, request: Vec<u8>) {
-        self.set(party, format!("{REQUEST}{device}"), Value::bytes(request));
     }
 
     /// Writes them; nothing if there are none.
@@ -233,9 +229,43 @@ impl Database {
         let names = self.household()?.device_names;
         let device = |(key, device): (PublicKey, motet_party::Device)| {
             let name = names.get(&key).cloned().unwrap_or_default();
-            (key, OwnDevice { name, counted: device.counted })
+            (key, OwnDevice { name, counted: device.counted && device.until.is_none() })
         };
         Ok(self.identity_party().devices().into_iter().map(device).collect())
+    }
+
+    /// Whether a device is one of the owner's, by what the identity party says.
+    pub(crate) fn is_own_device(&self, device: &PublicKey) -> bool {
+        let home = self.identity_party();
+        home.with(|state| state.authority.role_of_device(device, &state.graph).is_some())
+    }
+
+    /// Removes another of the owner's devices: from the identity party, and from every party in which it stands. In
+    /// those that are not open here the next device does it that has them open, cut at what is there. Gives the entries,
+    /// by party.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] if it is this device, or none of the owner's, or this one was removed itself;
+    /// [`Error::Store`].
+    pub fn remove_own_device(
+        &self,
+        device: &PublicKey,
+        cut: &Cut,
+    ) -> Result<BTreeMap<PublicKey, Cid>, Error> {
+        let (home, profile) = (self.identity_party(), self.profile());
+        if *device == profile.device {
+            let why = "a device is removed on another one of its owner".to_owned();
+            return Err(Error::NotAllowed { party: home.key(), why });
+        }
+        let mut removals = BTreeMap::from([(home.key(), home.remove_device(device, cut)?)]);
+        for party in self.parties() {
+            let known = party.devices().remove(device).filter(|known| known.counted && known.until.is_none());
+            let is_own = known.is_some_and(|known| known.member == profile.identity);
+            if is_own && party.own_role().is_some() && !party.is_paused() {
+                removals.insert(party.key(), party.remove_device(device, cut)?);
+            }
+        }
+        Ok(removals)
     }
 
     /// Names one of the owner's devices.

@@ -121,36 +121,45 @@ impl Party {
         role: Role,
         expires: i64,
     ) -> Result<InvitationId, Error> {
-        if self.with(|state| state.authority.role_of_member(invitee).is_some()) {
+        if self.with(|state| state.authority.role_of_member(invitee, &state.graph).is_some()) {
             return Err(Error::Invitation(format!("{invitee} is a member already")));
         }
         let id = InvitationId(self.database().world().bytes());
         let credential = Credential::PersonalInvitation { id, role, invitee: *invitee, expires };
-        self.write_control(&self.control_secret()?, &[credential], Batch::new())?;
+        self.write_control(&self.control_secret()?, vec![credential], Batch::new())?;
         Ok(id)
     }
 
-    /// Takes an invitation back. Who was admitted with it before stays.
+    /// Takes an invitation back. Who was admitted with it before, and is known to be, stays.
     ///
     /// # Errors
-    /// [`Error::Invitation`] if there is none of that name; [`Error::NotAllowed`] unless this device is an admin's.
+    /// [`Error::NotAllowed`] unless this device is an admin's; [`Error::Invitation`] if there is none of that name, or
+    /// it is used or taken back already.
     pub fn revoke_invitation(&self, id: &InvitationId) -> Result<(), Error> {
+        let fault = |what: String| Error::Invitation(format!("invitation {id} {what}"));
         let row = self.database().issued(&self.key(), id)?;
-        let known = self.with(|state| state.authority.invitations().contains_key(id));
+        let mut known = self.with(|state| state.authority.invitations_of(id));
+        known.retain(|invitation| invitation.counted);
+        if let Some(member) = known.iter().find_map(|invitation| invitation.used_by) {
+            return Err(fault(format!("was used by {member}: remove that member instead")));
+        }
         let mut batch = Batch::new();
         if let Some(mut issued) = row.clone() {
-            issued.revoked = true;
+            match issued {
+                IssuedInvitation { used: true, .. } => return Err(fault("was used".to_owned())),
+                IssuedInvitation { revoked: true, .. } => return Err(fault("was taken back".to_owned())),
+                _ => issued.revoked = true,
+            }
             batch.put(INVITATIONS, under_party(&self.key(), &id.0), issued.encode_to_vec());
         }
-        match (row, known) {
-            (None, false) => {
-                Err(Error::Invitation(format!("party {} has no invitation {id}", self.key().short())))
-            }
-            (Some(_), false) => Ok(self.database().store().commit(batch)?), // it links a device
-            (_, true) => {
-                let credential = Credential::Revocation { invitation: *id };
-                self.write_control(&self.control_secret()?, &[credential], batch).map(|_| ())
-            }
+        let open = known.iter().filter(|invitation| invitation.revoked.is_none());
+        let revoked = |it: &motet_party::Invitation| Credential::Revocation { invitation: it.id };
+        let credentials: Vec<Credential> = open.map(revoked).collect();
+        match (row, credentials.is_empty()) {
+            (_, false) => self.write_control(&self.control_secret()?, credentials, batch).map(|_| ()),
+            (Some(_), true) => Ok(self.database().store().commit(batch)?), // it links a device
+            (None, true) if known.is_empty() => Err(fault("is not known here".to_owned())),
+            (None, true) => Err(fault("was taken back".to_owned())),
         }
     }
 
@@ -197,6 +206,16 @@ impl Party {
         self.key() == self.database().profile().identity
     }
 
+    /// The invitation of an id that this device issued: others may have used the id, which is no secret.
+    pub(crate) fn own_invitation(&self, id: &InvitationId) -> Option<motet_party::Invitation> {
+        let device = self.database().profile().device;
+        self.with(|state| {
+            let own =
+                |it: &motet_party::Invitation| state.authority.device_of_feed(&it.issuer) == Some(device);
+            state.authority.invitations_of(id).into_iter().find(own)
+        })
+    }
+
     /// Keeps a code's secret and its row, and writes the credential; in the identity party there is none to write.
     fn issue(&self, row: IssuedInvitation, role: Role, secret: &[u8]) -> Result<InvitationId, Error> {
         let database = self.database();
@@ -209,7 +228,7 @@ impl Party {
             database.store().commit(batch)?;
         } else {
             let credential = Credential::Invitation { id, role, expires };
-            self.write_control(&self.control_secret()?, &[credential], batch)?;
+            self.write_control(&self.control_secret()?, vec![credential], batch)?;
         }
         Ok(id)
     }
@@ -285,7 +304,7 @@ pub(crate) fn state_of(issued: &IssuedInvitation, now: i64) -> InvitationState {
 fn info_of(id: InvitationId, invitation: &motet_party::Invitation, now: i64) -> InvitationInfo {
     let state = match invitation {
         motet_party::Invitation { used_by: Some(_), .. } => InvitationState::Used,
-        motet_party::Invitation { revoked: true, .. } => InvitationState::Revoked,
+        motet_party::Invitation { revoked: Some(_), .. } => InvitationState::Revoked,
         motet_party::Invitation { expires, .. } if now > *expires => InvitationState::Expired,
         _ => InvitationState::Open,
     };

@@ -89,6 +89,11 @@ impl Journal {
         self.last
     }
 
+    /// Whether any view is kept, so that each batch must be one epoch.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.views.is_empty()
+    }
+
     /// Whether a view of the name is kept.
     pub(crate) fn keeps(&self, name: &str) -> bool {
         self.views.contains_key(name)

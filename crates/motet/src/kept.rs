@@ -8,7 +8,7 @@
 //! | a crash | finds | and so |
 //! |---|---|---|
 //! | before a batch is committed | nothing of it | there is no such epoch |
-//! | after that, before the view has saved it | the batch in the [`journal`](crate::journal) | the epoch is run again, on what the one before left |
+//! | after that, before the view has saved it | the batch in the [`journal`](crate::journal) | the epoch is run again |
 //! | after the view has saved it | what the epoch was given | the epoch is run again only to know what it left |
 //!
 //! So no epoch is lost, and none happens twice. To run an epoch of the journal, the party is read as it was before it,
@@ -18,7 +18,7 @@
 //! A kept view belongs to this database: neither its query nor its state is told to other members.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use motet_algebra::{Budget, Changes};
@@ -34,7 +34,7 @@ use crate::journal::Journal;
 use crate::pipeline::Arrival;
 use crate::proto::{self, ViewProgress};
 use crate::relations::{self, Net};
-use crate::state::{PartyState, load_part, visit_rows};
+use crate::state::{PartyState, load_parts, visit_rows};
 use crate::tables::{self, ENTRIES, VIEWS, VIEWS_GIVEN, VIEWS_PROGRESS};
 use crate::view::View;
 use crate::{Error, Parameters, Party, Query, RuntimeKind, rules};
@@ -135,8 +135,8 @@ impl Keeper {
 }
 
 impl Party {
-    /// Opens a live view, and keeps it under a name: what it carries from epoch to epoch outlives the process, and every
-    /// batch that the party takes in from now on will be an epoch of it. [`Party::open_view`] goes on with it.
+    /// Opens a live view, and keeps it under a name: what it carries from epoch to epoch outlives the process, and
+    /// every batch that the party takes in from now on will be an epoch of it. [`Party::open_view`] goes on with it.
     ///
     /// # Errors
     /// [`Error::ViewName`], [`Error::ViewExists`]; otherwise as [`Party::watch`]: then nothing is kept.
@@ -153,6 +153,7 @@ impl Party {
             if state.journal.keeps(name) {
                 return Err(Error::ViewExists(name.to_owned()));
             }
+            while state.withdraw_some(store)? {}
             state.attach(store, circuit.queue(), &mut net)?;
             let epoch = state.journal.last();
             state.journal.watch(name, epoch, circuit.queue());
@@ -173,8 +174,8 @@ impl Party {
     }
 
     /// Opens a view that is kept. It holds what it held when it last took an epoch in; what the batches since then
-    /// change, it tells when it is polled. It computes with the saved rules that there were when it was first opened, and
-    /// with the application's functions of now.
+    /// change, it tells when it is polled. It computes with the saved rules that there were when it was first opened,
+    /// and with the application's functions of now.
     ///
     /// # Errors
     /// [`Error::NoSuchView`]; [`Error::ViewOpen`]; [`Error::Query`] if the query needs functions that are not there.
@@ -328,7 +329,8 @@ impl PartyState {
         }
         let later: BTreeSet<_> =
             epochs.iter().flat_map(|(_, entries)| entries).map(|entry| entry.id).collect();
-        let mut past = PartyState::before(store, self.record.clone(), self.registry.clone(), &later)?;
+        let mut past =
+            PartyState::with(store, self.record.clone(), self.registry.clone(), &|id| !later.contains(id))?;
         past.attach(store, queue, net)?;
         for (number, entries) in epochs {
             past.replay(store, number, &entries)?;
@@ -342,17 +344,15 @@ impl PartyState {
 
     /// Links entries that are on disk, as one batch.
     fn replay(&mut self, store: &dyn Store, epoch: u64, entries: &[Position]) -> Result<(), Error> {
-        let (mut linked, mut flipped) = (Vec::new(), BTreeSet::new());
+        let (mut linked, mut feeds) = (Vec::new(), BTreeSet::new());
         for position in entries {
             let arrival = load_linked(store, &self.party, position)?;
-            let parts: BTreeMap<_, _> =
-                arrival.entry.header().parts.iter().map(|part| part.cid).zip(&arrival.parts).collect();
-            let body = self.control_body(&arrival.entry, |cid| Ok(parts[cid].clone()))?;
-            flipped.extend(self.take_in(&arrival.entry, &body).flipped);
+            feeds.extend(self.take_in_stored(&arrival.entry, || Ok(arrival.parts.clone()))?.feeds);
             linked.push((*position, arrival));
         }
-        let changes = self.fold_in(&linked, &flipped);
-        self.publish(changes, Some(epoch));
+        let new = entries.iter().map(|entry| entry.id).collect();
+        let stale = self.plan_at_once(store, &feeds, &new);
+        self.take_effect(&linked, &stale, Some(epoch));
         Ok(())
     }
 }
@@ -363,7 +363,6 @@ fn load_linked(store: &dyn Store, party: &PublicKey, position: &Position) -> Res
     let bytes = store.get(ENTRIES, &tables::position_key(party, position))?;
     let bytes = bytes.ok_or_else(|| Error::unreadable(what(), "it is missing"))?;
     let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable(what(), error))?;
-    let parts = entry.header().parts.iter().map(|part| load_part(store, &part.cid));
-    let parts = parts.collect::<Result<_, _>>()?;
-    Ok(Arrival { entry, parts })
+    let parts = load_parts(store, &entry)?;
+    Ok(Arrival { entry, parts, peer: None })
 }

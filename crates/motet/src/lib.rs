@@ -26,17 +26,27 @@
 //! |---|---|
 //! | [`database`] | the parties of one identity on one device |
 //! | [`party`] | the handle to one party: reads, status |
-//! | `write`, `registers` | transactions and credentials become entries |
+//! | `write`, `drafts` | transactions and credentials become entries |
+//! | `own_feeds` | the feeds that this device writes to |
 //! | [`transaction`] | what becomes true together |
+//! | [`deletion`], `remodel` | items go, come back, and go on under other models |
+//! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
+//! | [`links`] | references between items, and what is at their ends |
 //! | [`pipeline`] | the one way in |
+//! | `counted`, [`withdrawal`] | what is folded as counted, and retracting much little by little |
+//! | `held` | entries from later versions |
+//! | [`losses`], [`rescue`] | own entries that do not count, and saying them again |
+//! | [`admin`] | removing, readmitting, recovering |
 //! | [`query`] | what somebody asks |
 //! | [`view`] | a query kept right |
 //! | [`circuits`], `circuit`, `queue` | the runtimes that views share, one of them, what waits for it |
+//! | [`selection`] | items chosen, by a query |
 //! | [`materialise`] | answers that become part of the party |
 //! | `why` | why a row is there |
 //! | [`kept`], `journal` | views that outlive the process, the epochs they have yet to take in |
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
+//! | `outline` | where items hang, in their rows |
 //! | `rules` | the rules that a party saves |
 //! | [`identity`] | whose database this is, and who can speak for the identity |
 //! | [`identity_party`] | what the devices of one owner keep together |
@@ -50,30 +60,43 @@
 //! | [`verify`] | everything read again and recomputed |
 //! | [`world`] | entropy and time, as arguments |
 
+pub mod admin;
 pub mod authors;
 mod circuit;
 pub mod circuits;
+mod counted;
 pub mod database;
+pub mod deletion;
 pub mod doorkeeper;
+mod drafts;
 pub mod error;
 pub mod guest;
+mod held;
+pub mod history;
 pub mod identity;
 pub mod identity_party;
 pub mod invitations;
 mod journal;
 pub mod kept;
 pub mod linking;
+pub mod links;
+pub mod losses;
 pub mod materialise;
+pub mod moment;
+mod outline;
+mod own_feeds;
 pub mod parties;
 pub mod party;
 pub mod pipeline;
 pub mod query;
 mod queue;
-mod registers;
 pub mod relations;
+mod remodel;
 pub mod replica;
+pub mod rescue;
 mod rules;
 pub mod runtime_kind;
+pub mod selection;
 mod state;
 mod steward;
 mod tables;
@@ -81,6 +104,7 @@ pub mod transaction;
 pub mod verify;
 pub mod view;
 mod why;
+pub mod withdrawal;
 pub mod world;
 mod write;
 
@@ -89,24 +113,32 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/motet.profile.rs"));
 }
 
+pub use admin::Cut;
 pub use authors::Author;
 pub use circuits::Circuits;
 pub use database::{Database, Protection};
+pub use deletion::Cascade;
 pub use doorkeeper::Doorkeeper;
 pub use error::Error;
 pub use guest::{Guest, Next};
+pub use history::{Revision, Undone};
 pub use identity::Profile;
-pub use identity_party::{OwnDevice, Standing};
+pub use identity_party::{OwnDevice, PartyStanding};
 pub use invitations::{InvitationInfo, InvitationState, Passing};
 pub use kept::KeptView;
 pub use linking::Linking;
+pub use links::{Link, Standing};
+pub use losses::OwnLoss;
 pub use materialise::{Causes, Materialised, Snapshot};
+pub use moment::{AsOf, Moment};
 pub use parties::PartyInfo;
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
 pub use query::Query;
+pub use rescue::Rescue;
 pub use runtime_kind::RuntimeKind;
-pub use transaction::{Receipt, Transaction};
+pub use selection::{Completeness, Deleted, Selected, Selection, Update};
+pub use transaction::{Receipt, Stand, Transaction};
 pub use verify::Verification;
 pub use view::View;
 pub use world::World;

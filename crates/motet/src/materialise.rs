@@ -1,7 +1,7 @@
 //! Answers that become part of the party (Q10): as facts, or as a snapshot.
 //!
-//! What a monotone query finds stays true as facts come in, so it may be *stated*: its rows become facts of an item, in a
-//! namespace of their own, which the query itself can't read. Stating it again states nothing new.
+//! What a monotone query finds stays true as facts come in, so it may be *stated*: its rows become facts of an item,
+//! in a namespace of their own, which the query itself can't read. Stating it again states nothing new.
 //!
 //! What may cease to be true is only *published*: as a snapshot, which names the query, the entries that it was asked
 //! over, and the hash of the answer. Whoever has these entries can ask the same and compare.
@@ -63,14 +63,14 @@ impl Snapshot {
 }
 
 impl Party {
-    /// States the rows of a query's outputs as facts of an item, under attributes that begin with the namespace and `/`.
-    /// An output has the columns `entity`, `value`, and `attribute` unless its name is the attribute. Rows that are such
-    /// facts already, whatever their causes, are not stated again.
+    /// States the rows of a query's outputs as facts of an item, under attributes that begin with the namespace and
+    /// `/`. An output has the columns `entity`, `value`, and `attribute` unless its name is the attribute. Rows that
+    /// are such facts already, whatever their causes, are not stated again.
     ///
     /// # Errors
-    /// [`Error::Namespace`]; [`Error::Query`] with everything that is against it: an output that is not monotone, an atom
-    /// that might read what is stated, a row that is no fact; [`Error::Row`] if a value does not fit a fact; otherwise
-    /// as [`Party::watch`] and [`Transaction::commit`].
+    /// [`Error::Namespace`]; [`Error::Query`] with everything that is against it: an output that is not monotone, an
+    /// atom that might read what is stated, a row that is no fact; [`Error::Row`] if a value does not fit a fact;
+    /// otherwise as [`Party::watch`] and [`Transaction::commit`].
     pub fn materialise(
         &self,
         item: ItemId,
@@ -114,7 +114,7 @@ impl Party {
         if compiled.program.is_timed() {
             return Err(Error::Timed);
         }
-        let wanted: Vec<Wanted> = compiled.bases.iter().map(Wanted::of).collect();
+        let wanted = Wanted::all_of(&compiled);
         let (mut stored, store) = (compiled.facts.clone(), self.database().store());
         let heads = self.with(|state| {
             state.add_rows(store, &wanted, &mut stored)?;
@@ -135,8 +135,8 @@ impl Party {
         Ok(Snapshot { query, heads, root: root(&compiled, &contents) })
     }
 
-    /// Asks a query, and publishes a snapshot of the answer in a namespace of an item: facts about the snapshot's CID with
-    /// the attributes `NAMESPACE/query`, `/head` and `/root`, and the item's property `NAMESPACE/snapshot`, which
+    /// Asks a query, and publishes a snapshot of the answer in a namespace of an item: facts about the snapshot's CID
+    /// with the attributes `NAMESPACE/query`, `/head` and `/root`, and the item's property `NAMESPACE/snapshot`, which
     /// links to the last one. If the last one there has the same query and answer, nothing is written.
     ///
     /// # Errors

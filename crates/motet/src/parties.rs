@@ -7,22 +7,25 @@
 //!
 //! A *paused* party is open, and read; it takes nothing in. Sessions ask nothing for it, and what was under way already
 //! waits on disk, in the order in which it came, until the party is resumed. A *deleted* party leaves the disk of this
-//! device, with the keys of its feeds. A party that was *left* is deleted on every device of the owner.
+//! device, with the keys of its feeds. A party that was *left* is deleted on every device of the
+//! owner; the device on which it was left says so to the other members first.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::Entry;
-use motet_store::{Batch, KeyStore};
+use motet_party::{Feed, Member};
+use motet_store::{Batch, KeyStore, Table};
 use motet_sync::Bundle;
 
 use crate::database::{lock, put_record, secret_label};
-use crate::identity_party::Standing;
-use crate::pipeline::{Arrival, Report};
+use crate::identity_party::PartyStanding;
+use crate::pipeline::{Arrival, Report, read_waiting};
 use crate::proto::PartyRecord;
-use crate::state::visit_rows;
+use crate::state::{PartyState, visit_rows};
 use crate::tables::{ENTRIES, OF_PARTIES, PARTS, PENDING, PROFILE, STALLED, party_row, under_party};
-use crate::{Database, Error, Party};
+use crate::{Cut, Database, Error, Party};
 
 /// How a party stands on this device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +39,9 @@ pub struct PartyInfo {
     /// Whether it is paused.
     pub paused: bool,
     /// What the identity party says of it on this device.
-    pub standing: Standing,
+    pub standing: PartyStanding,
     /// What the identity party says of it on devices of which it says nothing else.
-    pub everywhere: Standing,
+    pub everywhere: PartyStanding,
     /// Whether anything of it is on this device.
     pub here: bool,
 }
@@ -51,6 +54,7 @@ impl Database {
     pub fn party_list(&self) -> Result<Vec<PartyInfo>, Error> {
         let (device, joined) = (self.profile().device, self.household()?.parties);
         let open: Vec<Party> = self.parties();
+        let leaving: BTreeSet<PublicKey> = self.lock_leaving().keys().copied().collect();
         let closed: Vec<(PublicKey, PartyRecord)> =
             self.lock_closed().iter().map(|(key, record)| (*key, record.clone())).collect();
         let mut keys: Vec<PublicKey> = open.iter().map(Party::key).collect();
@@ -68,8 +72,8 @@ impl Database {
                 open: party.is_some(),
                 paused: party.map_or(record.unwrap_or_default(), Party::is_paused),
                 standing: wish.standing(&device),
-                everywhere: wish.everywhere.unwrap_or(Standing::Active),
-                here: party.is_some() || record.is_some(),
+                everywhere: wish.everywhere.unwrap_or(PartyStanding::Active),
+                here: party.is_some() || record.is_some() || leaving.contains(&key),
             }
         };
         Ok(keys.into_iter().map(info).collect())
@@ -96,7 +100,7 @@ impl Database {
         }
         let record = self.lock_closed().get(key).cloned();
         let mut record = record.ok_or(Error::NoSuchParty(*key))?;
-        if self.standing_here(key)? != Standing::Active {
+        if self.standing_here(key)? != PartyStanding::Active {
             return Err(Error::PartyInactive(*key));
         }
         record.closed = false;
@@ -134,7 +138,7 @@ impl Database {
     /// # Errors
     /// [`Error::NoSuchParty`]; [`Error::Store`].
     pub fn activate_party(&self, key: &PublicKey, everywhere: bool) -> Result<(), Error> {
-        self.decide(key, Standing::Active, everywhere)?;
+        self.decide(key, PartyStanding::Active, everywhere)?;
         let record = self.lock_closed().get(key).cloned();
         if let Some(mut record) = record.filter(|record| record.closed) {
             record.closed = false;
@@ -150,7 +154,7 @@ impl Database {
     /// [`Error::NoSuchParty`]; [`Error::IdentityParty`]; [`Error::Store`].
     pub fn deactivate_party(&self, key: &PublicKey, everywhere: bool) -> Result<(), Error> {
         self.do_chores(); // its title is told before it can't be read any more
-        self.decide(key, Standing::Inactive, everywhere)?;
+        self.decide(key, PartyStanding::Inactive, everywhere)?;
         self.try_chores()
     }
 
@@ -161,31 +165,76 @@ impl Database {
     /// [`Error::NoSuchParty`]; [`Error::IdentityParty`]; [`Error::Store`].
     pub fn delete_party(&self, key: &PublicKey) -> Result<(), Error> {
         self.do_chores();
-        self.decide(key, Standing::Inactive, false)?;
+        self.decide(key, PartyStanding::Inactive, false)?;
         self.try_chores()?;
         self.erase(key)
     }
 
-    /// Leaves a party: it is deleted on every device of the owner, as soon as each hears of it.
+    /// Leaves a party: its owner is no member any more, and it is deleted on every device of the owner, as soon as each
+    /// hears of it. On this one it is kept, out of sight, until a device of another member has heard of it.
     ///
     /// # Errors
-    /// [`Error::NoSuchParty`]; [`Error::IdentityParty`]; [`Error::Store`].
+    /// [`Error::NoSuchParty`] if it is not on this device; [`Error::IdentityParty`]; [`Error::PartyPaused`];
+    /// [`Error::Store`].
     pub fn leave_party(&self, key: &PublicKey) -> Result<(), Error> {
         self.do_chores();
-        self.decide(key, Standing::Left, true)?;
+        let record = self.any_party(key)?;
+        let party = match self.open_state(key) {
+            Some(state) => Party::new(self.clone(), *key, state),
+            None => self.adopt(record)?,
+        };
+        let identity = self.profile().identity;
+        let is_member = party.own_role().is_some();
+        if is_member && party.has_others() {
+            party.control_secret()?; // it may begin new feeds, and then the record is another
+            let mut record = party.with(|state| state.record.clone());
+            record.left = true;
+            let mut batch = Batch::new();
+            put_record(&mut batch, &record);
+            party.remove_member_with(&identity, &Cut::Here, batch)?;
+            self.hide(&party, record);
+        } else if is_member {
+            party.remove_member(&identity, &Cut::Here)?;
+        }
+        self.decide(key, PartyStanding::Left, true)?;
         self.try_chores()
+    }
+
+    /// Keeps a party for those who have yet to hear that it was left.
+    fn hide(&self, party: &Party, record: PartyRecord) {
+        let state = self.open_state(&party.key());
+        party.with(|state| (state.closed, state.record) = (true, record));
+        self.lock_parties().remove(&party.key());
+        self.lock_leaving().extend(state.map(|state| (party.key(), state)));
+        self.notify();
+    }
+
+    /// A peer has told its heads. Once a device of another member has heard that a party was left, it is deleted.
+    pub(crate) fn note_told(&self, key: &PublicKey, peer: &PublicKey, heads: &[Cid]) {
+        let Some(state) = self.lock_leaving().get(key).cloned() else { return };
+        let identity = self.profile().identity;
+        let heard = {
+            let state = lock(&state);
+            let member = state.authority.member_of_device(peer, &state.graph);
+            let until = state.authority.members(&state.graph).remove(&identity).and_then(|own| own.until);
+            let has = |until: Cid| heads.iter().any(|head| state.graph.reaches(head, &until));
+            member.is_some_and(|member| member != identity) && until.is_none_or(has)
+        };
+        if heard {
+            let _again = self.erase(key); // if it can't be deleted now, the next one who has heard brings it up again
+        }
     }
 
     /// Whoever joins a party anew wants to have it.
     pub(crate) fn want_party(&self, key: &PublicKey) -> Result<(), Error> {
         match self.standing_here(key)? {
-            Standing::Active => Ok(()),
-            Standing::Inactive => self.activate_party(key, false),
-            Standing::Left => self.activate_party(key, true),
+            PartyStanding::Active => Ok(()),
+            PartyStanding::Inactive => self.activate_party(key, false),
+            PartyStanding::Left => self.activate_party(key, true),
         }
     }
 
-    fn decide(&self, key: &PublicKey, standing: Standing, everywhere: bool) -> Result<(), Error> {
+    fn decide(&self, key: &PublicKey, standing: PartyStanding, everywhere: bool) -> Result<(), Error> {
         let (own, joined) = (self.profile().device, self.household()?.parties);
         if *key == self.profile().identity {
             return Err(Error::IdentityParty);
@@ -205,7 +254,7 @@ impl Database {
         notes.commit().map(|_| ())
     }
 
-    pub(crate) fn standing_here(&self, key: &PublicKey) -> Result<Standing, Error> {
+    pub(crate) fn standing_here(&self, key: &PublicKey) -> Result<PartyStanding, Error> {
         let joined = self.household()?.parties.remove(key).unwrap_or_default();
         Ok(joined.standing(&self.profile().device))
     }
@@ -231,7 +280,7 @@ impl Database {
         let closed = self.lock_closed().get(key).cloned();
         match (closed, self.standing_here(key)) {
             (None, _) => Error::NoSuchParty(*key),
-            (Some(_), Ok(Standing::Inactive | Standing::Left)) => Error::PartyInactive(*key),
+            (Some(_), Ok(PartyStanding::Inactive | PartyStanding::Left)) => Error::PartyInactive(*key),
             (Some(_), _) => Error::PartyClosed(*key),
         }
     }
@@ -254,8 +303,8 @@ impl Database {
         let (device, joined) = (self.profile().device, self.household()?.parties);
         let closed = self.lock_closed().clone();
         for (key, record) in closed {
-            let standing = joined.get(&key).map_or(Standing::Active, |wish| wish.standing(&device));
-            if standing == Standing::Active && !record.closed {
+            let standing = joined.get(&key).map_or(PartyStanding::Active, |wish| wish.standing(&device));
+            if standing == PartyStanding::Active && !record.closed {
                 self.adopt(record)?;
             }
         }
@@ -264,13 +313,15 @@ impl Database {
 
     /// Removes every row of a party, and the keys of this device's feeds in it.
     pub(crate) fn erase(&self, key: &PublicKey) -> Result<(), Error> {
-        let record = self.any_party(key)?;
+        let leaving = self.lock_leaving().get(key).map(|state| lock(state).record.clone());
+        let record = leaving.map_or_else(|| self.any_party(key), Ok)?;
+        let feeds = self.own_feeds(key, &record);
         self.shut(key);
         let mut batch = Batch::new();
         let mut parts = BTreeSet::new();
         for table in OF_PARTIES {
             visit_rows(self.store(), table, key.as_bytes(), |row, value| {
-                parts.extend(parts_of(value));
+                parts.extend(parts_of(table, value));
                 batch.delete(table, row);
                 Ok(())
             })?;
@@ -279,26 +330,49 @@ impl Database {
         for table in [ENTRIES, PENDING] {
             visit_rows(self.store(), table, &[], |row, value| {
                 if !row.starts_with(key.as_bytes()) {
-                    let theirs = parts_of(value);
+                    let theirs = parts_of(table, value);
                     parts.retain(|part| !theirs.contains(part));
                 }
                 Ok(())
             })?;
         }
         parts.iter().for_each(|part| batch.delete(PARTS, part.as_bytes().as_slice()));
-        for feed in [&record.control_feed, &record.data_feed] {
-            if let Ok(feed) = PublicKey::from_bytes(feed) {
-                KeyStore::forget_into(&mut batch, &secret_label(&feed));
-            }
-        }
+        feeds.iter().for_each(|feed| KeyStore::forget_into(&mut batch, &secret_label(feed)));
         batch.delete(PROFILE, party_row(key));
         self.store().commit(batch)?;
         self.lock_closed().remove(key);
+        self.lock_leaving().remove(key);
         Ok(())
     }
 }
 
+impl Database {
+    /// The feeds of this device in a party, those of former stints among them.
+    fn own_feeds(&self, key: &PublicKey, record: &PartyRecord) -> BTreeSet<PublicKey> {
+        let state = self.open_state(key).or_else(|| self.lock_leaving().get(key).cloned()).or_else(|| {
+            let state = PartyState::open(self.store(), record.clone(), self.models());
+            state.ok().map(|state| Arc::new(Mutex::new(state))) // what can't be read has no keys that are known
+        });
+        let admitted = state.map(|state| {
+            let state = lock(&state);
+            state.authority.feeds(&state.graph)
+        });
+        let own = |(feed, known): (PublicKey, Feed)| (known.device == self.profile().device).then_some(feed);
+        let now = [&record.control_feed, &record.data_feed].into_iter();
+        let now = now.filter_map(|feed| PublicKey::from_bytes(feed).ok());
+        now.chain(admitted.into_iter().flatten().filter_map(own)).collect()
+    }
+}
+
 impl Party {
+    /// Whether somebody else is a member.
+    fn has_others(&self) -> bool {
+        let identity = self.database().profile().identity;
+        let is_other =
+            |(key, member): (PublicKey, Member)| key != identity && member.counted && member.until.is_none();
+        self.members().into_iter().any(is_other)
+    }
+
     /// Whether it takes nothing in.
     pub fn is_paused(&self) -> bool {
         self.with(|state| state.record.paused)
@@ -325,6 +399,7 @@ impl Party {
         }
         self.set_paused(false)?;
         self.take_stalled()?;
+        self.read_held_again()?;
         self.database().do_chores();
         self.database().notify();
         Ok(())
@@ -340,7 +415,7 @@ impl Party {
         })?;
         let arrival = |bundle: Bundle| {
             let entry = Entry::decode(&bundle.entry).ok()?;
-            Some(Arrival { entry, parts: bundle.parts })
+            Some(Arrival { entry, parts: bundle.parts, peer: None })
         };
         self.ingest(stalled.into_iter().filter_map(arrival).collect())?;
         self.database().store().commit(done)?;
@@ -384,10 +459,14 @@ impl Party {
     }
 }
 
-/// The parts of an entry; none of what is no entry.
-fn parts_of(row: &[u8]) -> Vec<Cid> {
-    let entry = Entry::decode_stored(row);
-    entry.map_or_else(|_| Vec::new(), |entry| entry.header().parts.iter().map(|part| part.cid).collect())
+/// The parts that a row of a table names as an entry's.
+fn parts_of(table: Table, row: &[u8]) -> Vec<Cid> {
+    let entry = match table {
+        ENTRIES => Entry::decode_stored(row).ok(),
+        PENDING => read_waiting(row).ok().map(|(entry, _)| entry),
+        _ => None,
+    };
+    entry.map_or_else(Vec::new, |entry| entry.header().parts.iter().map(|part| part.cid).collect())
 }
 
 /// The entry, then each part, each after its length (4 bytes, little-endian).

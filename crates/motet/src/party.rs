@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use motet_algebra::Budget;
 use motet_fact::{Cid, Digest, PublicKey};
-use motet_item::{Item, ItemId};
+use motet_item::{Item, ItemId, TreeState};
 use motet_party::Role;
+use motet_store::Store;
 
 use crate::database::lock;
+use crate::losses::OwnLoss;
 use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
 use crate::view::View;
+use crate::withdrawal::Progress;
 use crate::{Database, Error, Parameters, Query, Receipt};
 
 /// The property of the root item that is the party's title.
@@ -37,6 +40,8 @@ pub struct ItemSummary {
     pub kind: Option<String>,
     /// The item it hangs under.
     pub parent: Option<ItemId>,
+    /// Whether it is deleted.
+    pub deleted: bool,
 }
 
 /// How a party stands on this replica.
@@ -56,8 +61,12 @@ pub struct Status {
     pub refused: Vec<(Cid, String)>,
     /// Entries that are linked but whose writer had no authority.
     pub unauthorised: Vec<Cid>,
-    /// Own entries that do not count, by feed (H26).
-    pub own_uncounted: Vec<PublicKey>,
+    /// Entries from later versions of Motet, held until this program is updated (H7).
+    pub held: Vec<Cid>,
+    /// How far a withdrawal has come, while there is one (H13).
+    pub withdrawing: Option<Progress>,
+    /// Own entries that do not count, by feed and reason (H26).
+    pub own_uncounted: Vec<OwnLoss>,
     /// Body parts that can't be read, with the reason.
     pub unreadable: Vec<(Cid, String)>,
     /// Items that have parts here.
@@ -94,6 +103,12 @@ impl Party {
         self.title().ok().flatten().unwrap_or_else(|| self.founding_name())
     }
 
+    /// Goes on with what was under way when the party was last open.
+    pub(crate) fn take_up(&self) -> Result<(), Error> {
+        self.finish_withdrawals()?;
+        if self.is_paused() { Ok(()) } else { self.read_held_again() }
+    }
+
     fn founding_name(&self) -> String {
         self.with(|state| state.authority.party_name().unwrap_or_default().to_owned())
     }
@@ -120,17 +135,17 @@ impl Party {
 
     /// Its members, by identity.
     pub fn members(&self) -> BTreeMap<PublicKey, motet_party::Member> {
-        self.with(|state| state.authority.members())
+        self.with(|state| state.authority.members(&state.graph))
     }
 
     /// Its devices, by key.
     pub fn devices(&self) -> BTreeMap<PublicKey, motet_party::Device> {
-        self.with(|state| state.authority.devices())
+        self.with(|state| state.authority.devices(&state.graph))
     }
 
     /// The feeds that somebody was granted, by key.
     pub fn feeds(&self) -> BTreeMap<PublicKey, motet_party::Feed> {
-        self.with(|state| state.authority.feeds())
+        self.with(|state| state.authority.feeds(&state.graph))
     }
 
     /// The hash of its state (H21): equal on every replica that has the same entries.
@@ -154,9 +169,8 @@ impl Party {
     /// How the party stands on this replica.
     pub fn status(&self) -> Status {
         let name = self.name();
+        let (identity, rescued) = (self.database.profile().identity, &self.rescued());
         self.with(|state| {
-            let own = [&state.record.control_feed, &state.record.data_feed];
-            let own = own.iter().filter_map(|feed| PublicKey::from_bytes(feed).ok());
             let ids: Vec<Cid> = state.pending.ids().collect();
             Status {
                 name: name.clone(),
@@ -166,15 +180,18 @@ impl Party {
                 waiting: ids.into_iter().map(|id| (id, state.pending.missing(&id).collect())).collect(),
                 refused: state.refused.iter().map(|(id, why)| (*id, why.clone())).collect(),
                 unauthorised: state.graph.ids().filter(|id| state.authority.is_refused(id)).collect(),
-                own_uncounted: own
-                    .filter(|feed| {
-                        !state.graph.entries_of_feed(feed).is_empty() && !state.authority.counts(feed)
-                    })
-                    .collect(),
+                held: state.held.ids().collect(),
+                withdrawing: state.withdrawing(),
+                own_uncounted: state.own_losses(&identity, rescued),
                 unreadable: state.unreadable.iter().map(|(cid, why)| (*cid, why.clone())).collect(),
-                items: state.tags.len(),
+                items: state.user_items().count(),
             }
         })
+    }
+
+    /// The ids of the items that have parts here, ascending. None is loaded.
+    pub fn item_ids(&self) -> Vec<ItemId> {
+        self.with(|state| state.user_items().collect())
     }
 
     /// The items that have parts here, by id.
@@ -183,10 +200,12 @@ impl Party {
     /// [`Error::Store`].
     pub fn items(&self) -> Result<Vec<ItemSummary>, Error> {
         let store = self.database.store();
-        self.with(|state| {
-            let ids = state.tags.clone();
-            ids.into_iter().map(|id| Ok(summary(id, state.load_item(store, id)?))).collect()
-        })
+        self.with(|state| state.summaries(store))
+    }
+
+    /// How many items are folded and in memory: those that somebody asked for, and with them the tree.
+    pub fn loaded(&self) -> usize {
+        self.with(|state| state.items.len())
     }
 
     /// Reads one item.
@@ -196,9 +215,7 @@ impl Party {
     pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
         let store = self.database.store();
         self.with(|state| {
-            if !state.tags.contains(&id) {
-                return Err(Error::NoSuchItem { party: self.key, item: id.to_string() });
-            }
+            state.check_item(id)?;
             Ok(read(state.load_item(store, id)?))
         })
     }
@@ -208,7 +225,20 @@ impl Party {
     /// # Errors
     /// As [`Party::item`].
     pub fn item_summary(&self, id: ItemId) -> Result<ItemSummary, Error> {
-        self.item(id, |item| summary(id, item))
+        let store = self.database.store();
+        self.with(|state| {
+            state.check_item(id)?;
+            state.summary(store, id)
+        })
+    }
+
+    /// Reads the party's tree: which item hangs under which, and in what order.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn tree<T>(&self, read: impl FnOnce(&TreeState) -> T) -> Result<T, Error> {
+        let store = self.database.store();
+        self.with(|state| Ok(read(state.tree(store)?)))
     }
 
     /// The entries in the past of which, or which themselves, state the facts of an item: for imports that go on where
@@ -280,15 +310,36 @@ impl Party {
     /// This device's role, if it is a member's.
     pub fn own_role(&self) -> Option<Role> {
         let device = self.database.profile().device;
-        self.with(|state| state.authority.role_of_device(&device))
+        self.with(|state| state.authority.role_of_device(&device, &state.graph))
     }
 }
 
-fn summary(id: ItemId, item: &Item) -> ItemSummary {
-    ItemSummary {
-        id,
-        model: item.model().map(str::to_owned),
-        kind: item.kind().map(|kind| kind.to_string()),
-        parent: item.parent(),
+impl PartyState {
+    /// The items that have parts here, but for the tree.
+    pub(crate) fn user_items(&self) -> impl Iterator<Item = ItemId> + '_ {
+        let tree = ItemId::tree(&self.party);
+        self.tags.iter().copied().filter(move |id| *id != tree)
+    }
+
+    pub(crate) fn check_item(&self, id: ItemId) -> Result<(), Error> {
+        let is_here = self.tags.contains(&id);
+        is_here.then_some(()).ok_or_else(|| Error::NoSuchItem { party: self.party, item: id.to_string() })
+    }
+
+    pub(crate) fn summaries(&mut self, store: &dyn Store) -> Result<Vec<ItemSummary>, Error> {
+        let ids: Vec<ItemId> = self.user_items().collect();
+        ids.into_iter().map(|id| self.summary(store, id)).collect()
+    }
+
+    fn summary(&mut self, store: &dyn Store, id: ItemId) -> Result<ItemSummary, Error> {
+        let parent = self.tree(store)?.parent(id);
+        let item = self.load_item(store, id)?;
+        Ok(ItemSummary {
+            id,
+            model: item.model().map(str::to_owned),
+            kind: item.kind().map(|kind| kind.to_string()),
+            parent,
+            deleted: item.is_deleted(),
+        })
     }
 }

@@ -4,11 +4,12 @@
 //!
 //! 1. *shape*: the entry belongs to this party, its parts are the ones its header names. A fault here is the sender's.
 //! 2. *link* (H7): an entry whose causes are missing waits on disk, and each wait names what it waits for; one that
-//!    lies about its causes is refused for ever.
+//!    lies about its causes is refused for ever; one from a later version of Motet is held.
 //! 3. *authorise* (H8): judged by the control entries in its own past.
-//! 4. *commit*: entries, parts, index rows, waits, and the journal's row if a view is kept: all in one atomic commit.
-//!    That return is the promise.
-//! 5. *count* (H9) and *fold*: loaded items take the facts in; feeds that began or ceased to count are recounted.
+//! 4. *commit*: entries, parts, index rows, waits, what is to be withdrawn, and the journal's row if a view is kept: all
+//!    in one atomic commit. That return is the promise.
+//! 5. *count* (H9) and *fold*: loaded items take the facts in, and take back those that no longer count; if those are
+//!    many, little by little afterwards ([`crate::withdrawal`], H13).
 //! 6. *publish*: the net changes of the base relations go to the queues of the views.
 //!
 //! Steps 2 to 4 change memory and disk together: if the commit fails, memory is ahead of the disk, so the store is
@@ -18,13 +19,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
-use motet_item::{Change, Item, ItemId, PartBody};
+use motet_item::{Change, Item, ItemId, PartBody, Registry};
 use motet_store::{Batch, Store};
+use prost::Message as _;
 
-use crate::Error;
-use crate::relations;
-use crate::state::{self, PartyState};
+use crate::proto::WaitingEntry;
+use crate::state::{self, BodyFault, PartyState};
 use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
+use crate::withdrawal::Batched;
+use crate::{Error, relations};
 
 /// An entry with its body, before anything is known of it but that it is well formed.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Arrival {
     pub entry: Entry,
     /// The bytes of its parts, in the header's order.
     pub parts: Vec<Vec<u8>>,
+    /// The device that sent it; `None`: it was written here, or brought by other means.
+    pub peer: Option<PublicKey>,
 }
 
 /// What became of an arrival.
@@ -48,6 +53,8 @@ pub enum Outcome {
     Waiting(Vec<Cid>),
     /// The party is paused: it waits until that is over.
     Stalled,
+    /// It is from a later version of Motet, and held until this program is updated.
+    Held(String),
     /// It lies about its causes: refused for ever.
     Refused(String),
     /// The sender's fault: the bytes are not what they should be. Nothing is said about the feed.
@@ -83,7 +90,8 @@ struct Run<'a> {
     /// Waiting arrivals of this very run, which are not on disk yet.
     staged: BTreeMap<Cid, Arrival>,
     linked: Vec<(Position, Arrival)>,
-    flipped: BTreeSet<PublicKey>,
+    /// Feeds of which other entries may count than before.
+    feeds: BTreeSet<PublicKey>,
 }
 
 impl PartyState {
@@ -102,11 +110,13 @@ impl PartyState {
         if self.record.paused {
             return Err(Error::PartyPaused(self.party));
         }
-        let (staged, linked, flipped) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
-        let mut run = Run { state: self, store, batch: extra, staged, linked, flipped };
+        let (staged, linked, feeds) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let mut run = Run { state: self, store, batch: extra, staged, linked, feeds };
         let mut report = Report::default();
         let walked = run.walk(next, &mut report);
-        let (mut batch, linked, flipped) = (run.batch, run.linked, run.flipped);
+        let (mut batch, linked, feeds) = (run.batch, run.linked, run.feeds);
+        let new: BTreeSet<Cid> = linked.iter().map(|(position, _)| position.id).collect();
+        let stale = self.plan_withdrawal(store, &feeds, &new, &mut batch);
         // A writer who may not write leaves nothing behind: no used invitation, no key, no author.
         let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
         let epoch = self.journal.put_epoch(&self.party, &linked, &mut batch);
@@ -115,23 +125,31 @@ impl PartyState {
         }
         if !linked.is_empty() {
             self.journal.advance(epoch);
-            let changes = self.fold_in(&linked, &flipped);
-            self.publish(changes, epoch);
+            self.take_effect(&linked, &stale, epoch);
         }
         walked.map(|()| report)
     }
 
-    /// Step 5: what the linked entries change, as net changes of the base relations.
-    pub(crate) fn fold_in(
+    /// Steps 5 and 6: what the linked entries change, and others that begin or cease to count, goes to the views.
+    /// `epoch` is the number under which the batch is in the journal, if somebody keeps one.
+    pub(crate) fn take_effect(
         &mut self,
         linked: &[(Position, Arrival)],
-        flipped: &BTreeSet<PublicKey>,
-    ) -> Vec<(ItemId, Change)> {
-        let mut changes = self.recount(linked, flipped);
+        stale: &Batched,
+        epoch: Option<u64>,
+    ) {
+        let mut changes = self.change_counted(stale);
+        changes.extend(self.fold_in(linked));
+        let changes = self.hang(changes);
+        let new: Vec<Cid> = linked.iter().map(|(position, _)| position.id).collect();
+        self.publish(changes, &new, &stale.entries, epoch);
+    }
+
+    /// What the linked entries change, but for where items hang.
+    fn fold_in(&mut self, linked: &[(Position, Arrival)]) -> Vec<(ItemId, Change)> {
+        let mut changes = Vec::new();
         for (position, arrival) in linked {
-            if self.counts(&position.id, &position.feed) {
-                self.counted.insert(position.id.as_bytes());
-            }
+            self.note_counted(&position.id);
             if arrival.entry.header().kind == EntryKind::Data {
                 changes.extend(self.fold_entry(*position, arrival));
             }
@@ -145,7 +163,7 @@ impl PartyState {
             let id = ItemId(reference.tag.0);
             let mut item = match self.items.remove(&id) {
                 Some(item) => item,
-                None if self.all_loaded => Item::new(self.party, id, &self.registry),
+                None if self.all_loaded => self.new_item(id),
                 None => continue,
             };
             match PartBody::decode(bytes) {
@@ -163,39 +181,26 @@ impl PartyState {
         changes
     }
 
-    /// Entries of flipped feeds that were linked before this run begin or cease to count.
-    fn recount(
-        &mut self,
-        linked: &[(Position, Arrival)],
-        flipped: &BTreeSet<PublicKey>,
-    ) -> Vec<(ItemId, Change)> {
-        let new: BTreeSet<Cid> = linked.iter().map(|(position, _)| position.id).collect();
-        let mut counted = BTreeMap::new();
-        for feed in flipped {
-            for id in self.graph.entries_of_feed(feed) {
-                if !new.contains(&id) {
-                    counted.insert(id, self.counts(&id, feed));
-                }
-            }
-        }
-        if counted.is_empty() {
-            return Vec::new();
-        }
-        self.recount_all();
-        for (position, _) in linked {
-            if self.counts(&position.id, &position.feed) {
-                self.counted.remove(position.id.as_bytes());
-            }
-        }
-        let recount = |(id, item): (&ItemId, &mut Item)| {
+    /// Other models are known: loaded items may come alive.
+    pub(crate) fn revive(&mut self, models: &Registry) {
+        self.registry = models.clone();
+        let revive = |(id, item): (&ItemId, &mut Item)| {
             let id = *id;
-            item.recount(&counted).into_iter().map(move |change| (id, change))
+            item.revive(models).into_iter().map(move |change| (id, change))
         };
-        self.items.iter_mut().flat_map(recount).collect()
+        let changes = self.items.iter_mut().flat_map(revive).collect();
+        let changes = self.hang(changes);
+        self.publish(changes, &[], &[], None);
     }
 
-    /// Step 6. `epoch` is the number under which the batch is in the journal, if somebody keeps one.
-    pub(crate) fn publish(&mut self, changes: Vec<(ItemId, Change)>, epoch: Option<u64>) {
+    /// Step 6. `linked` are entries that were linked, `changed` others that were folded anew.
+    pub(crate) fn publish(
+        &mut self,
+        changes: Vec<(ItemId, Change)>,
+        linked: &[Cid],
+        changed: &[Cid],
+        epoch: Option<u64>,
+    ) {
         self.queues.retain(|queue| queue.strong_count() > 0);
         if self.queues.is_empty() {
             return;
@@ -205,10 +210,13 @@ impl PartyState {
             all.entry(change.relation.name()).or_default().push((Some(item), change.row, change.weight));
         }
         let queues: Vec<_> = self.queues.iter().filter_map(std::sync::Weak::upgrade).collect();
-        for relation in relations::SYSTEM {
+        for relation in relations::SMALL {
             if queues.iter().any(|queue| queue.wants(relation)) {
                 relations::system_changes(self, relation, &mut all);
             }
+        }
+        if queues.iter().any(|queue| queue.wants(relations::ENTRY)) {
+            relations::entry_changes(self, linked, changed, &mut all);
         }
         for queue in queues {
             queue.push(&self.party, &all, epoch);
@@ -234,13 +242,16 @@ impl Run<'_> {
         if let Some(reason) = self.state.refused.get(&id) {
             return Ok(Outcome::Refused(reason.clone()));
         }
+        if self.state.held.contains(&id) {
+            self.state.release_held(&id, &mut self.batch); // it is read again, by a program that may know more
+        }
         match self.state.graph.linkage(&arrival.entry) {
             Linkage::Known => Ok(Outcome::Known),
             Linkage::Missing(missing) => Ok(self.wait(arrival, missing)),
             Linkage::Ready => {
                 let outcome = self.link(arrival)?;
-                if !matches!(outcome, Outcome::Refused(_)) {
-                    self.release(id, released)?; // what waits for a refused entry waits on
+                if matches!(outcome, Outcome::Linked | Outcome::Unauthorised(_)) {
+                    self.release(id, released)?; // what waits for a refused or held entry waits on
                 }
                 Ok(outcome)
             }
@@ -272,15 +283,17 @@ impl Run<'_> {
     }
 
     fn wait(&mut self, arrival: Arrival, missing: Vec<Cid>) -> Outcome {
-        let (id, feed) = (arrival.entry.id(), arrival.entry.header().feed);
+        let id = arrival.entry.id();
         if self.state.pending.contains(&id) {
             return Outcome::Known;
         }
-        if let Err(quota) = self.state.pending.wait(id, feed, missing.iter().copied()) {
+        let waiter = state::waiter(&arrival.entry, arrival.peer);
+        if let Err(quota) = self.state.pending.wait(waiter, missing.iter().copied()) {
             return Outcome::Rejected(quota.to_string());
         }
-        let party = self.state.party;
-        self.batch.put(tables::PENDING, tables::under_party(&party, id.as_bytes()), arrival.entry.encode());
+        let peer = arrival.peer.map(|peer| peer.as_bytes().to_vec()).unwrap_or_default();
+        let row = WaitingEntry { entry: arrival.entry.encode(), peer }.encode_to_vec();
+        self.batch.put(PENDING, tables::under_party(&self.state.party, id.as_bytes()), row);
         self.put_parts(&arrival);
         self.staged.insert(id, arrival);
         Outcome::Waiting(missing)
@@ -293,18 +306,27 @@ impl Run<'_> {
         if let Err(lie) = self.state.graph.check(entry) {
             return Ok(self.refuse(id, lie.to_string()));
         }
-        let parts: BTreeMap<Cid, &Vec<u8>> =
-            entry.header().parts.iter().map(|part| part.cid).zip(&arrival.parts).collect();
-        let body = self.state.control_body(entry, |cid| Ok(parts[cid].clone()));
-        let body = match body {
-            Ok(body) => body,
-            Err(error) => return Ok(self.refuse(id, error.to_string())),
+        let body = match entry.header().kind {
+            EntryKind::Data => None,
+            EntryKind::Control => match state::control_body(entry, &arrival.parts) {
+                Ok(body) => Some(body),
+                Err(BodyFault::Later(why)) => return Ok(self.hold(&arrival, why)),
+                Err(BodyFault::Wrong(why)) => return Ok(self.refuse(id, why)),
+            },
         };
-        let taken = self.state.take_in(entry, &body);
-        self.flipped.extend(taken.flipped);
+        let taken = self.state.take_in(entry, body.as_ref());
+        self.feeds.extend(taken.feeds);
         self.put_rows(&arrival);
         self.linked.push((entry.position(), arrival));
         Ok(taken.unauthorised.map_or(Outcome::Linked, Outcome::Unauthorised))
+    }
+
+    fn hold(&mut self, arrival: &Arrival, why: String) -> Outcome {
+        let (id, entry) = (arrival.entry.id(), arrival.entry.encode());
+        match self.state.hold(id, entry, arrival.parts.clone(), &mut self.batch) {
+            Ok(()) => Outcome::Held(why),
+            Err(full) => Outcome::Rejected(full),
+        }
     }
 
     fn refuse(&mut self, id: Cid, reason: String) -> Outcome {
@@ -359,17 +381,24 @@ impl Run<'_> {
     }
 }
 
+/// Reads a row of `pending`: the entry, and who sent it.
+pub(crate) fn read_waiting(row: &[u8]) -> Result<(Entry, Option<PublicKey>), Error> {
+    let unreadable = |error: &dyn std::fmt::Display| Error::unreadable("a waiting entry", error);
+    let row = WaitingEntry::decode(row).map_err(|error| unreadable(&error))?;
+    let entry = Entry::decode_stored(&row.entry).map_err(|error| unreadable(&error))?;
+    let peer = match row.peer.as_slice() {
+        [] => None,
+        key => Some(PublicKey::from_bytes(key).map_err(|error| unreadable(&error))?),
+    };
+    Ok((entry, peer))
+}
+
 /// Reads a waiting entry from disk.
 pub(crate) fn load_waiting(store: &dyn Store, party: &PublicKey, id: &Cid) -> Result<Option<Arrival>, Error> {
-    let Some(bytes) = store.get(PENDING, &tables::under_party(party, id.as_bytes()))? else {
+    let Some(row) = store.get(PENDING, &tables::under_party(party, id.as_bytes()))? else {
         return Ok(None);
     };
-    let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable("a waiting entry", error))?;
-    let parts = entry
-        .header()
-        .parts
-        .iter()
-        .map(|part| state::load_part(store, &part.cid))
-        .collect::<Result<_, _>>()?;
-    Ok(Some(Arrival { entry, parts }))
+    let (entry, peer) = read_waiting(&row)?;
+    let parts = state::load_parts(store, &entry)?;
+    Ok(Some(Arrival { entry, parts, peer }))
 }

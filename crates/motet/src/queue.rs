@@ -63,8 +63,11 @@ impl Queue {
     pub(crate) fn push(&self, party: &PublicKey, changes: &PartyChanges, epoch: Option<u64>) {
         let mut net = Net::default();
         for wanted in &self.wanted {
-            for (item, row, weight) in changes.get(wanted.base).into_iter().flatten() {
-                net.add(&wanted.relation, wanted.row(party, *item, row), *weight);
+            for source in wanted.sources() {
+                let changes = changes.get(source).into_iter().flatten();
+                for (item, row, weight) in changes.filter(|(_, row, _)| wanted.takes(source, row)) {
+                    net.add(&wanted.relation, wanted.row(party, *item, row), *weight);
+                }
             }
         }
         let changes = net.into_changes();

@@ -1,8 +1,12 @@
 //! The base relations that queries read (Q5), their control columns (Q6), and their net changes.
 //!
-//! `fact`, `cause`, `height`, `attr`, `candidate` and `item` come from the folded items; `member`, `device`, `feed`
-//! and `entry` from the party's control state and graph. The first kind is kept incrementally by the items
-//! themselves. The second is small but for `entry`, so it is made anew and compared where a view wants it.
+//! `fact`, `cause`, `height`, `attr`, `candidate`, `element`, `refers` and `item` come from the folded items;
+//! `member`, `device`, `feed` and `entry` from the party's control state and graph. The first kind is kept
+//! incrementally by the items themselves. The second is small but for `entry`, so it is made anew and compared where a
+//! view wants it; of `entry` it is known which rows changed.
+//!
+//! `member` has a row for each stint that counts, over or not: `until` is the entry that ended it, or `false`. `device`
+//! and `feed` have those that were admitted and count, over or not, so that what they wrote has an author.
 //!
 //! Inside the facade a row of a base relation is as wide as it can be: with its CID, with the entry that states it, and
 //! beside it the item. A view reads it by the columns that its query names ([`Wanted`]), and then several rows may be
@@ -11,14 +15,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{ColumnType, RelationName, Row};
-use motet_fact::{Kind, PublicKey, Value};
+use motet_fact::{Cid, Kind, PublicKey, Value};
 use motet_item::ItemId;
-use motet_logic::{Catalog, Interface};
+use motet_logic::{Catalog, Compiled, Interface};
+use motet_party::{Device, Feed, Stint};
 
 use crate::state::PartyState;
 
 /// The base relations that are not of items.
-pub(crate) const SYSTEM: [&str; 4] = ["member", "device", "feed", "entry"];
+pub(crate) const SYSTEM: [&str; 4] = ["member", "device", "feed", ENTRY];
+/// Those of them that are small.
+pub(crate) const SMALL: [&str; 3] = ["member", "device", "feed"];
+/// The one that is not.
+pub(crate) const ENTRY: &str = "entry";
 
 const ANY: ColumnType = ColumnType::Any;
 const BOOL: ColumnType = ColumnType::Kind(Kind::Bool);
@@ -30,12 +39,14 @@ const LINK: ColumnType = ColumnType::Kind(Kind::Link);
 /// Name, columns, whether rows carry the CID of a fact.
 type Declaration = (&'static str, &'static [(&'static str, ColumnType)], bool);
 
-const DECLARATIONS: [Declaration; 10] = [
+const DECLARATIONS: [Declaration; 12] = [
     ("fact", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], true),
     ("cause", &[("cid", LINK), ("parent", LINK)], false),
     ("height", &[("cid", LINK), ("height", INT)], false),
     ("attr", &[("entity", BYTES), ("attribute", ANY), ("value", ANY)], false),
     ("candidate", &[("entity", BYTES), ("attribute", ANY), ("value", ANY), ("cid", LINK)], false),
+    ("element", &[("list", BYTES), ("item", BYTES), ("order_key", BYTES)], false),
+    ("refers", &[("from", BYTES), ("attribute", ANY), ("to", BYTES)], false),
     ("item", &[("id", BYTES), ("model", TEXT), ("type", TEXT), ("parent", BYTES), ("deleted", BOOL)], false),
     ("member", &[("id", BYTES), ("role", TEXT), ("name", TEXT), ("since", LINK), ("until", ANY)], false),
     ("device", &[("id", BYTES), ("member", BYTES)], false),
@@ -106,42 +117,43 @@ impl SystemRows {
 
 /// The rows of a system relation now.
 pub(crate) fn system_rows(state: &PartyState, relation: &str) -> BTreeSet<Vec<Value>> {
-    let key = |key: &motet_fact::PublicKey| Value::bytes(key.as_bytes().as_slice());
-    let authority = &state.authority;
+    let key = |key: &PublicKey| Value::bytes(key.as_bytes().as_slice());
+    let (authority, graph) = (&state.authority, &state.graph);
     match relation {
         "member" => {
-            let row = |(id, member): (&motet_fact::PublicKey, &motet_party::Member)| {
+            let row = |stint: Stint| {
+                let since = stint.id.entry.expect("a stint begins in an entry");
+                let until = stint.until.map_or(Value::Bool(false), Value::Link);
                 vec![
-                    key(id),
-                    member.role.name().into(),
-                    member.name.as_str().into(),
-                    Value::Link(member.since),
-                    Value::Bool(false),
+                    key(&stint.member),
+                    stint.role.name().into(),
+                    stint.name.as_str().into(),
+                    Value::Link(since),
+                    until,
                 ]
             };
-            authority.members().iter().filter(|(_, member)| member.counted).map(row).collect()
+            let stints = authority.stints(graph).into_iter();
+            stints.filter(|stint| stint.counted && !stint.recovery).map(row).collect()
         }
         "device" => {
-            let row = |(id, device): (&motet_fact::PublicKey, &motet_party::Device)| {
-                vec![key(id), key(&device.member)]
-            };
-            authority.devices().iter().filter(|(_, device)| device.counted).map(row).collect()
+            let row = |(id, device): (&PublicKey, &Device)| vec![key(id), key(&device.member)];
+            authority.devices(graph).iter().filter(|(_, device)| device.counted).map(row).collect()
         }
         "feed" => {
             let lengths: BTreeMap<_, _> =
-                state.graph.feeds().map(|(feed, _, length, forked)| (feed, (length, forked))).collect();
-            let row = |(id, feed): (&motet_fact::PublicKey, &motet_party::Feed)| {
+                graph.feeds().map(|(feed, _, length, forked)| (feed, (length, forked))).collect();
+            let row = |(id, feed): (&PublicKey, &Feed)| {
                 let (length, forked) = lengths.get(id).copied().unwrap_or_default();
                 let length = i64::try_from(length).expect("a feed is shorter than 2^63");
                 vec![key(id), key(&feed.device), feed.kind.name().into(), Value::Int(length), forked.into()]
             };
-            authority.feeds().iter().filter(|(_, feed)| feed.counted).map(row).collect()
+            authority.feeds(graph).iter().filter(|(_, feed)| feed.counted).map(row).collect()
         }
-        _ => state.graph.ids().map(|id| entry_row(state, &id)).collect(),
+        _ => graph.ids().map(|id| entry_row(state, &id, state.is_folded_as_counted(&id))).collect(),
     }
 }
 
-fn entry_row(state: &PartyState, id: &motet_fact::Cid) -> Vec<Value> {
+fn entry_row(state: &PartyState, id: &Cid, counted: bool) -> Vec<Value> {
     let position = state.graph.position(id).expect("it is linked");
     let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
     vec![
@@ -149,8 +161,19 @@ fn entry_row(state: &PartyState, id: &motet_fact::Cid) -> Vec<Value> {
         Value::bytes(position.feed.as_bytes().as_slice()),
         int(state.graph.seq(id).expect("it is linked")),
         int(position.depth),
-        state.counts(id, &position.feed).into(),
+        counted.into(),
     ]
+}
+
+/// Adds the changes of `entry`: entries that were linked, and others that were folded anew.
+pub(crate) fn entry_changes(state: &PartyState, linked: &[Cid], changed: &[Cid], changes: &mut PartyChanges) {
+    let row = |id: &Cid, counted, weight| (None, entry_row(state, id, counted), weight);
+    let all = changes.entry(ENTRY).or_default();
+    all.extend(linked.iter().map(|id| row(id, state.is_folded_as_counted(id), 1)));
+    for id in changed {
+        let counted = state.is_folded_as_counted(id);
+        all.extend([row(id, !counted, -1), row(id, counted, 1)]);
+    }
 }
 
 /// Adds the changes of a system relation since views last saw it.
@@ -177,11 +200,47 @@ pub(crate) struct Wanted {
     width: usize,
     has_cid: bool,
     controls: Vec<Control>,
+    /// Of `attr`: the attributes that the program names, so that what models say on demand is said of them.
+    asked: BTreeSet<Value>,
 }
 
+/// What items say on demand; rows of `attr` for who asked.
+const ON_DEMAND: &str = "attr on demand";
+
 impl Wanted {
-    /// What a query's interface asks for.
-    pub(crate) fn of(interface: &Interface) -> Self {
+    /// What a program reads.
+    pub(crate) fn all_of(compiled: &Compiled) -> Vec<Self> {
+        let mut texts = BTreeSet::new();
+        compiled.program.each_value(&mut |value| {
+            if value.as_text().is_some() {
+                texts.insert(value.clone());
+            }
+        });
+        let wanted = |base| {
+            let wanted = Wanted::of(base);
+            let asked = if wanted.base == "attr" { texts.clone() } else { BTreeSet::new() };
+            Wanted { asked, ..wanted }
+        };
+        compiled.bases.iter().map(wanted).collect()
+    }
+
+    /// The attributes that it names.
+    pub(crate) fn asked(&self) -> &BTreeSet<Value> {
+        &self.asked
+    }
+
+    /// The relations that its rows come from.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &'static str> {
+        let on_demand = (!self.asked.is_empty()).then_some(ON_DEMAND);
+        std::iter::once(self.base).chain(on_demand)
+    }
+
+    /// Whether a row of one of those is among them.
+    pub(crate) fn takes(&self, source: &str, row: &[Value]) -> bool {
+        source == self.base || (source == ON_DEMAND && self.asked.contains(&row[1]))
+    }
+
+    fn of(interface: &Interface) -> Self {
         let declared = DECLARATIONS.iter().find(|(name, ..)| *name == interface.base());
         let (base, columns, _) = declared.expect("queries are compiled against these relations");
         let controls = interface.columns[columns.len()..].iter().filter_map(|(name, _)| Control::named(name));
@@ -191,6 +250,7 @@ impl Wanted {
             width: columns.len(),
             has_cid: interface.has_cid,
             controls: controls.collect(),
+            asked: BTreeSet::new(),
         }
     }
 

@@ -10,22 +10,25 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
 use motet_algebra::{RelationName, Row};
-use motet_fact::{Cid, Digest, PublicKey, SetHash};
-use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position};
+use motet_fact::{Attribute, Cid, Digest, PublicKey, Value};
+use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position, Quotas, Waiter};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
-use motet_party::{Authority, Credential};
+use motet_party::{Authority, ControlBody, decode_body};
 use motet_store::{ScanRange, Store, get_block};
 
-use crate::Error;
 use crate::circuit::Contents;
+use crate::counted::CountedSet;
+use crate::held::Held;
 use crate::journal::Journal;
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
-use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED, STALLED};
+use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, STALLED};
+use crate::withdrawal::Withdrawal;
+use crate::{Error, outline, pipeline};
 
-/// How many entries of one feed may wait (H13).
-const PENDING_QUOTA: usize = 1_000_000;
+/// How much may wait (H13).
+const QUOTAS: Quotas = Quotas { per_feed: 1_000_000, per_peer: 100_000, bytes_per_peer: 256 << 20 };
 
 pub(crate) struct PartyState {
     pub(crate) party: PublicKey,
@@ -38,6 +41,8 @@ pub(crate) struct PartyState {
     pub(crate) authority: Authority,
     pub(crate) pending: Pending,
     pub(crate) refused: BTreeMap<Cid, String>,
+    /// Entries from later versions of Motet (H7).
+    pub(crate) held: Held,
     /// Parts that can't be read, and why: kept, shown, and never in anybody's way.
     pub(crate) unreadable: BTreeMap<Cid, String>,
     /// The items that have parts here.
@@ -46,8 +51,14 @@ pub(crate) struct PartyState {
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
     pub(crate) registry: Registry,
-    /// The linked entries that count.
-    pub(crate) counted: SetHash,
+    /// The attributes that somebody named: models say on demand what there is of them.
+    asked: BTreeSet<Attribute>,
+    /// The linked entries that are folded as counted.
+    pub(crate) counted: CountedSet,
+    /// Of feeds of which not all counts, what counts and nothing follows that does.
+    pub(crate) told_heads: BTreeMap<PublicKey, Vec<Cid>>,
+    /// Feeds of which entries count otherwise than they are folded (H13).
+    pub(crate) withdrawals: BTreeMap<PublicKey, Withdrawal>,
     pub(crate) queues: Vec<Weak<Queue>>,
     pub(crate) system: SystemRows,
     /// The epochs that kept views have yet to take in.
@@ -57,8 +68,10 @@ pub(crate) struct PartyState {
 impl PartyState {
     /// Reads a party from the store.
     pub(crate) fn open(store: &dyn Store, record: PartyRecord, registry: Registry) -> Result<Self, Error> {
-        let mut state = Self::before(store, record, registry, &BTreeSet::new())?;
+        let mut state = Self::with(store, record, registry, &|_| true)?;
         state.rewait(store)?;
+        state.read_withdrawals(store)?;
+        state.read_held(store)?;
         let party = state.party;
         visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
             let id = Cid::from_bytes(&key[32..]).map_err(|error| Error::unreadable("a refused id", error))?;
@@ -75,12 +88,12 @@ impl PartyState {
         Ok(state)
     }
 
-    /// A party as it was before some entries were linked, and all that come after them.
-    pub(crate) fn before(
+    /// A party as a replica has it that has some of the entries here and no others. With each it has its causes.
+    pub(crate) fn with(
         store: &dyn Store,
         record: PartyRecord,
         registry: Registry,
-        without: &BTreeSet<Cid>,
+        has: &dyn Fn(&Cid) -> bool,
     ) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
@@ -91,110 +104,100 @@ impl PartyState {
             stalled: BTreeSet::new(),
             graph: Graph::default(),
             authority: Authority::new(party),
-            pending: Pending::new(PENDING_QUOTA),
+            pending: Pending::new(QUOTAS),
             refused: BTreeMap::new(),
+            held: Held::default(),
             unreadable: BTreeMap::new(),
             tags: BTreeSet::from([ItemId::root(&party)]),
             items: BTreeMap::new(),
             all_loaded: false,
             registry,
-            counted: SetHash::default(),
+            asked: BTreeSet::new(),
+            counted: CountedSet::default(),
+            withdrawals: BTreeMap::new(),
+            told_heads: BTreeMap::new(),
             queues: Vec::new(),
             system: SystemRows::default(),
             journal: Journal::default(),
         };
-        state.relink(store, without)?;
+        state.relink(store, has)?;
         Ok(state)
     }
 
-    fn relink(&mut self, store: &dyn Store, without: &BTreeSet<Cid>) -> Result<(), Error> {
+    fn relink(&mut self, store: &dyn Store, has: &dyn Fn(&Cid) -> bool) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
             let entry =
                 Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a stored entry", error))?;
-            if without.contains(&entry.id()) {
+            if !has(&entry.id()) {
                 return Ok(());
             }
             if self.graph.linkage(&entry) != Linkage::Ready {
                 return Err(Error::unreadable(format!("entry {}", entry.id()), "a cause of it is missing"));
             }
-            let body = self.control_body(&entry, |cid| load_part(store, cid))?;
-            self.take_in(&entry, &body);
+            self.take_in_stored(&entry, || load_parts(store, &entry))?;
             Ok(())
         })?;
-        self.recount_all();
+        for id in self.graph.ids().collect::<Vec<_>>() {
+            self.note_counted(&id);
+        }
         Ok(())
     }
 
     fn rewait(&mut self, store: &dyn Store) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, PENDING, party.as_bytes(), |_, bytes| {
-            let entry =
-                Entry::decode_stored(bytes).map_err(|error| Error::unreadable("a waiting entry", error))?;
+            let (entry, peer) = pipeline::read_waiting(bytes)?;
             if let Linkage::Missing(missing) = self.graph.linkage(&entry) {
-                let header = entry.header();
                 // Over quota: the row stays, and the entry is asked for again by its descendants.
-                let _ = self.pending.wait(entry.id(), header.feed, missing);
+                let _ = self.pending.wait(waiter(&entry, peer), missing);
             }
             Ok(())
         })
     }
 
-    /// The credentials of a control entry; none for data.
-    pub(crate) fn control_body(
-        &self,
+    /// Judges and links an entry that was linked before. Its parts are read if it is a control entry.
+    pub(crate) fn take_in_stored(
+        &mut self,
         entry: &Entry,
-        part: impl Fn(&Cid) -> Result<Vec<u8>, Error>,
-    ) -> Result<Vec<Credential>, Error> {
-        let header = entry.header();
-        if header.kind == EntryKind::Data {
-            return Ok(Vec::new());
-        }
-        let mut credentials = Vec::new();
-        for reference in &header.parts {
-            let body = motet_party::decode_body(&part(&reference.cid)?)
-                .map_err(|error| Error::unreadable(format!("the body of entry {}", entry.id()), error))?;
-            credentials.extend(body.credentials);
-        }
-        Ok(credentials)
+        parts: impl FnOnce() -> Result<Vec<Vec<u8>>, Error>,
+    ) -> Result<TakenIn, Error> {
+        let body = match entry.header().kind {
+            EntryKind::Control => {
+                let body = control_body(entry, &parts()?);
+                Some(body.map_err(|fault| Error::unreadable("a stored entry", fault.words()))?)
+            }
+            EntryKind::Data => None,
+        };
+        Ok(self.take_in(entry, body.as_ref()))
     }
 
-    /// Judges and links an entry whose causes are linked. Says which feeds began or ceased to count.
-    pub(crate) fn take_in(&mut self, entry: &Entry, body: &[Credential]) -> TakenIn {
+    /// Judges and links an entry whose causes are linked. A control entry comes with its body.
+    pub(crate) fn take_in(&mut self, entry: &Entry, body: Option<&ControlBody>) -> TakenIn {
         let header = entry.header();
         let mut taken = TakenIn::default();
-        let verdict = match header.kind {
-            EntryKind::Control => self.authority.admit(entry, body, &self.graph).map(|effect| {
-                taken.flipped = effect.counted.into_iter().chain(effect.uncounted).collect();
+        let verdict = match body {
+            Some(body) => self.authority.admit(entry, body, &self.graph).map(|effect| {
+                taken.feeds = effect.feeds;
             }),
-            EntryKind::Data => self.authority.judge(entry, &self.graph),
+            None => self.authority.judge(entry, &self.graph),
         };
         if let Err(refusal) = &verdict {
-            self.authority.refuse(entry.id());
+            self.authority.refuse(refusal);
             taken.unauthorised = Some(refusal.to_string());
         }
         self.graph.link(entry, verdict.is_ok());
+        self.told_heads.remove(&header.feed);
         if header.kind == EntryKind::Data {
             self.tags.extend(header.parts.iter().map(|part| ItemId(part.tag.0)));
+            taken.feeds.extend(self.authority.feeds_cut_at(&entry.id()));
         }
         taken
     }
 
     /// Whether a linked entry counts (H9).
-    pub(crate) fn counts(&self, id: &Cid, feed: &PublicKey) -> bool {
-        !self.authority.is_refused(id) && self.authority.counts(feed)
-    }
-
-    /// Makes the hash of the counted set anew.
-    pub(crate) fn recount_all(&mut self) {
-        let mut counted = SetHash::default();
-        for id in self.graph.ids() {
-            let position = self.graph.position(&id).expect("it is linked");
-            if self.counts(&id, &position.feed) {
-                counted.insert(id.as_bytes());
-            }
-        }
-        self.counted = counted;
+    pub(crate) fn counts(&self, id: &Cid) -> bool {
+        self.authority.counts(id, &self.graph)
     }
 
     /// Folds an item from its parts, unless it is loaded.
@@ -219,19 +222,9 @@ impl PartyState {
 
     /// An item folded from scratch.
     pub(crate) fn fold(&mut self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
-        let mut item = Item::new(self.party, id, &self.registry);
-        let prefix = tables::under_party(&self.party, &id.tag().0);
-        let mut parts = Vec::new();
-        visit_rows(store, ITEM_PARTS, &prefix, |key, cid| {
-            let position = tables::position_in_item_part_key(key)
-                .ok_or_else(|| Error::unreadable("a row of `item_parts`", "its key has another length"))?;
-            parts.push((position, Cid::from_bytes(cid).map_err(|error| Error::unreadable("a CID", error))?));
-            Ok(())
-        })?;
+        let mut item = self.new_item(id);
+        let parts = self.parts_of(store, id)?;
         for (position, cid) in parts {
-            if !self.graph.contains(&position.id) {
-                continue; // it is on disk, and this is a party as it was before
-            }
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
                     self.assert(&mut item, position, &body);
@@ -246,7 +239,7 @@ impl PartyState {
 
     /// Gives an item the facts of one part.
     pub(crate) fn assert(&self, item: &mut Item, entry: Position, body: &PartBody) -> Vec<Change> {
-        let counted = self.counts(&entry.id, &entry.feed);
+        let counted = self.counts(&entry.id);
         let assertions: Vec<Assertion<'_>> =
             body.facts.iter().map(|fact| Assertion { fact, entry, counted }).collect();
         item.assert(&assertions, &self.graph)
@@ -254,11 +247,15 @@ impl PartyState {
 
     /// The hash of the party's state (H21): the control state, the counted entries, and every item.
     pub(crate) fn state_hash(&mut self, store: &dyn Store) -> Result<Digest, Error> {
+        while self.withdraw_some(store)? {}
         let mut parts: Vec<[u8; 32]> = vec![self.authority.state_hash().0, self.counted.digest().0];
         for id in self.tags.clone() {
             let item = self.load_item(store, id)?;
-            parts.push(id.0);
-            parts.push(item.state_hash().0);
+            // What does not count is not everywhere, so an item of which nothing counts must not show.
+            if item.counts_anything() {
+                parts.push(id.0);
+                parts.push(item.state_hash().0);
+            }
         }
         let parts: Vec<&[u8]> = parts.iter().map(<[u8; 32]>::as_slice).collect();
         Ok(Digest::derive("motet party state v1", &parts))
@@ -273,8 +270,13 @@ impl PartyState {
     ) -> Result<(), Error> {
         if wanted.iter().any(|name| relations::is_of_items(name)) {
             self.load_all(store)?;
+            self.tree(store)?;
+            let tree = self.loaded_tree().expect("it was just loaded");
             for (id, item) in &self.items {
-                item.rows(&mut |relation: BaseRelation, row| {
+                item.rows(&mut |relation: BaseRelation, mut row| {
+                    if relation == BaseRelation::Item {
+                        outline::put_parent(&mut row, tree.parent(*id));
+                    }
                     if wanted.contains(relation.name()) {
                         visit(relation.name(), Some(*id), row);
                     }
@@ -323,17 +325,36 @@ impl PartyState {
         wanted: &[Wanted],
         visit: &mut dyn FnMut(&RelationName, Row),
     ) -> Result<(), Error> {
-        let (party, bases) = (self.party, wanted.iter().map(|one| one.base).collect());
-        self.rows(store, &bases, &mut |base, item, row| {
-            for one in wanted.iter().filter(|one| one.base == base) {
+        self.ask(wanted.iter().flat_map(Wanted::asked));
+        let (party, sources) = (self.party, wanted.iter().flat_map(Wanted::sources).collect());
+        self.rows(store, &sources, &mut |source, item, row| {
+            for one in wanted.iter().filter(|one| one.takes(source, &row)) {
                 visit(&one.relation, one.row(&party, item, &row));
             }
         })
     }
 
+    /// From now on somebody wants what models say of these attributes on demand.
+    fn ask<'a>(&mut self, attributes: impl Iterator<Item = &'a Value>) {
+        for attribute in attributes.filter_map(|value| Attribute::new(value.clone()).ok()) {
+            if self.asked.insert(attribute.clone()) {
+                // Those who asked before don't hear of it: what is there is read, and not told.
+                self.items.values_mut().for_each(|item| drop(item.ask(&attribute)));
+            }
+        }
+    }
+
+    /// An item that nothing is known of yet.
+    pub(crate) fn new_item(&self, id: ItemId) -> Item {
+        let mut item = Item::new(self.party, id, &self.registry);
+        self.asked.iter().for_each(|attribute| drop(item.ask(attribute)));
+        item
+    }
+
     /// Lets a queue have every change from now on.
     pub(crate) fn register(&mut self, queue: &Arc<Queue>) {
-        for relation in relations::SYSTEM {
+        self.ask(queue.wanted().iter().flat_map(Wanted::asked));
+        for relation in relations::SMALL {
             if queue.wants(relation) {
                 let now = relations::system_rows(self, relation);
                 self.system.remember(relation, now);
@@ -343,13 +364,53 @@ impl PartyState {
     }
 }
 
+/// An entry as one that waits.
+pub(crate) fn waiter(entry: &Entry, peer: Option<PublicKey>) -> Waiter {
+    let header = entry.header();
+    let bytes = header.parts.iter().map(|part| u64::from(part.length)).sum();
+    Waiter { id: entry.id(), feed: header.feed, peer, bytes }
+}
+
 /// What taking in an entry did.
 #[derive(Debug, Default)]
 pub(crate) struct TakenIn {
     /// Why the entry has no authority, if it has none.
     pub(crate) unauthorised: Option<String>,
-    /// Feeds that began or ceased to count.
-    pub(crate) flipped: BTreeSet<PublicKey>,
+    /// Feeds of which other entries may count than before.
+    pub(crate) feeds: BTreeSet<PublicKey>,
+}
+
+/// Why a control entry's body can't be read.
+#[derive(Debug)]
+pub(crate) enum BodyFault {
+    /// It is from a later version, and to be held (H7).
+    Later(String),
+    /// Nobody can read it.
+    Wrong(String),
+}
+
+impl BodyFault {
+    fn words(self) -> String {
+        let (BodyFault::Later(words) | BodyFault::Wrong(words)) = self;
+        words
+    }
+}
+
+/// What a control entry says.
+pub(crate) fn control_body(entry: &Entry, parts: &[Vec<u8>]) -> Result<ControlBody, BodyFault> {
+    let place = format!("the body of control entry {}", entry.id());
+    let [part] = parts else {
+        return Err(BodyFault::Wrong(format!("{place} has {} parts, and not one", parts.len())));
+    };
+    decode_body(part).map_err(|error| match error.is_later() {
+        true => BodyFault::Later(format!("{place}: {error}")),
+        false => BodyFault::Wrong(format!("{place}: {error}")),
+    })
+}
+
+/// Reads the parts of an entry.
+pub(crate) fn load_parts(store: &dyn Store, entry: &Entry) -> Result<Vec<Vec<u8>>, Error> {
+    entry.header().parts.iter().map(|part| load_part(store, &part.cid)).collect()
 }
 
 pub(crate) fn unreadable_part(entry: &Position, graph: &Graph, error: &motet_item::PartError) -> String {

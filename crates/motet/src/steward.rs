@@ -4,10 +4,10 @@
 //! device does its *chores*:
 //!
 //! 1. A party that is here and that the identity party does not list is listed.
-//! 2. A party that is listed, active, and not here is *entered*: the device makes its feeds and asks, in the identity
-//!    party, to be admitted with them. Its record is here from then on, and fills by sync.
-//! 3. What another device of the owner asks for in this way is granted by whichever device is in the party already: a
-//!    member's own devices admit each other (H10).
+//! 2. A party that is listed, active, and not here is *entered*: its record is here from then on. The owner's other
+//!    devices give all they have of it, for they know the device from the identity party; and as soon as it hears of a
+//!    stint of its owner in there, it brings itself in (H10, see `own_feeds`).
+//! 3. A device of the owner that was removed from the identity party is removed from the parties where it still stands.
 //! 4. Parties are opened and closed as the identity party says, and those that were left are deleted.
 //! 5. Members of the open parties who came by an invitation, and founders, become contacts; titles are noted.
 //!
@@ -20,13 +20,13 @@ use std::collections::BTreeMap;
 
 use motet_fact::PublicKey;
 use motet_party::greeting::OfferKind;
-use motet_party::{Greeting, Papers, Request, Role};
+use motet_party::{Papers, Request};
 use motet_store::Batch;
 
 use crate::database::{lock, put_record};
-use crate::identity_party::{Joined, Notes, Standing};
+use crate::identity_party::{Joined, Notes, PartyStanding};
 use crate::write::record_of;
-use crate::{Database, Error, Party};
+use crate::{Cut, Database, Error, Party};
 
 /// How often chores are done again because they gave new ones.
 const ROUNDS: usize = 8;
@@ -89,12 +89,12 @@ impl Chores<'_> {
         self.list(&household.parties);
         for (key, joined) in &household.parties {
             let done = match joined.standing(&own) {
-                Standing::Active => self.keep(key, joined),
-                Standing::Inactive => {
+                PartyStanding::Active => self.keep(key, joined),
+                PartyStanding::Inactive => {
                     self.database.shut(key);
                     Ok(())
                 }
-                Standing::Left => self.forget(key),
+                PartyStanding::Left => self.forget(key),
             };
             self.note_trouble(key, done)?;
         }
@@ -121,8 +121,14 @@ impl Chores<'_> {
         let listed = |key: &PublicKey| joined.get(key).is_some_and(|joined| joined.everywhere.is_some());
         for party in self.database.parties() {
             if party.own_role().is_some() && !listed(&party.key()) {
-                self.notes.standing(&party.key(), Standing::Active);
+                self.notes.standing(&party.key(), PartyStanding::Active);
             }
+        }
+        let left =
+            |key: &PublicKey| joined.get(key).and_then(|it| it.everywhere) == Some(PartyStanding::Left);
+        let leaving: Vec<PublicKey> = self.database.lock_leaving().keys().copied().collect();
+        for key in leaving.iter().filter(|key| !left(key)) {
+            self.notes.standing(key, PartyStanding::Left); // a crash came between
         }
     }
 
@@ -132,22 +138,17 @@ impl Chores<'_> {
         let closed = database.lock_closed().get(key).cloned();
         match (database.open_state(key), closed) {
             (Some(state), _) => {
-                let record = lock(&state).record.clone();
+                let paused = lock(&state).record.paused;
                 let stalled = !lock(&state).stalled.is_empty();
                 let party = Party::new(database.clone(), *key, state);
-                if stalled && !record.paused {
+                if paused {
+                    return Ok(());
+                }
+                if stalled {
                     party.take_stalled()?; // its resuming was cut short
                 }
-                if party.is_admitted() {
-                    return self.admit_all(&party, joined);
-                }
-                let asked = joined.requests.get(&database.profile().device).and_then(|it| read_request(it));
-                let for_these =
-                    |request: &Request| request.papers.control_feed.as_bytes() == &*record.control_feed;
-                if record.requested && !asked.is_some_and(|request| for_these(&request)) {
-                    self.request(key)?; // a crash came between
-                }
-                Ok(())
+                party.stand_again()?;
+                self.expel(&party)
             }
             (None, Some(record)) if !record.closed => {
                 self.acted = true;
@@ -162,62 +163,38 @@ impl Chores<'_> {
         }
     }
 
-    /// Makes this device's feeds in a party that another device of the owner is in.
-    fn enter(&mut self, key: &PublicKey) -> Result<(), Error> {
+    /// Begins a replica of a party that another device of the owner is in.
+    fn enter(&self, key: &PublicKey) -> Result<(), Error> {
         let database = self.database;
         let mut batch = Batch::new();
         let (control, data) = (database.new_key(&mut batch), database.new_key(&mut batch));
-        let mut record = record_of(key, &control, &data);
-        record.requested = true;
+        let record = record_of(key, &control, &data);
         put_record(&mut batch, &record);
         database.store().commit(batch)?;
-        database.adopt(record)?;
-        self.request(key)
+        database.adopt(record).map(|_| ())
     }
 
-    fn request(&mut self, key: &PublicKey) -> Result<(), Error> {
-        let database = self.database;
-        let party = database.party(key)?;
-        let request = party.own_request(OfferKind::Device, None)?;
-        self.notes.request(key, &database.profile().device, Greeting::Request(Box::new(request)).encode());
-        Ok(())
-    }
-
-    /// Admits the owner's other devices to a party that this one is in.
-    fn admit_all(&mut self, party: &Party, joined: &Joined) -> Result<(), Error> {
-        let home = self.database.identity_party();
-        for (device, request) in &joined.requests {
-            if home.with(|state| state.authority.role_of_device(device).is_none()) {
-                continue; // it was removed
-            }
-            let Some(request) = read_request(request) else {
-                let what = format!("what device {device} asks for");
-                return Err(Error::unreadable(what, "it is no request"));
-            };
-            let feed = request.papers.control_feed;
-            if !party.with(|state| state.authority.feeds().contains_key(&feed)) {
+    /// Removes devices from a party that were removed from the identity party.
+    fn expel(&mut self, party: &Party) -> Result<(), Error> {
+        if party.own_role().is_none() {
+            return Ok(());
+        }
+        let (profile, home) = (self.database.profile(), self.database.identity_party());
+        for (device, known) in party.devices() {
+            let stands = known.member == profile.identity && known.counted && known.until.is_none();
+            if stands && device != profile.device && home.removal_of(&profile.identity, &device).is_some() {
                 self.acted = true;
-                self.admit(party, device, &request)?;
+                party.remove_device(&device, &Cut::Here)?;
             }
         }
         Ok(())
     }
 
-    fn admit(&self, party: &Party, device: &PublicKey, request: &Request) -> Result<(), Error> {
-        let identity = self.database.profile().identity;
-        request.verify(device)?;
-        let meant = request.identity == identity && request.party == party.key();
-        let (Some(certificate), true) = (request.certificate, meant) else {
-            let what = format!("what device {device} asks for");
-            return Err(Error::unreadable(what, "it is for something else"));
-        };
-        let role = party.with(|state| state.authority.role_of_member(&identity)).unwrap_or(Role::Reader);
-        let credentials = request.papers.credentials(identity, certificate, role);
-        party.write_control(&party.control_secret()?, &credentials, Batch::new()).map(|_| ())
-    }
-
-    /// Deletes a party that the owner has left.
+    /// Deletes a party that the owner has left; not yet where it is to be told to others.
     fn forget(&self, key: &PublicKey) -> Result<(), Error> {
+        if self.database.lock_leaving().contains_key(key) {
+            return Ok(());
+        }
         match self.database.erase(key) {
             Err(Error::NoSuchParty(_)) => Ok(()),
             done => done,
@@ -247,22 +224,7 @@ impl Chores<'_> {
     }
 }
 
-fn read_request(bytes: &[u8]) -> Option<Request> {
-    match Greeting::decode(bytes) {
-        Ok(Greeting::Request(request)) => Some(*request),
-        _ => None,
-    }
-}
-
 impl Party {
-    /// Whether this device's feeds are the party's.
-    fn is_admitted(&self) -> bool {
-        self.with(|state| {
-            let feed = PublicKey::from_bytes(&state.record.control_feed);
-            feed.is_ok_and(|feed| state.authority.counts(&feed))
-        })
-    }
-
     /// What this device says to be admitted here with its feeds.
     pub(crate) fn own_request(
         &self,

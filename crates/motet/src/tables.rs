@@ -4,16 +4,18 @@
 //! |---|---|---|
 //! | `profile` | `self`, `linking`, or `party/` and the party | protocol buffers of `motet.proto` |
 //! | `entries` | party, position | a linked entry's signed header; in key order, causes come first |
-//! | `pending` | party, id | the signed header of an entry that waits |
-//! | `held` | party, id | bytes of an entry from a later version of Motet |
+//! | `pending` | party, id | the signed header of an entry that waits, and who sent it |
+//! | `held` | party, id | an entry from a later version of Motet |
+//! | `withdrawals` | party, feed | how far the entries of a feed were withdrawn |
+//! | `rescued` | party, id | the entry that restates what a withdrawn one of our own said |
 //! | `refused` | party, id | why an entry is refused for ever |
 //! | `parts` | CID | a body part, put once, whole |
-//! | `item_parts` | party, tag, position, index | the CID of a part; so an item's parts are read in causal order (H27) |
+//! | `item_parts` | party, tag, position, index | a part's CID; so an item's parts are read in causal order (H27) |
 //! | `invitations` | party, invitation | what this device has issued |
 //! | `views` | party, name | protocol buffers: the query of a view that is kept |
 //! | `views_progress` | party, name | protocol buffers: which epochs that view is past |
-//! | `views_given` | party, length of the name (4 bytes), name, length of the relation's name (4), relation, row | nothing: a row that the view's last epoch was given by the one before |
-//! | `epochs` | party, number (8 bytes, big-endian) | the positions of the entries that a batch linked, for kept views |
+//! | `views_given` | party, name, relation (each after its length, 4 bytes), row | nothing: what an epoch gave the next |
+//! | `epochs` | party, number (8 bytes, big-endian) | positions of the entries that a batch linked, for kept views |
 //! | `joining` | a hash of a code | that this device has shown the code, and to whom |
 //! | `stalled` | party, number | a bundle that came while the party was paused |
 //! | `authors` | party, name | the feeds of an author that an import enrolled |
@@ -31,6 +33,8 @@ pub(crate) const ENTRIES: Table = Table("entries");
 pub(crate) const PENDING: Table = Table("pending");
 pub(crate) const HELD: Table = Table("held");
 pub(crate) const REFUSED: Table = Table("refused");
+pub(crate) const WITHDRAWALS: Table = Table("withdrawals");
+pub(crate) const RESCUED: Table = Table("rescued");
 pub(crate) const PARTS: Table = Table("parts");
 pub(crate) const ITEM_PARTS: Table = Table("item_parts");
 pub(crate) const INVITATIONS: Table = Table("invitations");
@@ -47,11 +51,13 @@ pub(crate) const LINKING_ROW: &[u8] = b"linking";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
 
 /// The tables whose keys begin with the party: what is to go with it.
-pub(crate) const OF_PARTIES: [Table; 12] = [
+pub(crate) const OF_PARTIES: [Table; 14] = [
     ENTRIES,
     PENDING,
     HELD,
     REFUSED,
+    WITHDRAWALS,
+    RESCUED,
     ITEM_PARTS,
     INVITATIONS,
     AUTHORS,

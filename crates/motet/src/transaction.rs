@@ -5,7 +5,7 @@
 //! other entry.
 
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
-use motet_item::{Genesis, ItemId, label};
+use motet_item::{Genesis, ItemId};
 
 use crate::{Error, Party};
 
@@ -16,14 +16,35 @@ pub(crate) enum Step {
     State { item: ItemId, fact: Fact },
     /// A new value of a register; its causes are found at commit.
     Set { item: ItemId, entity: Entity, attribute: Attribute, value: Value },
+    /// Something else that happens to a property.
+    Property { item: ItemId, property: Attribute, operation: Operation },
+    /// A new item comes under its parent.
+    Hang { child: ItemId, parent: ItemId },
+    /// An item moves.
+    Move { child: ItemId, parent: ItemId, stand: Stand },
 }
 
-impl Step {
-    pub(crate) fn item(&self) -> ItemId {
-        match self {
-            Step::State { item, .. } | Step::Set { item, .. } => *item,
-        }
-    }
+/// What happens to a property.
+#[derive(Clone, Debug)]
+pub(crate) enum Operation {
+    Remove,
+    Add(Value),
+    Take(Value),
+    Increment(i64),
+}
+
+/// Where an item comes to stand among the children of its parent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stand {
+    /// After all others.
+    #[default]
+    Last,
+    /// Before all others.
+    First,
+    /// Right before this one.
+    Before(ItemId),
+    /// Right after this one.
+    After(ItemId),
 }
 
 /// Where a transaction stands in the party's history.
@@ -34,6 +55,8 @@ pub(crate) enum After {
     Heads,
     /// After these entries (and the feed's last) alone: for imports of history that happened elsewhere.
     These(Vec<Cid>),
+    /// After everything this replica knows, and these entries, which may not count.
+    HeadsAnd(Vec<Cid>),
 }
 
 /// The name of a written entry, to wait for and to point at.
@@ -99,14 +122,15 @@ impl Transaction {
     /// Makes an item and gives its id (H15).
     ///
     /// # Errors
-    /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write to.
+    /// [`Error::NoSuchModel`] for a model that is not registered; [`Error::NotAllowed`] if there is no feed to write
+    /// to.
     pub fn create_item(
         &mut self,
         model: &str,
         kind: Option<&str>,
         parent: Option<ItemId>,
     ) -> Result<ItemId, Error> {
-        self.party.check_model(model)?;
+        let version = self.party.model_version(model)?;
         let feed = match self.feed {
             Some(feed) => feed,
             None => self.party.data_feed()?,
@@ -115,18 +139,21 @@ impl Transaction {
         let genesis = Genesis {
             nonce: self.party.nonce(),
             model: model.to_owned(),
+            version,
             kind: kind.map(str::to_owned),
-            parent: Some(parent.unwrap_or_else(|| ItemId::root(&self.party.key()))),
         };
         let item = genesis.id(&self.party.key(), &feed);
         let facts = genesis.facts(item)?;
         self.steps.extend(facts.into_iter().map(|fact| Step::State { item, fact }));
+        let parent = parent.unwrap_or_else(|| ItemId::root(&self.party.key()));
+        self.steps.push(Step::Hang { child: item, parent });
         Ok(item)
     }
 
-    /// Sets a property of an item: its register's new value, over the values this replica knows.
-    pub fn set(&mut self, item: ItemId, attribute: impl Into<Attribute>, value: impl Into<Value>) {
-        self.set_about(item, item.entity(), attribute, value);
+    /// Sets a property of an item, over the values this replica knows. The property of an Object is a path through
+    /// maps: `address.city` ([`motet_item::Path`]).
+    pub fn set(&mut self, item: ItemId, property: impl Into<Attribute>, value: impl Into<Value>) {
+        self.set_about(item, item.entity(), property, value);
     }
 
     /// Sets a property of an entity that belongs to an item.
@@ -134,15 +161,61 @@ impl Transaction {
         &mut self,
         item: ItemId,
         entity: Entity,
-        attribute: impl Into<Attribute>,
+        property: impl Into<Attribute>,
         value: impl Into<Value>,
     ) {
-        self.steps.push(Step::Set { item, entity, attribute: attribute.into(), value: value.into() });
+        self.steps.push(Step::Set { item, entity, attribute: property.into(), value: value.into() });
     }
 
-    /// Moves an item under another.
+    /// Removes a property, and what lies in it if it is a map. What somebody says of it concurrently stays.
+    pub fn remove(&mut self, item: ItemId, property: impl Into<Attribute>) {
+        self.operate(item, property, Operation::Remove);
+    }
+
+    /// Adds a value to the set that a property is.
+    pub fn add(&mut self, item: ItemId, property: impl Into<Attribute>, value: impl Into<Value>) {
+        self.operate(item, property, Operation::Add(value.into()));
+    }
+
+    /// Takes a value out of the set that a property is. Somebody who adds it concurrently wins.
+    pub fn take(&mut self, item: ItemId, property: impl Into<Attribute>, value: impl Into<Value>) {
+        self.operate(item, property, Operation::Take(value.into()));
+    }
+
+    /// Adds to the number that a property is. Concurrent increments add up.
+    pub fn increment(&mut self, item: ItemId, property: impl Into<Attribute>, by: i64) {
+        self.operate(item, property, Operation::Increment(by));
+    }
+
+    fn operate(&mut self, item: ItemId, property: impl Into<Attribute>, operation: Operation) {
+        self.steps.push(Step::Property { item, property: property.into(), operation });
+    }
+
+    /// Says a line in a Log, of one value or several, and gives its name.
+    ///
+    /// # Errors
+    /// [`Error::Fact`] if a value is too long.
+    pub fn append(
+        &mut self,
+        log: ItemId,
+        line: impl IntoIterator<Item = (Attribute, Value)>,
+    ) -> Result<Entity, Error> {
+        let entity = Entity::from(self.party.nonce());
+        for (attribute, value) in line {
+            let fact = Fact::new(entity.clone(), attribute, value, Vec::new())?;
+            self.steps.push(Step::State { item: log, fact });
+        }
+        Ok(entity)
+    }
+
+    /// Moves an item under another, to the end of its children.
     pub fn move_to(&mut self, item: ItemId, parent: ItemId) {
-        self.set(item, label::PARENT, Value::from(parent));
+        self.place(item, parent, Stand::Last);
+    }
+
+    /// Moves an item under another, to a place among its children.
+    pub fn place(&mut self, item: ItemId, parent: ItemId, stand: Stand) {
+        self.steps.push(Step::Move { child: item, parent, stand });
     }
 
     /// States a fact, and gives its CID. Its causes must be facts of the same item that this entry comes after.
@@ -160,7 +233,8 @@ impl Transaction {
     /// Signs and stores the changes as one entry. When this returns, they are durable.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] over 2 MiB; [`Error::NotAllowed`] without a feed to write to; [`Error::Store`].
+    /// [`Error::TooLarge`] over 2 MiB; [`Error::NotAllowed`] without a feed to write to; [`Error::WouldCycle`] and
+    /// [`Error::NoSuchSibling`] of moves; [`Error::Store`].
     pub fn commit(self) -> Result<Receipt, Error> {
         let party = self.party.clone();
         let mut receipts = party.commit_all(vec![self])?;

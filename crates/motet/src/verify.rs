@@ -57,7 +57,7 @@ impl Party {
         }
         if found.faults.is_empty() {
             let record = self.with(|state| state.record.clone());
-            let registry = self.database().inner.registry.clone();
+            let registry = self.database().models();
             let fresh = PartyState::open(store, record, registry)?.state_hash(store)?;
             found.hashes = Some((self.state_hash()?, fresh));
         }

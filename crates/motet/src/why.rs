@@ -1,4 +1,5 @@
-//! Why a row of a party's query is there, or is not (Q21): down to facts by their CIDs, and the entries that state them.
+//! Why a row of a party's query is there, or is not (Q21): down to facts by their CIDs, and the entries that state
+//! them.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +21,8 @@ impl Party {
     /// there, or how far the rules get towards one that is not.
     ///
     /// # Errors
-    /// [`Error::Query`]; [`Error::Timed`] if the query has time, for what its rows rest on may be over; [`Error::Runtime`]
-    /// over budget.
+    /// [`Error::Query`]; [`Error::Timed`] if the query has time, for what its rows rest on may be over;
+    /// [`Error::Runtime`] over budget.
     pub fn account<T>(&self, query: &Query, read: impl FnOnce(&mut Account<'_>) -> T) -> Result<T, Error> {
         let origin = Origin::new(self.database(), &[self.key()], query.runtime)?;
         let compiled = query.compile(&self.catalog()?)?;

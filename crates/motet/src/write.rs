@@ -7,17 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Attribute, Cid, PublicKey, SecretKey, Value};
 use motet_feed::entry::{MAX_CAUSES, MAX_PARTS};
-use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, PartRef, Tag};
+use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, MAX_PART_BYTES, PartRef, Tag};
 use motet_item::{ItemId, split};
-use motet_party::{Credential, Founding, Genesis, MAX_NAME_BYTES, certify_feed, encode_body};
+use motet_party::{ControlBody, Credential, CredentialId, Founding, Genesis, MAX_NAME_BYTES, encode_body};
 use motet_store::Batch;
 
 use crate::database::put_record;
+use crate::drafts::{Bodies, Drafts};
+use crate::own_feeds::fed;
 use crate::pipeline::{Arrival, Outcome, Report};
 use crate::proto::PartyRecord;
-use crate::registers::{Bodies, Registers};
 use crate::state::PartyState;
-use crate::transaction::{After, Transaction};
+use crate::transaction::{After, Stand, Transaction};
 use crate::{Database, Error, Party, Receipt};
 
 impl Database {
@@ -48,13 +49,14 @@ impl Database {
             device_certificate: profile.certificate,
             control_feed: &control,
             data_feed: &data,
+            recovery: profile.recovery,
             name: clipped(&profile.name),
             party_name: clipped(name),
         });
         let record = record_of(&secret.public(), &control, &data);
         put_record(&mut batch, &record);
         let party = self.adopt(record)?;
-        party.write_control(&control, &[Credential::Genesis(Box::new(genesis))], batch)?;
+        party.write_control(&control, vec![Credential::Genesis(Box::new(genesis))], batch)?;
         Ok(party)
     }
 }
@@ -115,22 +117,22 @@ impl Party {
         transaction.commit()
     }
 
-    /// Moves an item under another, in a transaction of its own. Two moves made concurrently can still meet in a
-    /// cycle.
+    /// Moves an item under another, to the end of its children, in a transaction of its own.
     ///
     /// # Errors
     /// [`Error::WouldCycle`]; otherwise as [`Transaction::commit`].
     pub fn move_item(&self, item: ItemId, parent: ItemId) -> Result<Receipt, Error> {
-        let mut above = Some(parent);
-        let mut seen = BTreeSet::new();
-        while let Some(next) = above.filter(|next| seen.insert(*next)) {
-            if next == item {
-                return Err(Error::WouldCycle { item: item.to_string(), parent: parent.to_string() });
-            }
-            above = self.item_summary(next)?.parent;
-        }
+        self.place_item(item, parent, Stand::Last)
+    }
+
+    /// Moves an item under another, to a place among its children, in a transaction of its own. Of moves made
+    /// concurrently that would together make a cycle, the last in the one order (H6) is without effect.
+    ///
+    /// # Errors
+    /// [`Error::WouldCycle`]; [`Error::NoSuchSibling`]; otherwise as [`Transaction::commit`].
+    pub fn place_item(&self, item: ItemId, parent: ItemId, stand: Stand) -> Result<Receipt, Error> {
         let mut transaction = self.transaction();
-        transaction.move_to(item, parent);
+        transaction.place(item, parent, stand);
         transaction.commit()
     }
 
@@ -139,6 +141,15 @@ impl Party {
     /// # Errors
     /// As [`Transaction::commit`], of the first that fails; those before it are written.
     pub fn commit_all(&self, transactions: Vec<Transaction>) -> Result<Vec<Receipt>, Error> {
+        self.commit_with(transactions, Batch::new())
+    }
+
+    /// The same. Other rows are committed with them.
+    pub(crate) fn commit_with(
+        &self,
+        transactions: Vec<Transaction>,
+        extra: Batch,
+    ) -> Result<Vec<Receipt>, Error> {
         let mut prepared = Vec::new();
         for transaction in transactions {
             let feed = match transaction.feed {
@@ -154,16 +165,17 @@ impl Party {
             }
         }
         let (store, now) = (self.database().store(), self.database().world().now());
-        let mut registers = Registers::of(prepared.iter().map(|(_, transaction)| transaction));
+        let transactions = prepared.iter().map(|(_, transaction)| transaction);
+        let mut drafts = Drafts::of(transactions, self.database().world());
         let mut receipts: Vec<Receipt> = Vec::with_capacity(prepared.len());
         let mut prepared = prepared.into_iter().peekable();
         self.with(|state| {
-            state.run(store, Batch::new(), &mut |state| {
+            state.run(store, extra, &mut |state| {
                 let Some((feed, transaction)) = prepared.next_if(|(_, next)| !next.needs_merge(state)) else {
                     return prepared.peek().map(|(feed, _)| merge(state, &keys[feed])).transpose();
                 };
                 let written_at = transaction.written_at.unwrap_or(now);
-                let bodies = registers.facts(state, store, &transaction.steps)?;
+                let bodies = drafts.facts(state, store, &feed, &transaction.steps)?;
                 let parts = parts_of(written_at, &bodies)?;
                 let mut after = transaction.after;
                 if let After::These(entries) = &mut after {
@@ -175,12 +187,14 @@ impl Party {
                         entries.push(receipt.entry);
                     }
                 }
-                let arrival = draft(state, &keys[&feed], EntryKind::Data, &after, parts)?;
+                let since = state.authority.feed(&feed, &state.graph).map(|feed| feed.since);
+                let arrival = draft(state, &keys[&feed], EntryKind::Data, &after, parts, since)?;
                 let header = arrival.entry.header();
                 receipts.push(Receipt { feed, seq: header.seq, entry: arrival.entry.id() });
                 Ok(Some(arrival))
             })
         })?;
+        self.finish_withdrawals()?;
         self.database().notify();
         Ok(receipts)
     }
@@ -189,34 +203,57 @@ impl Party {
     pub(crate) fn write_control(
         &self,
         feed: &SecretKey,
-        credentials: &[Credential],
+        credentials: Vec<Credential>,
         extra: Batch,
     ) -> Result<Cid, Error> {
-        let now = self.database().world().now();
-        let part = (Tag::default(), encode_body(now, credentials));
-        let mut parts = Some(vec![part]);
+        let admission = self.with(|state| state.authority.feed(&feed.public(), &state.graph));
+        let (under, since) = admission.map(|feed| (feed.id, feed.since)).unzip();
+        self.write_credentials(feed, under, since, credentials, extra)
+    }
+
+    /// Writes the first entry of a control feed that brings itself in: `under` is the admission in it, `since` the
+    /// entry in which the stint begins that this rests on.
+    pub(crate) fn write_first(
+        &self,
+        feed: &SecretKey,
+        under: CredentialId,
+        since: Option<Cid>,
+        credentials: Vec<Credential>,
+        extra: Batch,
+    ) -> Result<Cid, Error> {
+        self.write_credentials(feed, Some(under), since, credentials, extra)
+    }
+
+    fn write_credentials(
+        &self,
+        feed: &SecretKey,
+        under: Option<CredentialId>,
+        since: Option<Cid>,
+        credentials: Vec<Credential>,
+        extra: Batch,
+    ) -> Result<Cid, Error> {
+        let body = ControlBody { written_at: self.database().world().now(), under, credentials };
+        let bytes = encode_body(&body);
+        if bytes.len() > MAX_PART_BYTES {
+            return Err(Error::TooLarge { bytes: bytes.len(), limit: MAX_PART_BYTES });
+        }
+        let mut parts = Some(vec![(Tag::default(), bytes)]);
         let mut id = None;
         let store = self.database().store();
         self.with(|state| {
             state.run(store, extra, &mut |state| {
                 let Some(parts) = parts.take() else { return Ok(None) };
-                let arrival = draft(state, feed, EntryKind::Control, &After::Heads, parts)?;
-                if let Err(refusal) = state.authority.judge_control(&arrival.entry, credentials, &state.graph)
-                {
+                let arrival = draft(state, feed, EntryKind::Control, &After::Heads, parts, since)?;
+                if let Err(refusal) = state.authority.judge_control(&arrival.entry, &body, &state.graph) {
                     return Err(Error::NotAllowed { party: state.party, why: refusal.to_string() });
                 }
                 id = Some(arrival.entry.id());
                 Ok(Some(arrival))
             })
         })?;
+        self.finish_withdrawals()?;
         self.database().notify();
         Ok(id.expect("the one entry was written"))
-    }
-
-    pub(crate) fn control_secret(&self) -> Result<SecretKey, Error> {
-        let feed = self.with(|state| PublicKey::from_bytes(&state.record.control_feed));
-        let feed = feed.map_err(|error| Error::unreadable("the record of a party", error))?;
-        self.database().own_secret(&feed)
     }
 
     fn feed_secret(&self, feed: &PublicKey) -> Result<SecretKey, Error> {
@@ -226,49 +263,17 @@ impl Party {
         })
     }
 
-    /// The feed this device writes data to. If a peer has shown a longer one than ours (a restored backup, a clone),
-    /// a new feed is begun, so that nothing forks (H5).
-    pub(crate) fn data_feed(&self) -> Result<PublicKey, Error> {
-        let (feed, retired) = self
-            .with(|state| (PublicKey::from_bytes(&state.record.data_feed), state.record.data_feed_retired));
-        match feed {
-            Ok(feed) if !retired => Ok(feed),
-            Ok(_) => self.begin_data_feed(),
-            Err(error) => Err(Error::unreadable("the record of a party", error)),
-        }
-    }
-
-    fn begin_data_feed(&self) -> Result<PublicKey, Error> {
-        let mut batch = Batch::new();
-        let (feed, profile) = (self.database().new_key(&mut batch), self.database().profile().clone());
-        let device = self.database().device_key();
-        let certificate = certify_feed(&feed, device, &self.key(), &profile.identity, EntryKind::Data);
-        let credential = Credential::Feed {
-            member: profile.identity,
-            device: profile.device,
-            feed: feed.public(),
-            kind: EntryKind::Data,
-            certificate,
-        };
-        let mut record = self.with(|state| state.record.clone());
-        record.data_feed = feed.public().as_bytes().to_vec();
-        record.data_feed_retired = false;
-        put_record(&mut batch, &record);
-        self.write_control(&self.control_secret()?, &[credential], batch)?;
-        self.with(|state| state.record = record);
-        Ok(feed.public())
-    }
-
     pub(crate) fn nonce(&self) -> [u8; 16] {
         self.database().world().bytes()
     }
 
-    pub(crate) fn check_model(&self, model: &str) -> Result<(), Error> {
-        let registry = &self.database().inner.registry;
-        if registry.get(model).is_some() {
-            return Ok(());
+    /// The version of a model that new items get.
+    pub(crate) fn model_version(&self, model: &str) -> Result<u32, Error> {
+        let registry = self.database().models();
+        match registry.get(model) {
+            Some(model) => Ok(model.version()),
+            None => Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect())),
         }
-        Err(Error::NoSuchModel(model.to_owned(), registry.names().map(str::to_owned).collect()))
     }
 
     /// Takes entries in that came from elsewhere. The same corridor that local writes walk.
@@ -280,23 +285,23 @@ impl Party {
         if self.with(|state| state.record.paused) {
             return self.stall(arrivals);
         }
-        let mut arrivals = arrivals.into_iter();
         let report = self.with(|state| {
             let mut extra = Batch::new();
-            let own = state.record.data_feed.clone();
-            let longer = arrivals.as_slice().iter().any(|arrival| {
-                let id = arrival.entry.id();
-                let header = arrival.entry.header();
-                header.feed.as_bytes().as_slice() == own
-                    && !state.graph.contains(&id)
-                    && !state.pending.contains(&id)
-            });
-            if longer && !state.record.data_feed_retired {
-                state.record.data_feed_retired = true;
+            let clones = |feed: &[u8]| state.is_cloned(feed, fed(&arrivals));
+            let control = clones(&state.record.control_feed) && !state.record.control_feed_retired;
+            let data = clones(&state.record.data_feed) && !state.record.data_feed_retired;
+            if control || data {
+                state.record.control_feed_retired |= control;
+                state.record.data_feed_retired |= data;
                 put_record(&mut extra, &state.record);
             }
+            let mut arrivals = arrivals.into_iter();
             state.run(store, extra, &mut |_| Ok(arrivals.next()))
         })?;
+        self.finish_withdrawals()?;
+        if report.linked() > 0 {
+            self.stand_again()?;
+        }
         let news = |(_, outcome): &(Cid, Outcome)| !matches!(outcome, Outcome::Known | Outcome::Rejected(_));
         if report.outcomes.iter().any(news) {
             self.database().notify();
@@ -312,23 +317,26 @@ const _: () = assert!(2 * MAX_HEADS < MAX_CAUSES, "all heads of both kinds fit a
 impl Transaction {
     /// Whether there are more heads than one entry may cite, so that some must be joined first.
     fn needs_merge(&self, state: &PartyState) -> bool {
-        matches!(self.after, After::Heads) && state.graph.heads().nth(MAX_HEADS).is_some()
+        matches!(self.after, After::Heads | After::HeadsAnd(_))
+            && state.graph.heads().nth(MAX_HEADS).is_some()
     }
 }
 
 /// An entry that says nothing and comes after as many heads as it may.
 fn merge(state: &PartyState, key: &SecretKey) -> Result<Arrival, Error> {
     let heads = state.graph.heads().take(MAX_HEADS).collect();
-    draft(state, key, EntryKind::Data, &After::These(heads), Vec::new())
+    let since = state.authority.feed(&key.public(), &state.graph).map(|feed| feed.since);
+    draft(state, key, EntryKind::Data, &After::These(heads), Vec::new(), since)
 }
 
-/// Builds and signs the next entry of a feed.
+/// Builds and signs the next entry of a feed. `since` is the entry that admits the feed: the first on it cites that.
 fn draft(
     state: &PartyState,
     key: &SecretKey,
     kind: EntryKind,
     after: &After,
     parts: Vec<(Tag, Vec<u8>)>,
+    since: Option<Cid>,
 ) -> Result<Arrival, Error> {
     let (party, feed) = (state.party, key.public());
     if state.pending.waiting_of(&feed) > 0 {
@@ -338,13 +346,14 @@ fn draft(
     let mut causes: BTreeSet<Cid> = match (after, kind) {
         (After::Heads, EntryKind::Control) => state.graph.control_heads().take(MAX_HEADS).collect(),
         (After::Heads, EntryKind::Data) => state.graph.heads().collect(),
+        (After::HeadsAnd(entries), _) => state.graph.heads().chain(entries.iter().copied()).collect(),
         (After::These(entries), _) => entries.iter().copied().collect(),
     };
     // Of its own feed an entry cites the last, which is after all others.
     causes.retain(|cause| state.graph.position(cause).is_none_or(|position| position.feed != feed));
     let seq = match heads.as_slice() {
         [] => {
-            causes.extend(state.authority.feeds().get(&feed).map(|feed| feed.since));
+            causes.extend(since);
             causes.extend(state.graph.control_heads().take(MAX_HEADS));
             0
         }
@@ -383,7 +392,7 @@ fn draft(
     {
         return Err(Error::NotAllowed { party, why: refusal.to_string() });
     }
-    Ok(Arrival { entry, parts: parts.into_iter().map(|(_, bytes)| bytes).collect() })
+    Ok(Arrival { entry, parts: parts.into_iter().map(|(_, bytes)| bytes).collect(), peer: None })
 }
 
 fn parts_of(written_at: i64, bodies: &Bodies) -> Result<Vec<(Tag, Vec<u8>)>, Error> {

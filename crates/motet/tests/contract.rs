@@ -6,7 +6,7 @@ use motet_logic::{Compiled, Source};
 
 #[test]
 fn runtimes_keep_their_contract_as_they_are_started() {
-    for kind in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for kind in RuntimeKind::ALL {
         contract::check(|program| {
             let compiled = Compiled::of_plan(&Source::new("contract", ""), program);
             kind.start(&compiled).expect("the contract's program is sound")

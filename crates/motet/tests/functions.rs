@@ -40,7 +40,7 @@ fn views_follow_through_registered_functions() {
     database.set_functions(&functions());
     let party = database.create_party("Home").unwrap();
     let watch = |kind| party.watch_on("q", QUERY, &Parameters::new(), kind, Budget::default()).unwrap();
-    let mut views = [watch(RuntimeKind::Naive), watch(RuntimeKind::Cluster)];
+    let mut views = RuntimeKind::ALL.map(watch);
     let items = ["milk", "bread"].map(|title| {
         let item = party.create_item("object", Some("note"), None).unwrap();
         party.set(item, "title", title).unwrap();

@@ -1,32 +1,36 @@
 //! Random histories: whatever the order of arrival, everybody who has the same entries has the same party.
 //!
 //! Each case is a story from a seed: a few people who join one after another, write over one another, fork
-//! each other's feeds, meet in any order with entries lost, doubled and shuffled, close and open their
-//! databases, and have views open meanwhile on both runtimes. In the end all have everything, and then must
-//! hold: the state hash of each is that of all, and of a fold from scratch; each view holds what a fresh one
-//! on the evaluator that defines the semantics holds, and its changes add up to that; and the facts are the
-//! ones a stupid reader finds in the entries.
+//! each other's feeds, remove one another and take one another back, move items into each other, delete and purge
+//! them, take back what they said, meet in any order with entries lost, doubled and shuffled, close and open their
+//! databases, and have views open meanwhile on all runtimes. In the end all have everything, and then must hold: the
+//! state hash of each is that of all, and of a fold from scratch; each view holds what a fresh one on the evaluator that
+//! defines the semantics holds, and its changes add up to that; the facts are the ones a stupid reader finds in the
+//! entries that count, and the tree is the replay of its moves; and what somebody had on the way is there again as of
+//! then.
 //!
 //! `MOTET_CASES` says how many stories there are, `MOTET_CASE` replays one.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
+mod strife;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Peer, assert_sound, everything, linked, rows, scatter, send};
 use motet::authority::Role;
-use motet::fact::{Cid, Entity, Fact, PublicKey, Value};
-use motet::item::{BaseRelation, Facts, ItemId, Object, PartBody, label};
-use motet::{Database, Error, Parameters, RuntimeKind, Transaction, View};
+use motet::fact::{Cid, Digest, Entity, Fact, PublicKey, Value};
+use motet::item::{BaseRelation, Facts, ItemId, Log, Object, PartBody, Reference};
+use motet::{AsOf, Database, Error, Parameters, RuntimeKind, Stand, Transaction, View};
 use motet_algebra::{Budget, Changes};
 use motet_feed::{Entry, EntryKind};
 use motet_store::Table;
 use motet_store::testing::Chance;
+use motet_sync::Replica as _;
 
-const QUERIES: [&str; 6] = [
+const QUERIES: [&str; 9] = [
     r#"output all.
        all(e: E, a: A, v: V, c: C) :- C := fact(entity: E, attribute: A, value: V)."#,
     r#"output title. output conflict.
@@ -38,14 +42,26 @@ const QUERIES: [&str; 6] = [
        below(up: P, down: I) :- item(id: X, parent: P), below(up: X, down: I)."#,
     r#"output latest.
        latest(e: E, c: C) :- C := fact(entity: E), !cause(parent: C)."#,
-    r#"output who. output stands. output lane.
-       who(id: M, name: N, role: R) :- member(id: M, role: R, name: N).
-       stands(c: C, d: D, counts: K) :- entry(cid: C, depth: D, counted: K).
-       lane(f: F, n: N, forked: K) :- feed(id: F, length: N, forked: K)."#,
+    r#"output who. output owns. output stands.
+       who(id: M, name: N, role: R, since: S, until: U) :- member(id: M, role: R, name: N, since: S, until: U).
+       owns(d: D, m: M) :- device(id: D, member: M).
+       stands(c: C, d: D) :- entry(cid: C, depth: D, counted: true)."#,
     r#"output tallest. output gone.
        tallest(h: H) :- H := max X : height(height: X).
        gone(i: I, m: M) :- item(id: I, model: M, deleted: true)."#,
+    r#"output hangs.
+       hangs(i: I, p: P) :- item(id: I, parent: P)."#,
+    r#"output stands. output points. output counts.
+       stands(l: L, i: I, k: K) :- element(list: L, item: I, order_key: K).
+       points(f: F, a: A, t: T) :- refers(from: F, attribute: A, to: T).
+       counts(i: I, a: A, v: V) :- attr(entity: I, attribute: A, value: V)."#,
+    // What does not count is not everywhere, so this is not the same everywhere.
+    r#"output lane. output other.
+       lane(f: F, n: N, forked: K) :- feed(id: F, length: N, forked: K).
+       other(c: C) :- entry(cid: C, counted: false)."#,
 ];
+/// The query whose answer depends on what has not been counted here.
+const LOCAL: usize = 8;
 
 type Sums = BTreeMap<String, BTreeMap<Vec<Value>, i64>>;
 
@@ -113,6 +129,8 @@ struct Story {
     wrote: Vec<Option<PublicKey>>,
     items: Vec<ItemId>,
     watched: Vec<Watched>,
+    /// What somebody had, and its hash.
+    moments: Vec<(AsOf, Digest)>,
     /// Whether views may run on the cluster.
     cluster: bool,
 }
@@ -126,7 +144,18 @@ impl Story {
         let (lent, wrote) = (vec![Vec::new(); peers.len()], vec![None; peers.len()]);
         let items = vec![ItemId::root(&party)];
         let cluster = chance.below(4) == 0;
-        Story { chance, party, peers, joined: 1, lent, wrote, items, watched: Vec::new(), cluster }
+        Story {
+            chance,
+            party,
+            peers,
+            joined: 1,
+            lent,
+            wrote,
+            items,
+            watched: Vec::new(),
+            moments: Vec::new(),
+            cluster,
+        }
     }
 
     fn pick(&mut self, bound: usize) -> usize {
@@ -138,13 +167,16 @@ impl Story {
     }
 
     fn step(&mut self) {
-        match self.pick(22) {
+        match self.pick(30) {
             0..=8 => self.write(),
+            22..=24 => self.take_back(),
+            25 => self.look_back(),
             9..=13 => self.meet(),
             14 => self.restart(),
             15 => self.lend(),
             16 | 17 => self.watch(),
             18 => self.join(0),
+            26..=29 => self.strive(),
             19 => {
                 let inviter = self.someone();
                 self.join(inviter);
@@ -168,34 +200,70 @@ impl Story {
                 self.wrote[peer] = Some(receipt.feed);
             }
             // Readers, newcomers who have not heard of their admission, lent feeds that were forked.
-            Err(Error::NotAllowed { .. } | Error::OwnFeedWaits { .. }) => {}
+            Err(Error::NotAllowed { .. } | Error::OwnFeedWaits { .. } | Error::WouldCycle { .. }) => {}
             Err(error) => panic!("a write failed: {error}"),
         }
     }
 
     fn fill(&mut self, peer: usize, into: &mut Transaction, made: &mut Vec<ItemId>) -> Result<(), Error> {
         let item = self.some_item();
-        match self.pick(9) {
+        match self.pick(14) {
             0 | 1 => {
-                let model = [Object::NAME, Object::NAME, Facts::NAME][self.pick(3)];
+                let model = [Object::NAME, Object::NAME, Facts::NAME, Log::NAME][self.pick(4)];
                 let kind = [None, Some("note")][self.pick(2)];
                 made.push(into.create_item(model, kind, Some(item))?);
             }
-            2..=4 => {
-                let attribute = ["title", "done"][self.pick(2)];
+            2..=3 => {
+                let attribute = ["title", "done", "done.by"][self.pick(3)];
                 into.set(item, attribute, self.value());
             }
-            5 => {
+            4..=6 => {
                 let parent = self.some_item();
-                into.move_to(item, parent);
+                into.place(item, parent, [Stand::Last, Stand::First][self.pick(2)]);
             }
-            6 => into.set(item, label::DELETED, self.pick(2) == 0),
+            7 => match self.pick(8) {
+                0 => into.purge(item),
+                number if number % 2 == 0 => into.delete(item),
+                _ => into.restore(item),
+            },
+            8 => into.remove(item, ["title", "done"][self.pick(2)]),
+            9 => into.add(item, "tags", self.value()),
+            10 => into.take(item, "tags", self.value()),
+            11 => into.increment(item, "count", self.pick(5) as i64 - 2),
+            12 => {
+                into.append(item, [("line".into(), self.value())])?;
+            }
             _ => {
                 let fact = self.fact(peer, item);
                 into.state(item, fact);
             }
         }
         Ok(())
+    }
+
+    /// Somebody takes back what they said last of an item, or says it again.
+    fn take_back(&mut self) {
+        let (peer, item, redo) = (self.someone(), self.some_item(), self.pick(3) == 0);
+        let party = self.peers[peer].party(&self.party);
+        match if redo { party.redo(item) } else { party.undo(item) } {
+            Ok(_) => {}
+            Err(
+                Error::NotAllowed { .. }
+                | Error::OwnFeedWaits { .. }
+                | Error::NoSuchItem { .. }
+                | Error::CannotUndo { .. },
+            ) => {}
+            Err(error) => panic!("taking back failed: {error}"),
+        }
+    }
+
+    /// What a peer has now is remembered, and looked back at in the end.
+    fn look_back(&mut self) {
+        let peer = self.someone();
+        let heads = self.peers[peer].database.heads(&self.party);
+        let at = AsOf::Heads([heads.control, heads.data].concat());
+        let hash = self.peers[peer].party(&self.party).state_hash().unwrap();
+        self.moments.push((at, hash));
     }
 
     fn some_item(&mut self) -> ItemId {
@@ -205,7 +273,8 @@ impl Story {
 
     fn value(&mut self) -> Value {
         let number = self.pick(4) as i64;
-        match self.pick(4) {
+        match self.pick(5) {
+            4 => Reference::here(self.some_item()).into(),
             0 => Value::Int(number),
             1 => Value::float(number as f64).unwrap(),
             2 => (number == 0).into(),
@@ -271,7 +340,8 @@ impl Story {
 
     fn watch(&mut self) {
         let (peer, query) = (self.someone(), self.pick(QUERIES.len()));
-        let runtime = if self.cluster { RuntimeKind::Cluster } else { RuntimeKind::Naive };
+        let others = [RuntimeKind::Naive, RuntimeKind::Native];
+        let runtime = if self.cluster { RuntimeKind::Cluster } else { others[self.pick(2)] };
         let watched = Watched::open(&self.peers[peer].database, &self.party, peer, query, runtime);
         self.watched.push(watched);
     }
@@ -297,17 +367,13 @@ impl Story {
 
     /// Everybody gets everything.
     fn gather(&mut self) {
+        if self.joined < self.peers.len() {
+            self.recover();
+        }
         while self.joined < self.peers.len() {
             self.join(0);
         }
-        for peer in 1..self.peers.len() {
-            let load = everything(&self.peers[peer].database, &self.party);
-            scatter(load, &self.peers[0].database, &self.party, &mut self.chance);
-        }
-        for peer in 1..self.peers.len() {
-            let load = everything(&self.peers[0].database, &self.party);
-            scatter(load, &self.peers[peer].database, &self.party, &mut self.chance);
-        }
+        self.settle();
     }
 
     fn check(&mut self) {
@@ -335,23 +401,38 @@ impl Story {
         }
         self.check_views();
         self.check_facts();
+        self.check_tree();
+        let last = self.peers.len() - 1;
+        for (at, hash) in &self.moments {
+            let then = self.peers[last].party(&party).as_of(at).unwrap();
+            assert_eq!(then.state_hash().unwrap(), *hash, "as it was for who had that much");
+        }
         self.peers[0].reopen();
         assert_eq!(self.peers[0].party(&party).state_hash().unwrap(), hash, "opened again it is the same");
     }
 
     fn check_views(&mut self) {
         for mut watched in std::mem::take(&mut self.watched) {
-            let other = (watched.peer + 1) % self.peers.len();
+            let other =
+                if watched.query == LOCAL { watched.peer } else { (watched.peer + 1) % self.peers.len() };
             let reference = view(&self.peers[other].database, &self.party, watched.query, RuntimeKind::Naive);
             watched.check(&reference);
         }
     }
 
-    /// The rows of `fact` are what the bodies of all entries say.
+    /// The entries that count.
+    fn counted(&self) -> BTreeSet<Cid> {
+        let stands = view(&self.peers[0].database, &self.party, 4, RuntimeKind::Naive);
+        stands.rows("stands").filter_map(|row| row[0].as_link()).collect()
+    }
+
+    /// The rows of `fact` are what the bodies of all entries that count say.
     fn check_facts(&mut self) {
         let mut said = BTreeSet::new();
+        let counted = self.counted();
         for bundle in everything(&self.peers[0].database, &self.party) {
-            if Entry::decode(&bundle.entry).unwrap().header().kind == EntryKind::Data {
+            let entry = Entry::decode(&bundle.entry).unwrap();
+            if entry.header().kind == EntryKind::Data && counted.contains(&entry.id()) {
                 let facts = bundle.parts.iter().flat_map(|part| PartBody::decode(part).unwrap().facts);
                 said.extend(facts.map(|fact| fact.cid()));
             }
@@ -363,6 +444,42 @@ impl Story {
     }
 }
 
+impl Story {
+    /// The tree is what a replay of all moves that count from the beginning gives, and the rows of `item` show it.
+    fn check_tree(&self) {
+        let mut moves: BTreeMap<Cid, (motet_feed::Position, usize, ItemId, ItemId)> = BTreeMap::new();
+        let (tree, counted) = (ItemId::tree(&self.party), self.counted());
+        for bundle in everything(&self.peers[0].database, &self.party) {
+            let entry = Entry::decode(&bundle.entry).unwrap();
+            let parts = entry.header().parts.iter().zip(&bundle.parts);
+            let facts = parts.filter(|(part, _)| ItemId(part.tag.0) == tree && counted.contains(&entry.id()));
+            let facts = facts.flat_map(|(_, bytes)| PartBody::decode(bytes).unwrap().facts);
+            for (index, fact) in facts.enumerate() {
+                let parent = ItemId(*fact.value().as_bytes().unwrap().first_chunk().unwrap());
+                let child = ItemId::from_value(&fact.entity().clone().into()).unwrap();
+                let said = (entry.position(), index, child, parent);
+                moves.entry(fact.cid()).and_modify(|first| *first = said.min(*first)).or_insert(said);
+            }
+        }
+        let mut moves: Vec<_> = moves.into_values().collect();
+        moves.sort_unstable();
+        let root = ItemId::root(&self.party);
+        let pairs = moves.into_iter().filter(|(.., child, _)| *child != root);
+        let replayed = motet_algebra::moves::fold_moves(pairs.map(|(_, _, child, parent)| (child, parent)));
+        for peer in &self.peers {
+            let party = peer.party(&self.party);
+            for item in party.items().unwrap() {
+                assert_eq!(item.parent, replayed.get(&item.id).copied(), "where {} hangs", item.id);
+            }
+            let view = view(&peer.database, &self.party, 6, RuntimeKind::Naive);
+            for row in view.rows("hangs") {
+                let id = ItemId::from_value(&row[0]).unwrap();
+                assert_eq!(ItemId::from_value(&row[1]), replayed.get(&id).copied());
+            }
+        }
+    }
+}
+
 /// How much happened, so that nobody trusts a test of nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct Events {
@@ -371,9 +488,20 @@ struct Events {
     forks: usize,
     conflicts: usize,
     views: usize,
+    /// Members whose stint was ended.
+    ended: usize,
+    /// Entries that are somewhere and do not count.
+    withdrawn: usize,
 }
 
 impl Story {
+    fn uncounted(&self, peer: &Peer) -> usize {
+        if peer.database.party(&self.party).is_err() {
+            return 0;
+        }
+        view(&peer.database, &self.party, LOCAL, RuntimeKind::Naive).rows("other").count()
+    }
+
     fn events(&self) -> Events {
         let party = self.peers[0].party(&self.party);
         let conflicts = view(&self.peers[0].database, &self.party, 1, RuntimeKind::Naive);
@@ -383,6 +511,8 @@ impl Story {
             forks: party.status().forked.len(),
             conflicts: conflicts.rows("conflict").count(),
             views: self.watched.len(),
+            ended: party.stints().iter().filter(|stint| stint.until.is_some()).count(),
+            withdrawn: self.peers.iter().map(|peer| self.uncounted(peer)).sum(),
         }
     }
 }
@@ -394,7 +524,9 @@ fn tell(seed: u64) -> Events {
     }
     let before = story.events();
     story.gather();
-    let events = Events { forks: story.events().forks, conflicts: story.events().conflicts, ..before };
+    let after = story.events();
+    let Events { forks, conflicts, ended, withdrawn, .. } = after;
+    let events = Events { forks, conflicts, ended, withdrawn, ..before };
     story.check();
     events
 }
@@ -425,6 +557,8 @@ fn all_replicas_agree_after_any_history() {
     some(|events| events.forks, "forks");
     some(|events| events.conflicts, "conflicts");
     some(|events| events.views, "views");
+    some(|events| events.ended, "stints that were ended");
+    some(|events| events.withdrawn, "entries that were withdrawn");
 }
 
 fn tell_or_name(seed: u64) -> Events {
@@ -437,7 +571,7 @@ fn tell_or_name(seed: u64) -> Events {
 fn a_slow_reader_misses_nothing() {
     let ada = Peer::new("Ada", 1);
     let party = ada.database.create_party("Home").unwrap().key();
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         for query in 0..QUERIES.len() {
             let mut watched = Watched::open(&ada.database, &party, 0, query, runtime);
             for n in 0..100 {

@@ -6,11 +6,11 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Peer, Remembering, assert_sound, seal_key, talk, talk_all};
+use common::{Peer, Remembering, assert_sound, converse, seal_key, talk_all};
 use motet::authority::{Denial, InvitationCode, Role};
 use motet::fact::{Phrase, PublicKey, Value};
 use motet::item::{ItemId, Object};
-use motet::{Database, Error, Linking, Standing};
+use motet::{Cut, Database, Error, Linking, PartyStanding};
 use motet_store::{MemoryStore, Store};
 
 /// A new device of a holder's owner, by words read aloud.
@@ -59,8 +59,8 @@ fn a_linked_device_has_what_its_owner_has() {
     assert_eq!(profile.name, "Ada");
     assert_eq!(profile.recovery, ada.database.profile().recovery);
     assert_ne!(profile.device, ada.database.profile().device);
-    talk(&ada.database, &phone.database);
-    talk(&ada.database, &phone.database);
+    converse(&ada.database, &phone.database);
+    converse(&ada.database, &phone.database);
     assert_eq!(titles(&phone.database), ["Home"]);
     assert_eq!(title(&phone.database, &home.key(), note).as_deref(), Some("Milk"));
     assert_eq!(phone.database.preference("colour").unwrap(), Some(Value::text("blue")));
@@ -110,7 +110,7 @@ fn a_device_recovered_from_the_phrase_has_what_its_owner_has() {
     // It is whole before it has met anybody.
     let alone = found.database.create_party("Alone").unwrap();
     assert_eq!(alone.own_role(), Some(Role::Admin));
-    talk(&ada.database, &found.database);
+    converse(&ada.database, &found.database);
     assert_eq!(titles(&found.database), ["Alone"], "nobody tells a stranger anything");
 
     found.database.claim().meet(&ada.database).unwrap();
@@ -181,6 +181,82 @@ fn two_owners_with_two_devices_each_are_one_party() {
     }
 }
 
+/// EC-47: a device is removed by another of its owner while it is offline and writes. Parties that the remover has not
+/// open are seen to by another device.
+#[test]
+fn a_device_that_is_removed_while_it_writes_counts_up_to_the_cut() {
+    let (ada, ben) = (Peer::new("Ada", 1), Peer::new("Ben", 2));
+    let mut tablet = link(&ada.database, "tablet", 3);
+    let phone = link(&ada.database, "phone", 4);
+    let home = ben.database.create_party("Home").unwrap().key();
+    let own = ada.database.create_party("Ada's own").unwrap().key();
+    ben.admit(&home, &ada, Role::Writer).unwrap();
+    talk_all(&[&ada.database, &tablet.database, &phone.database, &ben.database]);
+    let note = ben.party(&home).create_item(Object::NAME, Some("note"), None).unwrap();
+    tablet.party(&home).set(note, "seen", true).unwrap();
+    talk_all(&[&ada.database, &tablet.database, &phone.database, &ben.database]);
+
+    // All four write offline; Ada's first device, which has closed one of the parties, removes the tablet.
+    for (who, peer) in [("ada", &ada), ("tablet", &tablet), ("phone", &phone), ("ben", &ben)] {
+        peer.party(&home).set(note, who, true).unwrap();
+    }
+    let root = ItemId::root(&own);
+    tablet.party(&own).set(root, "tablet", true).unwrap();
+    ada.database.close_party(&own).unwrap();
+    let device = tablet.database.profile().device;
+    let not_here = ada.database.remove_own_device(&ada.database.profile().device, &Cut::Here);
+    assert!(matches!(not_here, Err(Error::NotAllowed { .. })));
+    let removals = ada.database.remove_own_device(&device, &Cut::Here).unwrap();
+    let identity = ada.database.profile().identity;
+    assert_eq!(removals.keys().copied().collect::<Vec<_>>(), {
+        let mut parties = [identity, home];
+        parties.sort();
+        parties
+    });
+    talk_all(&[&ada.database, &phone.database, &ben.database]);
+    talk_all(&[&ada.database, &tablet.database, &phone.database, &ben.database]);
+
+    let names = |peer: &Peer, party: &PublicKey, item: ItemId| -> Vec<String> {
+        let read = |it: &motet::item::Item| it.attributes(&item.entity());
+        let attributes = peer.party(party).item(item, read).unwrap();
+        attributes.into_keys().filter_map(|name| Some(name.as_text()?.to_owned())).collect()
+    };
+    let hash = ada.party(&home).state_hash().unwrap();
+    for peer in [&ada, &phone, &ben] {
+        assert_eq!(names(peer, &home, note), ["ada", "ben", "phone", "seen"]);
+        assert_eq!(peer.party(&home).state_hash().unwrap(), hash);
+        assert_eq!(peer.party(&home).devices().values().filter(|device| device.until.is_none()).count(), 3);
+        assert_sound(&peer.party(&home));
+        assert_eq!(peer.database.troubles(), Vec::<String>::new());
+    }
+    for peer in [&ada, &phone] {
+        assert!(!peer.database.own_devices().unwrap()[&device].counted);
+        assert_sound(&peer.database.identity_party());
+    }
+    let there = &phone.party(&own).devices()[&device];
+    assert!(
+        there.until.is_some(),
+        "the phone has removed it from the party that Ada's first device has closed"
+    );
+    assert_eq!(names(&phone, &own, root), Vec::<String>::new());
+
+    // The tablet is told, and goes on with nothing.
+    assert_eq!(names(&tablet, &home, note), ["seen"]);
+    assert_eq!(tablet.party(&home).status().own_uncounted.len(), 1);
+    for party in [home, own] {
+        let refused = tablet.party(&party).set(ItemId::root(&party), "more", true).unwrap_err().to_string();
+        assert!(refused.contains("removed this device"), "{refused}");
+    }
+    assert!(tablet.database.set_preference("colour", None, false).is_err());
+    tablet.reopen();
+    let later = ada.database.create_party("Later").unwrap().key();
+    talk_all(&[&ada.database, &tablet.database, &phone.database, &ben.database]);
+    assert!(tablet.database.party(&later).is_err());
+    assert!(tablet.database.claim().meet(&ada.database).is_err(), "its certificate does not bring it back");
+    assert!(tablet.database.claim().meet(&ben.database).is_err(), "nowhere");
+    assert_eq!(phone.party(&later).name(), "Later");
+}
+
 #[test]
 fn contacts_have_the_names_their_owner_gives_them() {
     let (ada, ben) = (Peer::new("Ada", 1), Peer::new("Ben", 2));
@@ -190,7 +266,7 @@ fn contacts_have_the_names_their_owner_gives_them() {
     assert_eq!(ada.database.contacts().unwrap().len(), 0);
     ada.admit(&home, &ben, Role::Writer).unwrap();
     assert_eq!(ada.database.contacts().unwrap()[&id], "Ben");
-    talk(&ada.database, &ben.database);
+    converse(&ada.database, &ben.database);
     assert_eq!(ben.database.contacts().unwrap()[&ada.database.profile().identity], "Ada");
 
     ada.database.name_contact(&id, "Benjamin").unwrap();
@@ -212,7 +288,7 @@ fn preferences_hold_for_all_devices_or_for_one() {
     let ada = Peer::new("Ada", 1);
     let mut tablet = link(&ada.database, "tablet", 2);
     let text = |text: &str| Some(Value::text(text));
-    talk(&ada.database, &tablet.database); // before that it knows nothing of its own admission
+    converse(&ada.database, &tablet.database); // before that it knows nothing of its own admission
     ada.database.set_preference("colour", text("blue"), false).unwrap();
     tablet.database.set_preference("colour", text("red"), true).unwrap();
     tablet.database.set_preference("size", Some(Value::Int(3)), false).unwrap();
@@ -323,8 +399,11 @@ fn a_party_is_active_everywhere_or_on_some_devices() {
     assert!(matches!(ada.database.open_party(&key), Err(Error::PartyInactive(_))));
     assert_eq!(ada.database.title_of(&key).unwrap().as_deref(), Some("The house"));
     let info = &ada.database.party_list().unwrap()[0];
-    assert_eq!((info.title.as_str(), info.open, info.standing), ("The house", false, Standing::Inactive));
-    assert_eq!(info.everywhere, Standing::Active);
+    assert_eq!(
+        (info.title.as_str(), info.open, info.standing),
+        ("The house", false, PartyStanding::Inactive)
+    );
+    assert_eq!(info.everywhere, PartyStanding::Active);
 
     // Everywhere: on the other device too, and both come back with all they had.
     ada.database.deactivate_party(&key, true).unwrap();
@@ -396,7 +475,7 @@ fn a_closed_party_is_out_of_memory_and_comes_back() {
     let home = ada.database.create_party("Home").unwrap();
     let key = home.key();
     ada.admit(&key, &ben, Role::Writer).unwrap();
-    talk(&ada.database, &ben.database);
+    converse(&ada.database, &ben.database);
     home.set(home.root(), "title", "before").unwrap();
     ada.database.close_party(&key).unwrap();
     assert_eq!(ada.database.parties().len(), 0);
@@ -407,12 +486,12 @@ fn a_closed_party_is_out_of_memory_and_comes_back() {
     assert!(matches!(home.create_item(Object::NAME, None, None), Err(Error::PartyClosed(_))));
     assert!(matches!(home.pause(), Err(Error::PartyClosed(_))));
     ben.party(&key).set(home.root(), "title", "Ben was here").unwrap();
-    talk(&ada.database, &ben.database);
+    converse(&ada.database, &ben.database);
     ada.reopen();
     assert_eq!(ada.database.parties().len(), 0, "it stays closed");
     assert_eq!(ada.database.title_of(&key).unwrap().as_deref(), Some("before"));
     ada.database.open_party(&key).unwrap();
-    talk(&ada.database, &ben.database);
+    converse(&ada.database, &ben.database);
     let again = ada.party(&key);
     assert_eq!(again.title().unwrap().as_deref(), Some("Ben was here"));
     assert_sound(&again);
@@ -429,7 +508,7 @@ fn a_paused_party_takes_nothing_in() {
     let home = ada.database.create_party("Home").unwrap();
     let key = home.key();
     ada.admit(&key, &ben, Role::Writer).unwrap();
-    talk(&ada.database, &ben.database);
+    converse(&ada.database, &ben.database);
     home.pause().unwrap();
     assert!(matches!(home.set(home.root(), "title", "mine"), Err(Error::PartyPaused(_))));
     let entries = home.entries();
@@ -437,7 +516,7 @@ fn a_paused_party_takes_nothing_in() {
         ben.party(&key).set(home.root(), "number", number).unwrap();
     }
     // Sessions ask nothing for it; what was under way, here delivered by hand, waits.
-    talk(&ada.database, &ben.database);
+    converse(&ada.database, &ben.database);
     assert_eq!(home.entries(), entries);
     let load = common::everything(&ben.database, &key);
     ada.database.deliver(&key, load[..load.len() - 5].to_vec()).unwrap();
@@ -451,7 +530,7 @@ fn a_paused_party_takes_nothing_in() {
     home.resume().unwrap();
     assert_eq!(home.entries(), entries + 19);
     assert_eq!(common::rows(&*ada.store, motet_store::Table("stalled")), 0);
-    talk(&ada.database, &ben.database);
+    converse(&ada.database, &ben.database);
     assert_eq!(home.state_hash().unwrap(), ben.party(&key).state_hash().unwrap());
     assert_sound(&home);
     home.set(home.root(), "title", "mine").unwrap();
@@ -484,7 +563,7 @@ fn a_deleted_party_leaves_the_disk() {
     let labels = motet_store::KeyStore::labels(&*ada.store).unwrap();
     assert!(feeds.iter().all(|feed| !labels.contains(&format!("secret/{feed}"))), "keys were left behind");
     let info = ada.database.party_list().unwrap().into_iter().find(|info| info.key == key).unwrap();
-    assert_eq!((info.here, info.title.as_str(), info.standing), (false, "Home", Standing::Inactive));
+    assert_eq!((info.here, info.title.as_str(), info.standing), (false, "Home", PartyStanding::Inactive));
     ada.reopen();
     talk_all(&[&ada.database, &tablet.database]);
     assert_eq!(titles(&ada.database), ["Keep"], "it does not come back by itself");
@@ -504,18 +583,34 @@ fn a_deleted_party_leaves_the_disk() {
 #[test]
 fn a_party_that_was_left_goes_from_every_device() {
     let (ada, ben) = (Peer::new("Ada", 1), Peer::new("Ben", 2));
-    let tablet = link(&ben.database, "tablet", 3);
+    let mut tablet = link(&ben.database, "tablet", 3);
     let home = ada.database.create_party("Home").unwrap().key();
     let all = [&ada.database, &ben.database, &tablet.database];
     ada.admit(&home, &ben, Role::Writer).unwrap();
     talk_all(&all);
     assert_eq!(tablet.party(&home).own_role(), Some(Role::Writer));
+    ben.party(&home).set(ItemId::root(&home), "last", true).unwrap();
+    converse(&ben.database, &tablet.database);
     tablet.database.leave_party(&home).unwrap();
     assert_eq!(tablet.database.parties().len(), 0);
-    talk_all(&all);
+    assert!(matches!(tablet.database.party(&home), Err(Error::NoSuchParty(_))));
+    // It is kept for those who have yet to hear of it, and not for the owner's other device.
+    tablet.reopen();
+    converse(&tablet.database, &ben.database);
     assert_eq!(ben.database.parties().len(), 0);
-    assert_eq!(ben.database.party_list().unwrap()[0].standing, Standing::Left);
-    assert_eq!(ada.database.parties().len(), 1);
+    let here = |peer: &Peer| peer.database.party_list().unwrap()[0].here;
+    assert_eq!((here(&ben), here(&tablet)), (false, true));
+    converse(&tablet.database, &ada.database);
+    converse(&tablet.database, &ada.database);
+    assert!(!here(&tablet), "Ada has heard");
+    assert_eq!(common::rows(&*tablet.store, motet_store::Table("withdrawals")), 0);
+    let all = [&ada.database, &ben.database, &tablet.database];
+    talk_all(&all);
+    assert_eq!(ben.database.party_list().unwrap()[0].standing, PartyStanding::Left);
+    let party = ada.party(&home);
+    assert!(party.members()[&ben.database.profile().identity].until.is_some());
+    let last = |item: &motet::item::Item| item.attributes(&ItemId::root(&home).entity()).len();
+    assert_eq!(party.item(ItemId::root(&home), last).unwrap(), 1, "what was said before counts");
     ada.admit(&home, &ben, Role::Writer).unwrap();
     talk_all(&all);
     for peer in [&ben, &tablet] {

@@ -1,8 +1,8 @@
 //! Views that outlive the process carry on what they would carry on if it had never ended (Q11).
 //!
-//! The oracle is a view of the same program that is never closed, in the database of somebody who gets the same batches;
-//! the evaluator that defines the semantics runs it, and it is polled after each. A kept view is closed and opened
-//! again, on any runtime, with batches arriving while it is closed; it must come to the same.
+//! The oracle is a view of the same program that is never closed, in the database of somebody who gets the same
+//! batches; the evaluator that defines the semantics runs it, and it is polled after each. A kept view is closed and
+//! opened again, on any runtime, with batches arriving while it is closed; it must come to the same.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;

@@ -54,7 +54,7 @@ fn derived(party: &Party, namespace: &str) -> Vec<(Value, String, Value, Vec<Cid
 
 #[test]
 fn a_monotone_answer_becomes_facts_once() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let (ada, ben) = (Peer::new("Ada", 1), Peer::new("Ben", 2));
         let party = ada.database.create_party("Home").unwrap();
         ada.admit(&party.key(), &ben, Role::Writer).unwrap();
@@ -137,7 +137,8 @@ fn what_may_cease_to_be_true_is_refused() {
         let refused = party.materialise(root, namespace, &Query::new(UNDER), none);
         assert!(matches!(refused, Err(Error::Namespace(_))), "{namespace}");
     }
-    let long = "output t. t(entity: E, attribute: A, value: 1) :- fact(entity: E, attribute: \"a\", value: A), A == concat(A, \"\").";
+    let long = "output t. t(entity: E, attribute: A, value: 1) :-\n \
+        fact(entity: E, attribute: \"a\", value: A), A == concat(A, \"\").";
     let fact = Fact::new(id(1), "a".into(), "x".repeat(60_000), vec![]).unwrap();
     state(&party, root, [fact]);
     let typed =
@@ -179,7 +180,8 @@ fn a_snapshot_is_the_same_for_everybody_who_has_the_same() {
         &[party.key()],
         &Query::new(
             r#"output last. last(root: R, head: H) :- attr(attribute: "counts/snapshot", value: S),
-               fact(entity: E, attribute: "counts/root", value: R), fact(entity: E, attribute: "counts/head", value: H)."#,
+               fact(entity: E, attribute: "counts/root", value: R),
+               fact(entity: E, attribute: "counts/head", value: H)."#,
         ),
     );
     let last = last.unwrap();
@@ -202,7 +204,7 @@ fn a_row_is_explained_down_to_facts_and_entries() {
            note(id: E, title: T) :- item(id: E, type: "note"), attr(entity: E, attribute: "title", value: T).
            output stated. stated(v: V) :- fact(attribute: "title", value: V, $source: _)."#,
     );
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let query = query.clone().on(runtime);
         let explain = |row: &str| {
             party

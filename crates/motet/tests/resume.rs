@@ -11,7 +11,7 @@ use motet::{Database, Error, Party, Query, RuntimeKind, View};
 use motet_algebra::{Budget, Changes};
 use motet_store::testing::Chance;
 
-const RUNTIMES: [RuntimeKind; 2] = [RuntimeKind::Naive, RuntimeKind::Cluster];
+const RUNTIMES: [RuntimeKind; 3] = RuntimeKind::ALL;
 
 /// Pairs of what stands under what: one row more may make many.
 const UNDER: &str = r#"output under.

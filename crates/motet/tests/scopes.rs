@@ -12,7 +12,7 @@ use motet::item::{Facts, ItemId, Object};
 use motet::{Database, Error, Query, RuntimeKind, View};
 use motet_store::testing::Chance;
 
-const RUNTIMES: [RuntimeKind; 2] = [RuntimeKind::Naive, RuntimeKind::Cluster];
+const RUNTIMES: [RuntimeKind; 3] = RuntimeKind::ALL;
 
 fn rows(view: &View, output: &str) -> Vec<String> {
     let text = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");

@@ -1,9 +1,9 @@
 //! Views that share a circuit say what they would say alone (Q16).
 //!
-//! A story from a seed: people write, and subscribers come and go, each on the circuits of its thread and, as its twin,
-//! on a circuit of its own. They are polled now and then, not all alike. In the end all have caught up, and each view
-//! must hold what its twin holds, and the changes it told must add up to that. `MOTET_CASES` says how many stories there
-//! are, `MOTET_CASE` replays one.
+//! A story from a seed: people write, and subscribers come and go, each on the circuits of its thread and, as its
+//! twin, on a circuit of its own. They are polled now and then, not all alike. In the end all have caught up, and each
+//! view must hold what its twin holds, and the changes it told must add up to that. `MOTET_CASES` says how many
+//! stories there are, `MOTET_CASE` replays one.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
@@ -219,7 +219,7 @@ fn counting(which: &str, runtime: RuntimeKind, rows: u64) -> Query {
 /// What is too much for all together stops only those for whom it is too much alone.
 #[test]
 fn a_view_that_asks_too_much_stops_alone() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let database = Database::in_memory("Ada").unwrap();
         let party = database.create_party("Home").unwrap();
         let (key, root) = ([party.key()], ItemId::root(&party.key()));

@@ -39,7 +39,7 @@ fn hear(view: &mut View) -> Vec<String> {
 
 #[test]
 fn the_epochs_that_follow_a_batch_are_told_one_by_one() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let mut view = watch(&party(), COUNTDOWN, runtime, 100);
         assert_eq!((view.epoch(), view.rows("left").count()), (1, 0));
         assert_eq!(hear(&mut view), ["+11 +12 +13", "-11", "-12", "-13"]);
@@ -49,7 +49,7 @@ fn the_epochs_that_follow_a_batch_are_told_one_by_one() {
 
 #[test]
 fn what_a_view_carries_on_is_what_it_has_seen() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let party = party();
         let item = party.create_item("object", None, None).unwrap();
         let mut view = watch(&party, SEEN, runtime, 100);
@@ -68,7 +68,7 @@ fn what_a_view_carries_on_is_what_it_has_seen() {
 
 #[test]
 fn a_view_that_does_not_rest_in_time_stops_and_says_what_changes() {
-    for runtime in [RuntimeKind::Naive, RuntimeKind::Cluster] {
+    for runtime in RuntimeKind::ALL {
         let mut view = watch(&party(), COUNTDOWN, runtime, 2);
         assert!(view.poll().unwrap().is_some() && view.poll().unwrap().is_some());
         for _ in 0..2 {

@@ -50,11 +50,10 @@ proptest! {
     #[test]
     fn what_is_told_adds_up_to_what_is_shown(
         sets in prop::collection::vec((0_usize..5, 0_i64..6), 1..25),
-        naive in any::<bool>(),
+        kind in prop::sample::select(RuntimeKind::ALL.to_vec()),
     ) {
         let home = Peer::new("Ada", 1).database.create_party("Home").unwrap();
         let item = players(&home, &[0; 5]);
-        let kind = if naive { RuntimeKind::Naive } else { RuntimeKind::Cluster };
         let mut view = home.watch_on("best", BEST, &Parameters::new(), kind, Budget::default()).unwrap();
         let mut told: Vec<Row> = view.shown("Best").into_iter().cloned().collect();
         for (who, points) in sets {

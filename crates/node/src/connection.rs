@@ -165,7 +165,7 @@ impl Connection {
 
     fn deliver(&self, delivery: Delivery, around: &Surroundings) -> Result<(), End> {
         let (device, party) = (self.device, delivery.party);
-        let answers = around.host.deliver(&party, delivery.bundles);
+        let answers = around.host.deliver(&device, &party, delivery.bundles);
         let taken = answers.iter().filter(|answer| answer.is_ok()).count();
         let refused = answers.into_iter().filter_map(Result::err).collect();
         let _ = around.events.send(NodeEvent::Delivered { device, party, taken, refused });

@@ -14,9 +14,10 @@ impl Host for Database {
         Database::device_key(self).clone()
     }
 
-    fn deliver(&self, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
+    fn deliver(&self, from: &PublicKey, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
         let count = bundles.len();
-        Database::deliver(self, party, bundles).unwrap_or_else(|error| vec![Err(error.to_string()); count])
+        self.deliver_from(Some(*from), party, bundles)
+            .unwrap_or_else(|error| vec![Err(error.to_string()); count])
     }
 
     fn subscribe_heads(&self) -> Receiver<()> {

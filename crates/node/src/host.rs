@@ -12,9 +12,9 @@ pub trait Host: Replica + Send + Sync {
     /// The key of this device.
     fn device_key(&self) -> SecretKey;
 
-    /// Takes entries that came, in this order; one answer for each, in the same order. When it returns, what was taken
-    /// is durable, and [`Replica::contains`] says so.
-    fn deliver(&self, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>>;
+    /// Takes entries that came from a peer's device, in this order; one answer for each, in the same order. When it
+    /// returns, what was taken is durable, and [`Replica::contains`] says so.
+    fn deliver(&self, from: &PublicKey, party: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>>;
 
     /// A signal after each change of heads or of who has access. Signals may be merged.
     fn subscribe_heads(&self) -> Receiver<()>;

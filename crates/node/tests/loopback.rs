@@ -111,7 +111,7 @@ impl Host for Memory {
     fn device_key(&self) -> SecretKey {
         SecretKey::from_bytes([self.number; 32])
     }
-    fn deliver(&self, _: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
+    fn deliver(&self, _: &PublicKey, _: &PublicKey, bundles: Vec<Bundle>) -> Vec<Result<(), String>> {
         let mut state = self.state();
         let mut take = |bundle: Bundle| {
             let entry = Entry::decode(&bundle.entry).map_err(|error| error.to_string())?;

@@ -1,49 +1,62 @@
-//! Judging control entries, and counting what they grant.
+//! Taking in control entries, and counting what they state.
 //!
 //! *Authorised* (H8) is judged once, when an entry is linked, on its causal past alone; an entry with one credential
 //! that is not authorised is refused whole, for ever.
 //!
-//! *Counted* (H9) is a function of the set of control entries, made by folding the authorised ones in order H6: a
-//! credential counts if it rests on credentials that count, and if it redeems an invitation, is the first to do so
-//! (H12). All it depends on is then its causal past and, for a redemption, the other redemptions of that invitation.
-//! This gives the fast path: a new entry is in nobody's past yet, so it changes what counts elsewhere only if it takes
-//! an invitation from a redemption that sorts after it. Only then is everything folded again.
+//! *Counted* (H9) is a function of the set of control entries. Which acts take effect is settled by H11
+//! (`conflict`); a statement counts if no act that takes effect threatens it; an entry counts if what it acts
+//! under does, and no act that takes effect cuts it. Since each names what it rests on, there is nothing else to it: of
+//! the redemptions of an invitation the first in order H6 counts because it threatens the others.
 //!
-//! The search for grants goes by index (who, which device, which feed, which invitation), and asks the graph only about
-//! the few entries found there.
+//! A new entry is in nobody's past yet, so what it changes is found by going down from what it takes away, and most
+//! entries take away nothing. The acts are settled anew only if a new one threatens another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Cid, PublicKey};
-use motet_feed::{Entry, EntryKind, Graph, Position};
+use motet_feed::{Entry, Graph, Position};
 
-use crate::credential::{verify_device, verify_feed};
-use crate::rule::{Grant, View};
-use crate::{Credential, Genesis, InvitationId, Reason, Refusal};
+use crate::conflict::settle;
+use crate::judge::Judge;
+use crate::statement::{Place, Statement};
+use crate::{ControlBody, Credential, CredentialId, Genesis, InvitationId, Reason, Refusal, Subject};
 
-/// Where a grant stands: the record and the number in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    record: usize,
-    number: usize,
+/// An authorised control entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) position: Position,
+    pub(crate) causes: Vec<Cid>,
+    /// The admission of its feed; none for a genesis.
+    pub(crate) under: Option<Place>,
+    pub(crate) genesis: Option<Box<Genesis>>,
+    pub(crate) statements: Vec<Statement>,
+    /// Which of the statements count.
+    pub(crate) counted: Vec<bool>,
 }
 
+/// A statement that takes something away.
 #[derive(Clone, Debug)]
-struct Record {
-    position: Position,
-    causes: Vec<Cid>,
-    genesis: Option<Box<Genesis>>,
-    grants: Vec<Grant>,
-    counted: Vec<bool>,
+pub(crate) struct Act {
+    pub(crate) place: Place,
+    /// The acts that it threatens.
+    targets: BTreeSet<usize>,
+    pub(crate) effective: bool,
+}
+
+/// What endangers the entries of a feed.
+#[derive(Clone, Debug, Default)]
+struct Dangers {
+    /// The acts that threaten its admission.
+    threats: BTreeSet<usize>,
+    /// The acts that close it.
+    closers: BTreeSet<usize>,
 }
 
 /// What changed when a control entry was taken in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
-    /// Feeds that did not count and now do.
-    pub counted: BTreeSet<PublicKey>,
-    /// Feeds that counted and now don't.
-    pub uncounted: BTreeSet<PublicKey>,
+    /// Feeds of which other entries may count than before.
+    pub feeds: BTreeSet<PublicKey>,
     /// Whether members, devices or invitations that count may have changed.
     pub membership: bool,
 }
@@ -55,14 +68,26 @@ pub struct Authority {
     records: Vec<Record>,
     numbers: BTreeMap<Cid, usize>,
     order: BTreeMap<Position, usize>,
-    refused: BTreeSet<Cid>,
+    refused: BTreeMap<Cid, Box<Reason>>,
     pub(crate) members: BTreeMap<PublicKey, Vec<Place>>,
     pub(crate) devices: BTreeMap<PublicKey, Vec<Place>>,
     pub(crate) feeds: BTreeMap<PublicKey, Vec<Place>>,
     pub(crate) invitations: BTreeMap<InvitationId, Vec<Place>>,
-    pub(crate) revocations: BTreeMap<InvitationId, Vec<Place>>,
-    /// Member grants by the invitation they redeem.
-    pub(crate) redemptions: BTreeMap<InvitationId, Vec<Place>>,
+    /// Admissions by the invitation they redeem.
+    redemptions: BTreeMap<Place, Vec<Place>>,
+    /// Statements by the one they rest on.
+    resting: BTreeMap<Place, Vec<Place>>,
+    /// Control entries by the admission they act under.
+    written: BTreeMap<Place, Vec<usize>>,
+    acts: Vec<Act>,
+    act_numbers: BTreeMap<Place, usize>,
+    endings: BTreeMap<Subject, Vec<usize>>,
+    forks: BTreeMap<PublicKey, Vec<usize>>,
+    revocations: BTreeMap<Place, Vec<usize>>,
+    /// Of the admissions of feeds that are in any: asked for every entry of data.
+    dangers: BTreeMap<Place, Dangers>,
+    /// The feeds that are cut at an entry which was not here yet, or is none of control.
+    cut_points: BTreeMap<Cid, BTreeSet<PublicKey>>,
 }
 
 impl Authority {
@@ -73,13 +98,21 @@ impl Authority {
             records: Vec::new(),
             numbers: BTreeMap::new(),
             order: BTreeMap::new(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
             members: BTreeMap::new(),
             devices: BTreeMap::new(),
             feeds: BTreeMap::new(),
             invitations: BTreeMap::new(),
-            revocations: BTreeMap::new(),
             redemptions: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            written: BTreeMap::new(),
+            acts: Vec::new(),
+            act_numbers: BTreeMap::new(),
+            endings: BTreeMap::new(),
+            forks: BTreeMap::new(),
+            revocations: BTreeMap::new(),
+            dangers: BTreeMap::new(),
+            cut_points: BTreeMap::new(),
         }
     }
 
@@ -88,30 +121,24 @@ impl Authority {
         self.party
     }
 
-    /// Whether any entry may stand where it stands: its feed was granted with its kind by an authorised cause, or the
-    /// entry before it is authorised. For a control entry this is half of the matter; see [`Authority::judge_control`].
-    ///
-    /// All causes must be linked, and refused ones named by [`Authority::refuse`]. Asks nothing but the entry's causal
-    /// past.
+    /// Whether a data entry is authorised (H8): a cause admits its feed, or the entry before it is authorised; and in
+    /// its past nothing ended that admission. All causes must be linked, and refused ones named by
+    /// [`Authority::refuse`]; itself it may be linked or not.
     ///
     /// # Errors
     /// [`Refusal`]: the entry is refused for ever.
     pub fn judge(&self, entry: &Entry, graph: &Graph) -> Result<(), Refusal> {
-        if self.numbers.contains_key(&entry.id()) {
-            return Ok(());
-        }
-        self.placed(entry, graph).map_err(|reason| refusal(entry, reason))
+        Judge::new(self, graph, entry).data().map_err(|reason| refusal(entry, reason))
     }
 
-    /// Whether a control entry is authorised (H8). All its causes must be linked and the control entries among its
-    /// past admitted or refused; itself it may be linked or not.
+    /// Whether a control entry is authorised (H8). All its causes must be linked and admitted or refused; itself it
+    /// may be linked or not.
     ///
     /// # Errors
     /// [`Refusal`]: the entry is refused for ever.
-    pub fn judge_control(&self, entry: &Entry, body: &[Credential], graph: &Graph) -> Result<(), Refusal> {
-        self.judge(entry, graph)
-            .or_else(|refusal| self.founds(entry, body).then_some(()).ok_or(refusal))
-            .and_then(|()| self.permitted(entry, body, graph).map_err(|reason| refusal(entry, reason)))
+    pub fn judge_control(&self, entry: &Entry, body: &ControlBody, graph: &Graph) -> Result<(), Refusal> {
+        let judged = Judge::new(self, graph, entry).control(body);
+        judged.map(|_| ()).map_err(|reason| refusal(entry, reason))
     }
 
     /// Judges a control entry and takes it in. An entry that is in already has no effect; one that is not authorised is
@@ -119,222 +146,340 @@ impl Authority {
     ///
     /// # Errors
     /// [`Refusal`]: the entry is refused for ever.
-    pub fn admit(&mut self, entry: &Entry, body: &[Credential], graph: &Graph) -> Result<Effect, Refusal> {
+    pub fn admit(&mut self, entry: &Entry, body: &ControlBody, graph: &Graph) -> Result<Effect, Refusal> {
         if self.numbers.contains_key(&entry.id()) {
             return Ok(Effect::default());
         }
-        if let Err(refusal) = self.judge_control(entry, body, graph) {
-            self.refuse(entry.id());
-            return Err(refusal);
+        match Judge::new(self, graph, entry).control(body) {
+            Ok((under, statements)) => {
+                let genesis = match body.credentials.as_slice() {
+                    [Credential::Genesis(genesis)] => Some(genesis.clone()),
+                    _ => None,
+                };
+                let (position, causes) = (entry.position(), entry.header().causes.clone());
+                let counted = vec![false; statements.len()];
+                let record = Record { position, causes, under, genesis, statements, counted };
+                Ok(self.take(record, graph))
+            }
+            Err(reason) => {
+                let refusal = refusal(entry, reason);
+                self.refuse(&refusal);
+                Err(refusal)
+            }
         }
-        let number = self.record(entry, body);
-        Ok(self.count(number, graph))
     }
 
     /// Remembers that an entry is refused: what follows it on its feed is, too.
-    pub fn refuse(&mut self, id: Cid) {
-        self.refused.insert(id);
+    pub fn refuse(&mut self, refusal: &Refusal) {
+        self.refused.insert(refusal.id, refusal.reason.clone());
+    }
+
+    /// Why an entry was refused, if it was.
+    pub fn refused(&self, id: &Cid) -> Option<&Reason> {
+        self.refused.get(id).map(Box::as_ref)
     }
 
     /// Whether an entry was refused.
     pub fn is_refused(&self, id: &Cid) -> bool {
-        self.refused.contains(id)
+        self.refused.contains_key(id)
     }
 
-    /// Whether the entries of a feed count (H9).
-    pub fn counts(&self, feed: &PublicKey) -> bool {
-        self.feeds.get(feed).is_some_and(|places| places.iter().any(|place| self.is_counted(*place)))
+    /// Whether a credential counts: nothing that takes effect withdrew it.
+    pub fn credential_counts(&self, id: &CredentialId) -> bool {
+        self.place_of(id).is_some_and(|place| self.is_counted(place))
     }
 
-    // Judging.
-
-    fn placed(&self, entry: &Entry, graph: &Graph) -> Result<(), Reason> {
-        let header = entry.header();
-        if header.party != self.party {
-            return Err(Reason::OtherParty(header.party));
-        }
-        if header.seq == 0 {
-            let granted =
-                header.causes.iter().any(|cause| self.grants_feed(cause, &header.feed, header.kind));
-            return if granted { Ok(()) } else { Err(Reason::NotAdmitted(header.kind.name())) };
-        }
-        let on_feed = |cause: &&Cid| graph.position(cause).is_some_and(|at| at.feed == header.feed);
-        let backlink = *header.causes.iter().find(on_feed).expect("a linked entry has its backlink");
-        if self.is_refused(&backlink) {
-            return Err(Reason::BacklinkRefused(backlink));
-        }
-        if graph.kind(&backlink) == Some(header.kind) { Ok(()) } else { Err(Reason::KindChanged(backlink)) }
+    /// Whether what a credential takes away is taken: a removal that others removed does nothing.
+    pub fn takes_effect(&self, id: &CredentialId) -> bool {
+        let act = self.place_of(id).and_then(|place| self.act_at(place));
+        act.is_some_and(|act| self.acts[act].effective)
     }
 
-    fn grants_feed(&self, granting: &Cid, wanted: &PublicKey, as_kind: EntryKind) -> bool {
-        let grants = |grant: &Grant| matches!(grant, Grant::Feed { feed, kind, .. } if feed == wanted && *kind == as_kind);
-        self.numbers.get(granting).is_some_and(|&number| self.records[number].grants.iter().any(grants))
+    fn place_of(&self, id: &CredentialId) -> Option<Place> {
+        let record = self.record_of(&id.entry?)?;
+        let number = usize::try_from(id.number).ok()?;
+        (number < self.record(record).statements.len()).then_some(Place { record, number })
     }
 
-    /// Whether an entry looks like the first of a party; only then may it stand without an admission.
-    fn founds(&self, entry: &Entry, body: &[Credential]) -> bool {
-        let header = entry.header();
-        let own = |genesis: &Genesis| genesis.control_feed == header.feed;
-        let alone = matches!(body, [Credential::Genesis(genesis)] if own(genesis));
-        alone && header.party == self.party && header.seq == 0 && header.causes.is_empty()
+    /// Whether a linked entry counts (H9).
+    pub fn counts(&self, id: &Cid, graph: &Graph) -> bool {
+        match (self.numbers.get(id), graph.position(id)) {
+            (Some(&record), _) => self.stands(record, graph),
+            (None, Some(position)) if !self.is_refused(id) => self.data_counts(&position, graph),
+            _ => false,
+        }
     }
 
-    fn permitted(&self, entry: &Entry, body: &[Credential], graph: &Graph) -> Result<(), Reason> {
-        let header = entry.header();
-        if header.kind != EntryKind::Control {
-            return Err(Reason::NotControl);
-        }
-        body.iter().enumerate().try_for_each(|(number, credential)| self.certified(number, credential))?;
-        if self.founds(entry, body) {
-            return Ok(());
-        }
-        if body.iter().any(|credential| matches!(credential, Credential::Genesis(_))) {
-            return Err(Reason::GenesisMisplaced);
-        }
-        let grants: Vec<Grant> = body.iter().flat_map(Grant::of).collect();
-        let mut view = self.view(&header.causes, graph, false);
-        let author = view.author(&header.feed);
-        for (number, grant) in grants.iter().enumerate() {
-            view.permit(&author, number, grant)?;
-            view.own.push(grant);
-        }
-        Ok(())
+    /// The feeds of which other entries may count once this data entry is linked: a removal names it as the last that
+    /// does.
+    pub fn feeds_cut_at(&self, id: &Cid) -> impl Iterator<Item = PublicKey> + '_ {
+        self.cut_points.get(id).into_iter().flatten().copied()
     }
 
-    fn certified(&self, number: usize, credential: &Credential) -> Result<(), Reason> {
-        let checked = match credential {
-            Credential::Genesis(genesis) => genesis.verify(&self.party),
-            Credential::Device { member, device, certificate } => verify_device(member, device, certificate),
-            Credential::Feed { member, device, feed, kind, certificate } => {
-                verify_feed(&self.party, member, device, (feed, *kind), certificate)
-            }
-            Credential::Member { .. }
-            | Credential::Invitation { .. }
-            | Credential::PersonalInvitation { .. }
-            | Credential::Revocation { .. } => Ok(()),
-        };
-        checked.map_err(|source| Reason::Certificate { number, source })
+    fn stands(&self, record: usize, graph: &Graph) -> bool {
+        self.record(record).under.is_none_or(|under| self.is_counted(under))
+            && !self.any_effective(self.cutters(record, graph))
     }
 
-    fn view<'a>(&'a self, causes: &'a [Cid], graph: &'a Graph, only_counted: bool) -> View<'a> {
-        View { authority: self, graph, causes, only_counted, own: Vec::new() }
+    fn data_counts(&self, position: &Position, graph: &Graph) -> bool {
+        let places = self.feed_places(&position.feed);
+        let known = |place: &Place| places.len() == 1 || self.is_known(&position.id, *place, graph);
+        places
+            .iter()
+            .any(|&place| self.is_counted(place) && known(&place) && self.is_left(place, position, graph))
+    }
+
+    /// Whether a statement is in the past of an entry.
+    pub(crate) fn is_known(&self, entry: &Cid, place: Place, graph: &Graph) -> bool {
+        let granting = self.id_at(place);
+        graph.obeyed(&[*entry]).iter().any(|head| graph.reaches(head, &granting))
+    }
+
+    /// Whether no act that takes effect cuts a data entry of a feed.
+    fn is_left(&self, feed: Place, position: &Position, graph: &Graph) -> bool {
+        let closers = self.dangers.get(&feed).into_iter().flat_map(|dangers| dangers.closers.iter().copied());
+        closers.filter(|act| self.acts[*act].effective).all(|act| self.leaves(act, position, graph))
+    }
+
+    fn any_effective(&self, acts: BTreeSet<usize>) -> bool {
+        acts.into_iter().any(|act| self.acts[act].effective)
     }
 
     // Taking in.
 
-    fn record(&mut self, entry: &Entry, body: &[Credential]) -> usize {
-        let record = self.records.len();
-        let grants: Vec<Grant> = body.iter().flat_map(Grant::of).collect();
-        for (number, grant) in grants.iter().enumerate() {
-            self.index(grant, Place { record, number });
+    fn take(&mut self, record: Record, graph: &Graph) -> Effect {
+        let number = self.records.len();
+        self.numbers.insert(record.position.id, number);
+        self.order.insert(record.position, number);
+        if let Some(under) = record.under {
+            self.written.entry(under).or_default().push(number);
         }
-        let genesis = match body {
-            [Credential::Genesis(genesis)] => Some(genesis.clone()),
-            _ => None,
-        };
-        let (position, causes) = (entry.position(), entry.header().causes.clone());
-        let counted = vec![false; grants.len()];
-        self.records.push(Record { position, causes, genesis, grants, counted });
-        self.numbers.insert(entry.id(), record);
-        self.order.insert(position, record);
-        record
+        self.records.push(record);
+        let mut acts = Vec::new();
+        for place in self.places(number) {
+            self.index(place);
+            acts.extend(self.new_acts(place));
+        }
+        let mut effect = Effect::default();
+        self.settle_with(&acts, graph, &mut effect);
+        for place in self.places(number) {
+            let threats = self.threats(place, graph);
+            if self.statement(place).feed().is_some() {
+                let closers = self.closers(&self.author(place), graph);
+                self.endanger(place, threats.iter().copied(), closers);
+            }
+            self.set_counted(place, !self.any_effective(threats), &mut effect);
+        }
+        effect
     }
 
-    fn index(&mut self, grant: &Grant, place: Place) {
-        match grant {
-            Grant::Member { member, invitation, .. } => {
-                self.members.entry(*member).or_default().push(place);
-                if let Some(invitation) = invitation {
-                    self.redemptions.entry(*invitation).or_default().push(place);
+    fn endanger(
+        &mut self,
+        feed: Place,
+        threats: impl IntoIterator<Item = usize>,
+        closers: impl IntoIterator<Item = usize>,
+    ) {
+        let (mut threats, mut closers) = (threats.into_iter().peekable(), closers.into_iter().peekable());
+        if threats.peek().is_some() || closers.peek().is_some() {
+            let dangers = self.dangers.entry(feed).or_default();
+            dangers.threats.extend(threats);
+            dangers.closers.extend(closers);
+        }
+    }
+
+    fn index(&mut self, place: Place) {
+        let statement = self.records[place.record].statements[place.number].clone();
+        if let Some(below) = statement.rests_on() {
+            self.resting.entry(below).or_default().push(place);
+        }
+        for (feed, last) in statement.cuts().iter().flat_map(|cuts| &cuts.other) {
+            for id in last {
+                self.cut_points.entry(*id).or_default().insert(*feed);
+            }
+        }
+        if let Some(invitation) = statement.redeems() {
+            self.redemptions.entry(invitation).or_default().push(place);
+        }
+        match statement {
+            Statement::Member { member, .. } => self.members.entry(member).or_default().push(place),
+            Statement::Device { device, .. } => self.devices.entry(device).or_default().push(place),
+            Statement::Feed { feed, .. } => self.feeds.entry(feed).or_default().push(place),
+            Statement::Invitation { id, .. } => self.invitations.entry(id).or_default().push(place),
+            Statement::Removal { .. } | Statement::Revocation { .. } | Statement::Fork { .. } => {}
+        }
+    }
+
+    /// The acts that a new statement is, and makes of others: two redemptions of one invitation are acts both.
+    fn new_acts(&mut self, place: Place) -> Vec<usize> {
+        let statement = self.statement(place).clone();
+        let mut acts = Vec::new();
+        if let Some(invitation) = statement.redeems() {
+            let redemptions = self.redemptions[&invitation].clone();
+            let contested = redemptions.len() > 1;
+            let new =
+                redemptions.into_iter().filter(|place| contested && !self.act_numbers.contains_key(place));
+            let new: Vec<Place> = new.collect();
+            acts.extend(new.into_iter().map(|place| self.new_act(place)));
+        } else if statement.cuts().is_some() || matches!(statement, Statement::Revocation { .. }) {
+            acts.push(self.new_act(place));
+        }
+        for &act in &acts {
+            match &statement {
+                Statement::Revocation { invitation } => {
+                    self.revocations.entry(*invitation).or_default().push(act);
+                }
+                Statement::Fork { feed, .. } => self.forks.entry(*feed).or_default().push(act),
+                statement => {
+                    if let Some(subject) = statement.ends() {
+                        self.endings.entry(subject).or_default().push(act);
+                    }
                 }
             }
-            Grant::Device { device, .. } => self.devices.entry(*device).or_default().push(place),
-            Grant::Feed { feed, .. } => self.feeds.entry(*feed).or_default().push(place),
-            Grant::Invitation { id, .. } => self.invitations.entry(*id).or_default().push(place),
-            Grant::Revocation { invitation } => {
-                self.revocations.entry(*invitation).or_default().push(place);
+        }
+        acts
+    }
+
+    fn new_act(&mut self, place: Place) -> usize {
+        let act = self.acts.len();
+        self.acts.push(Act { place, targets: BTreeSet::new(), effective: false });
+        self.act_numbers.insert(place, act);
+        act
+    }
+
+    /// Settles what takes effect now that there are these acts too, and counts anew what others take away.
+    fn settle_with(&mut self, new: &[usize], graph: &Graph, effect: &mut Effect) {
+        let mut threatens = false;
+        for &act in new {
+            let threatened = self.threatened(self.acts[act].place, graph);
+            let targets = threatened.iter().filter_map(|place| self.act_at(*place));
+            self.acts[act].targets = targets.filter(|target| *target != act).collect();
+            threatens |= !self.acts[act].targets.is_empty();
+            for place in threatened {
+                if self.statement(place).feed().is_some() {
+                    self.endanger(place, [act], []);
+                }
+            }
+            for feed in self.closed(self.acts[act].place, graph) {
+                self.endanger(feed, [], [act]);
+            }
+            for other in self.threats(self.acts[act].place, graph).into_iter().filter(|other| *other != act) {
+                self.acts[other].targets.insert(act);
             }
         }
-    }
-
-    // Counting.
-
-    fn count(&mut self, number: usize, graph: &Graph) -> Effect {
-        let counted = self.counted_of(number, graph);
-        if self.displaces(number, &counted) {
-            return self.fold_again(graph);
-        }
-        let record = &self.records[number];
-        let feed = |grant: &Grant| match grant {
-            Grant::Feed { feed, .. } => Some(*feed),
-            _ => None,
-        };
-        let new = record.grants.iter().zip(&counted).filter(|(_, counted)| **counted).map(|(grant, _)| grant);
-        let membership = new.clone().any(|grant| feed(grant).is_none());
-        let counted_feeds = new.filter_map(feed).filter(|feed| !self.counts(feed)).collect();
-        self.records[number].counted = counted;
-        Effect { counted: counted_feeds, uncounted: BTreeSet::new(), membership }
-    }
-
-    /// Which grants of a record count, given those of the records before it in order H6.
-    fn counted_of(&self, number: usize, graph: &Graph) -> Vec<bool> {
-        let record = &self.records[number];
-        if record.genesis.is_some() {
-            return vec![true; record.grants.len()];
-        }
-        let mut view = self.view(&record.causes, graph, true);
-        let author = view.author(&record.position.feed);
-        let mut counted = Vec::new();
-        for (at, grant) in record.grants.iter().enumerate() {
-            let counts = view.permit(&author, at, grant).is_ok() && self.is_first(record, grant, &view.own);
-            if counts {
-                view.own.push(grant);
+        let mut changed = Vec::new();
+        if threatens {
+            let targets = |act: usize| &self.acts[act].targets;
+            let effective = settle((0..self.acts.len()).collect(), &targets);
+            changed.extend(
+                (0..self.acts.len()).filter(|act| self.acts[*act].effective != effective.contains(act)),
+            );
+        } else {
+            for &act in new {
+                let mut threats = self.threats(self.acts[act].place, graph);
+                threats.remove(&act);
+                changed.extend((!self.any_effective(threats)).then_some(act));
             }
-            counted.push(counts);
         }
-        counted
-    }
-
-    /// Whether no redemption of the same invitation counts that sorts before this one.
-    fn is_first(&self, record: &Record, grant: &Grant, own: &[&Grant]) -> bool {
-        let Some(invitation) = redeemed(grant) else { return true };
-        let earlier =
-            |place: &Place| self.is_counted(*place) && self.records[place.record].position < record.position;
-        let redemptions = self.redemptions.get(&invitation).map(Vec::as_slice).unwrap_or_default();
-        !redemptions.iter().any(earlier) && !own.iter().any(|grant| redeemed(grant) == Some(invitation))
-    }
-
-    /// Whether a record takes an invitation from another that counts now.
-    fn displaces(&self, number: usize, counted: &[bool]) -> bool {
-        let grants = self.records[number].grants.iter().zip(counted);
-        let mut invitations =
-            grants.filter(|(_, counted)| **counted).filter_map(|(grant, _)| redeemed(grant));
-        invitations
-            .any(|invitation| self.redemptions[&invitation].iter().any(|place| self.is_counted(*place)))
-    }
-
-    fn fold_again(&mut self, graph: &Graph) -> Effect {
-        let before = self.counted_feeds();
-        for record in &mut self.records {
-            record.counted.fill(false);
+        for &act in &changed {
+            self.acts[act].effective ^= true;
         }
-        let order: Vec<usize> = self.order.values().copied().collect();
-        for number in order {
-            self.records[number].counted = self.counted_of(number, graph);
+        for act in changed {
+            self.spread(self.acts[act].place, graph, effect);
         }
-        let after = self.counted_feeds();
-        let (counted, uncounted) = (&after - &before, &before - &after);
-        Effect { counted, uncounted, membership: true }
     }
 
-    fn counted_feeds(&self) -> BTreeSet<PublicKey> {
-        self.feeds.keys().filter(|feed| self.counts(feed)).copied().collect()
+    /// Counts anew what an act that began or ceased to take effect takes away.
+    fn spread(&mut self, act: Place, graph: &Graph, effect: &mut Effect) {
+        effect.membership = true;
+        for feed in self.closed(act, graph) {
+            effect.feeds.extend(self.statement(feed).feed());
+        }
+        for place in self.threatened(act, graph) {
+            let counted = !self.any_effective(self.threats(place, graph));
+            self.set_counted(place, counted, effect);
+        }
+    }
+
+    fn set_counted(&mut self, place: Place, counted: bool, effect: &mut Effect) {
+        let record = &mut self.records[place.record];
+        if std::mem::replace(&mut record.counted[place.number], counted) != counted {
+            match &record.statements[place.number] {
+                Statement::Feed { feed, .. } => {
+                    effect.feeds.insert(*feed);
+                }
+                _ => effect.membership = true,
+            }
+        }
     }
 
     // Looking up.
 
-    pub(crate) fn grant(&self, place: Place) -> &Grant {
-        &self.records[place.record].grants[place.number]
+    /// The acts that threaten the admission of a feed, or close it.
+    pub(crate) fn dangers(&self, feed: Place) -> impl Iterator<Item = usize> + '_ {
+        let dangers = self.dangers.get(&feed).into_iter();
+        dangers.flat_map(|dangers| dangers.threats.iter().chain(&dangers.closers).copied())
+    }
+
+    pub(crate) fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(crate) fn record(&self, number: usize) -> &Record {
+        &self.records[number]
+    }
+
+    pub(crate) fn record_of(&self, id: &Cid) -> Option<usize> {
+        self.numbers.get(id).copied()
+    }
+
+    pub(crate) fn statement(&self, place: Place) -> &Statement {
+        &self.records[place.record].statements[place.number]
+    }
+
+    pub(crate) fn places(&self, record: usize) -> impl Iterator<Item = Place> + use<> {
+        (0..self.records[record].statements.len()).map(move |number| Place { record, number })
+    }
+
+    pub(crate) fn act(&self, act: usize) -> &Act {
+        &self.acts[act]
+    }
+
+    pub(crate) fn act_at(&self, place: Place) -> Option<usize> {
+        self.act_numbers.get(&place).copied()
+    }
+
+    /// The acts that take effect among those that a test lets pass.
+    pub(crate) fn settle_among(&self, among: impl Fn(&Act) -> bool) -> BTreeSet<usize> {
+        let acts = (0..self.acts.len()).filter(|act| among(&self.acts[*act])).collect();
+        settle(acts, &|act| &self.acts[act].targets)
+    }
+
+    pub(crate) fn endings(&self, subject: &Subject) -> &[usize] {
+        self.endings.get(subject).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn forks(&self, feed: &PublicKey) -> &[usize] {
+        self.forks.get(feed).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn revocations(&self, invitation: Place) -> &[usize] {
+        self.revocations.get(&invitation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn redemptions(&self, invitation: Place) -> &[Place] {
+        self.redemptions.get(&invitation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn feed_places(&self, feed: &PublicKey) -> &[Place] {
+        self.feeds.get(feed).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn resting_on(&self, place: Place) -> impl Iterator<Item = Place> + '_ {
+        self.resting.get(&place).into_iter().flatten().copied()
+    }
+
+    pub(crate) fn written_under(&self, feed: Place) -> impl Iterator<Item = usize> + '_ {
+        self.written.get(&feed).into_iter().flatten().copied()
     }
 
     pub(crate) fn is_counted(&self, place: Place) -> bool {
@@ -345,32 +490,14 @@ impl Authority {
         self.records[place.record].position.id
     }
 
-    /// Sorts as grants do: by order H6, then by number in the body.
+    /// Sorts as statements do: by order H6, then by number in the body.
     pub(crate) fn rank(&self, place: Place) -> (Position, usize) {
         (self.records[place.record].position, place.number)
     }
 
-    /// The geneses, in order H6.
-    pub(crate) fn geneses(&self) -> impl Iterator<Item = (Cid, &Genesis)> {
-        let genesis = |(position, &number): (&Position, &usize)| {
-            self.records[number].genesis.as_deref().map(|genesis| (position.id, genesis))
-        };
-        self.order.iter().filter_map(genesis)
-    }
-
-    /// The grants that count, in order H6: entry and number in its body.
-    pub(crate) fn counted_grants(&self) -> impl Iterator<Item = (Cid, usize)> + '_ {
-        self.order.iter().flat_map(|(position, &number)| {
-            let counted = self.records[number].counted.iter().enumerate();
-            counted.filter(|(_, counted)| **counted).map(|(number, _)| (position.id, number))
-        })
-    }
-}
-
-fn redeemed(grant: &Grant) -> Option<InvitationId> {
-    match grant {
-        Grant::Member { invitation, .. } => *invitation,
-        _ => None,
+    /// The authorised entries, in order H6.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = usize> + '_ {
+        self.order.values().copied()
     }
 }
 

@@ -16,11 +16,10 @@ use motet_fact::pake::{Exchange, PakeError, SharedKey, Side};
 use motet_fact::{PublicKey, Signature};
 use prost::Message as _;
 
-use crate::body::{self, Fault};
-use crate::credential::verify_device;
 use crate::proto::greeting as proto;
 use crate::proto::greeting::greeting::Step as Wire;
-use crate::{Handle, InvitationCode, InvitationId, Papers, Role};
+use crate::wire::{self, Fault};
+use crate::{Handle, InvitationCode, InvitationId, Papers, Role, verify_device};
 
 /// The longest greeting that is read, in bytes.
 pub const MAX_GREETING_BYTES: usize = 64 * 1024;
@@ -300,7 +299,7 @@ impl Offer {
             kind: self.kind.to_wire(),
             party: self.party.as_bytes().to_vec(),
             invitation: invitation_bytes(self.invitation),
-            role: body::to_wire_role(self.role),
+            role: wire::to_wire_role(self.role),
             party_name: self.party_name.clone(),
             host: self.host.as_bytes().to_vec(),
             host_name: self.host_name.clone(),
@@ -310,12 +309,12 @@ impl Offer {
     fn from_wire(wire: proto::Offer) -> Result<Self, Fault> {
         Ok(Offer {
             kind: kind(wire.kind)?,
-            party: body::key(&wire.party)?,
+            party: wire::key(&wire.party)?,
             invitation: invitation(&wire.invitation)?,
-            role: body::role(wire.role)?,
-            party_name: body::name(wire.party_name)?,
-            host: body::key(&wire.host)?,
-            host_name: body::name(wire.host_name)?,
+            role: wire::role(wire.role)?,
+            party_name: wire::text(wire.party_name)?,
+            host: wire::key(&wire.host)?,
+            host_name: wire::text(wire.host_name)?,
         })
     }
 }
@@ -386,29 +385,29 @@ fn from_wire(step: Wire) -> Result<Greeting, Fault> {
     Ok(match step {
         Wire::Knock(knock) => Greeting::Knock {
             handle: match knock.handle.ok_or(Fault::Wrong("it names no invitation"))? {
-                proto::knock::Handle::Invitation(id) => Handle::Invitation(body::invitation(&id)?),
+                proto::knock::Handle::Invitation(id) => Handle::Invitation(wire::invitation(&id)?),
                 proto::knock::Handle::Nameplate(number) => nameplate(number)?,
             },
             message: knock.message,
         },
         Wire::Resume(resume) => Greeting::Resume {
             handle: match resume.handle.ok_or(Fault::Wrong("it names no invitation"))? {
-                proto::resume::Handle::Invitation(id) => Handle::Invitation(body::invitation(&id)?),
+                proto::resume::Handle::Invitation(id) => Handle::Invitation(wire::invitation(&id)?),
                 proto::resume::Handle::Nameplate(number) => nameplate(number)?,
             },
         },
         Wire::Claim(claim) => Greeting::Claim {
-            identity: body::key(&claim.identity)?,
-            certificate: body::signature(&claim.certificate)?,
+            identity: wire::key(&claim.identity)?,
+            certificate: wire::signature(&claim.certificate)?,
         },
         Wire::Confirm(confirm) => Greeting::Confirm { confirmation: confirm.confirmation },
         Wire::Request(request) => Greeting::Request(Box::new(Request {
             kind: kind(request.kind)?,
-            party: body::key(&request.party)?,
+            party: wire::key(&request.party)?,
             invitation: invitation(&request.invitation)?,
-            identity: body::key(&request.identity)?,
-            name: body::name(request.name)?,
-            certificate: optional(&request.certificate, body::signature)?,
+            identity: wire::key(&request.identity)?,
+            name: wire::text(request.name)?,
+            certificate: optional(&request.certificate, wire::signature)?,
             papers: Papers::from_wire(&request.papers.ok_or(Fault::Wrong("it has no papers"))?)?,
         })),
         Wire::Answer(answer) => {
@@ -421,10 +420,10 @@ fn from_wire(step: Wire) -> Result<Greeting, Fault> {
             Greeting::Offers(offers.offers.into_iter().map(Offer::from_wire).collect::<Result<_, _>>()?)
         }
         Wire::Welcome(welcome) => Greeting::Welcome(Welcome {
-            party: body::key(&welcome.party)?,
-            certificate: optional(&welcome.certificate, body::signature)?,
-            name: body::name(welcome.name)?,
-            recovery: optional(&welcome.recovery, body::key)?,
+            party: wire::key(&welcome.party)?,
+            certificate: optional(&welcome.certificate, wire::signature)?,
+            name: wire::text(welcome.name)?,
+            recovery: optional(&welcome.recovery, wire::key)?,
         }),
         Wire::No(no) => Greeting::No(Denial::from_wire(no)),
     })
@@ -449,7 +448,7 @@ fn optional<T>(bytes: &[u8], read: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Re
 }
 
 fn invitation(bytes: &[u8]) -> Result<Option<InvitationId>, Fault> {
-    optional(bytes, body::invitation)
+    optional(bytes, wire::invitation)
 }
 
 fn invitation_bytes(id: Option<InvitationId>) -> Vec<u8> {

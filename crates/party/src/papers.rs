@@ -6,10 +6,10 @@
 use motet_fact::{KeyError, PublicKey, SecretKey, Signature};
 use motet_feed::EntryKind;
 
-use crate::body::{self, Fault};
-use crate::credential::{FeedCertificate, verify_feed};
+use crate::certificate::Claim;
 use crate::proto::greeting as proto;
-use crate::{Credential, Role, certify_feed};
+use crate::wire::{self, Fault};
+use crate::{Credential, CredentialId, FeedCertificate, Role, certify_feed};
 
 /// A device's feeds in one party, on behalf of one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +49,26 @@ impl Papers {
     /// # Errors
     /// [`KeyError`] if one doesn't hold.
     pub fn verify(&self, party: &PublicKey, member: &PublicKey) -> Result<(), KeyError> {
-        let control = (&self.control_feed, EntryKind::Control);
-        verify_feed(party, member, &self.device, control, &self.control_certificate)?;
-        verify_feed(party, member, &self.device, (&self.data_feed, EntryKind::Data), &self.data_certificate)
+        let claim = |feed, kind| Claim { party, member, device: &self.device, feed, kind };
+        claim(&self.control_feed, EntryKind::Control).verify(&self.control_certificate)?;
+        claim(&self.data_feed, EntryKind::Data).verify(&self.data_certificate)
     }
 
-    /// What the admitting device writes: that the device is the member's, and its feeds. A reader gets no data feed.
-    pub fn credentials(&self, member: PublicKey, certificate: Signature, role: Role) -> Vec<Credential> {
-        let device = self.device;
-        let feed = |feed, kind, certificate| Credential::Feed { member, device, feed, kind, certificate };
+    /// What the admitting device writes: that the device is the member's, under a stint of it, and its feeds. A reader
+    /// gets no data feed. They are to stand in a body after so many other credentials.
+    pub fn credentials(
+        &self,
+        stint: CredentialId,
+        member: PublicKey,
+        certificate: Signature,
+        role: Role,
+        after: u32,
+    ) -> Vec<Credential> {
+        let (device, under) = (self.device, CredentialId::here(after));
+        let feed =
+            |feed, kind, certificate| Credential::Feed { under, member, device, feed, kind, certificate };
         let mut credentials = vec![
-            Credential::Device { member, device, certificate },
+            Credential::Device { under: stint, member, device, certificate },
             feed(self.control_feed, EntryKind::Control, self.control_certificate),
         ];
         if role >= Role::Writer {
@@ -78,13 +87,13 @@ impl Papers {
         }
     }
 
-    pub(crate) fn from_wire(wire: &proto::Papers) -> Result<Self, Fault> {
+    pub(crate) fn from_wire(papers: &proto::Papers) -> Result<Self, Fault> {
         Ok(Papers {
-            device: body::key(&wire.device)?,
-            control_feed: body::key(&wire.control_feed)?,
-            control_certificate: body::feed_certificate(&wire.control_certificate)?,
-            data_feed: body::key(&wire.data_feed)?,
-            data_certificate: body::feed_certificate(&wire.data_certificate)?,
+            device: wire::key(&papers.device)?,
+            control_feed: wire::key(&papers.control_feed)?,
+            control_certificate: wire::feed_certificate(&papers.control_certificate)?,
+            data_feed: wire::key(&papers.data_feed)?,
+            data_certificate: wire::feed_certificate(&papers.data_certificate)?,
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use motet_fact::{Cid, KeyError, PublicKey};
 
-use crate::{InvitationId, Role};
+use crate::{CredentialId, ForkError, InvitationId, Role};
 
 /// An entry that nobody authorised.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,10 @@ pub enum Reason {
     /// A data entry carries credentials.
     #[error("credentials stand in a data entry; they belong on a control feed")]
     NotControl,
-    /// The first entry of a feed does not cite an authorised entry that grants the feed with its kind.
+    /// A control entry was taken for one of data.
+    #[error("it is a control entry, and is judged by what it says")]
+    NotData,
+    /// The first entry of a feed does not cite an authorised entry that admits the feed with its kind.
     #[error("no cause of it admits its feed as a {0} feed; a feed's first entry cites its admission")]
     NotAdmitted(&'static str),
     /// The entry before it was refused.
@@ -43,8 +46,23 @@ pub enum Reason {
     /// A genesis where none can be.
     #[error("a genesis stands alone in the first entry of the founder's control feed, without causes")]
     GenesisMisplaced,
-    /// The author is no admin in its past.
-    #[error("credential {number} needs an admin; its author is none in its past")]
+    /// A control entry says on whose behalf it is written.
+    #[error("it does not name the credential that it acts under")]
+    NoCredential,
+    /// What it says it acts under is not the admission of its feed.
+    #[error("it acts under {0}, which does not admit its feed as a control feed in its past")]
+    NotUnder(CredentialId),
+    /// A feed keeps the admission that it began under.
+    #[error("it acts under another credential than the entry before it, {0}")]
+    UnderChanged(Cid),
+    /// What its author acts under was ended or withdrawn.
+    #[error("entry {by}, which is in its past, ended or withdrew what it acts under")]
+    Withdrawn {
+        /// The entry that did.
+        by: Cid,
+    },
+    /// The author is no admin in the stint that it acts in.
+    #[error("credential {number} needs an admin; its author acts as none")]
     NotAdmin {
         /// Which credential, from 0.
         number: usize,
@@ -56,6 +74,26 @@ pub enum Reason {
         number: usize,
         /// The member it concerns.
         member: PublicKey,
+    },
+    /// What it rests on is not in its past.
+    #[error("credential {number} rests on {named}, which is no {what} in its past")]
+    Unfounded {
+        /// Which credential, from 0.
+        number: usize,
+        /// What it names.
+        named: CredentialId,
+        /// What that should be.
+        what: &'static str,
+    },
+    /// What it rests on was ended or withdrawn.
+    #[error("credential {number} rests on {what} that entry {by}, which is in its past, ended or withdrew")]
+    Closed {
+        /// Which credential, from 0.
+        number: usize,
+        /// What it rests on.
+        what: &'static str,
+        /// The entry that did.
+        by: Cid,
     },
     /// A member who was not admitted in its past.
     #[error("credential {number} names {member}, who is no member in its past")]
@@ -75,21 +113,45 @@ pub enum Reason {
         /// The member it is said to be of.
         member: PublicKey,
     },
+    /// A feed that was not admitted in its past.
+    #[error("credential {number} names feed {feed}, which is nobody's in its past")]
+    UnknownFeed {
+        /// Which credential, from 0.
+        number: usize,
+        /// The feed.
+        feed: PublicKey,
+    },
+    /// A feed that was admitted before.
+    #[error("credential {number} admits feed {feed}, which was admitted before: a new stint has new feeds")]
+    KnownFeed {
+        /// Which credential, from 0.
+        number: usize,
+        /// The feed.
+        feed: PublicKey,
+    },
+    /// A device that was removed, and is brought back by itself or by an admin.
+    #[error(
+        "credential {number} brings back a device that entry {by} removed; another device of its member may"
+    )]
+    DeviceRemoved {
+        /// Which credential, from 0.
+        number: usize,
+        /// The entry that removed it.
+        by: Cid,
+    },
+    /// The recovery of a party is nobody's to end, and writes no data.
+    #[error("credential {number} concerns the party's recovery: nobody ends it, and it writes no data")]
+    Recovery {
+        /// Which credential, from 0.
+        number: usize,
+    },
     /// A data feed for a reader.
-    #[error("credential {number} gives a data feed to {member}, who is a reader in its past")]
+    #[error("credential {number} gives a data feed to {member}, who is a reader in that stint")]
     ReaderWrites {
         /// Which credential, from 0.
         number: usize,
         /// The reader.
         member: PublicKey,
-    },
-    /// An invitation that is not in its past.
-    #[error("credential {number} redeems invitation {invitation}, which is not in its past")]
-    UnknownInvitation {
-        /// Which credential, from 0.
-        number: usize,
-        /// The invitation.
-        invitation: InvitationId,
     },
     /// A role above the invitation's.
     #[error("credential {number} admits as {role}; invitation {invitation} allows at most {allowed}")]
@@ -110,5 +172,13 @@ pub enum Reason {
         number: usize,
         /// What the check said.
         source: KeyError,
+    },
+    /// Two headers prove no fork.
+    #[error("credential {number} proves no fork: {source}")]
+    Fork {
+        /// Which credential, from 0.
+        number: usize,
+        /// What the check said.
+        source: ForkError,
     },
 }

@@ -2,20 +2,28 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{
-    admission, control_key, data_key, device, device_key, forged, genesis_of, identity, invitation, party,
+    admission, body, control_key, data_key, device, device_key, forged, found, genesis_of, identity,
+    invitation, party, removal, say,
 };
 use motet_fact::Digest;
 use motet_feed::EntryKind;
 use motet_party::{
-    BodyError, CodeError, Credential, Handle, InvitationCode, InvitationLink, InvitationWords, Papers, Role,
-    decode_body, encode_body,
+    BodyError, CodeError, ControlBody, Credential, CredentialId, Cuts, ForkProof, Handle, InvitationCode,
+    InvitationLink, InvitationWords, Papers, Role, Subject, decode_body, encode_body,
 };
 use proptest::prelude::*;
 
 fn all_credentials() -> Vec<Credential> {
+    let genesis = found();
+    let write = |causes: &[_]| say(&data_key(0), EntryKind::Data, causes, body(None, Vec::new()));
+    let (one, other) = (write(&[&genesis]), write(&[]));
+    let last = BTreeSet::from([one.id(), other.id()]);
+    let cuts = Cuts::from([(data_key(0).public(), last.clone()), (control_key(0).public(), BTreeSet::new())]);
     let mut all = vec![genesis_of(0)];
-    all.extend(admission(1, Role::Admin, Some(invitation(3))));
+    all.extend(admission(1, Role::Admin, Some(genesis.named(3))));
     all.extend(admission(2, Role::Reader, None));
     all.push(Credential::Invitation { id: invitation(7), role: Role::Writer, expires: -1 });
     all.push(Credential::PersonalInvitation {
@@ -24,8 +32,22 @@ fn all_credentials() -> Vec<Credential> {
         invitee: identity(3),
         expires: i64::MAX,
     });
-    all.push(Credential::Revocation { invitation: invitation(8) });
+    all.push(removal(1, cuts.clone()));
+    let subject = Subject::Device { member: identity(1), device: device(1) };
+    all.push(Credential::Removal { subject, cuts: Cuts::new() });
+    all.push(Credential::RoleChange {
+        member: identity(2),
+        role: Role::Writer,
+        name: "Béla".to_owned(),
+        cuts,
+    });
+    all.push(Credential::Revocation { invitation: CredentialId::here(9) });
+    all.push(Credential::ForkProof(Box::new(ForkProof::of(one.entry, other.entry, last))));
     all
+}
+
+fn all_said() -> ControlBody {
+    ControlBody { written_at: 1, under: Some(found().named(2)), credentials: all_credentials() }
 }
 
 fn code() -> InvitationLink {
@@ -40,30 +62,54 @@ fn code() -> InvitationLink {
 
 #[test]
 fn bodies_read_back() {
-    let all = all_credentials();
+    let credentials = all_credentials();
     for written_at in [0, i64::MIN, i64::MAX] {
-        let body = decode_body(&encode_body(written_at, &all)).expect("what we wrote");
-        assert_eq!((body.written_at, &body.credentials), (written_at, &all));
+        for under in [None, Some(CredentialId::here(3)), Some(found().named(2))] {
+            let body = ControlBody { written_at, under, credentials: credentials.clone() };
+            assert_eq!(decode_body(&encode_body(&body)), Ok(body));
+        }
     }
     assert_eq!(decode_body(&[]).map(|body| body.credentials), Ok(Vec::new()));
 }
 
+/// Lists that stand for sets ascend strictly: what one replica reads, all do.
+#[test]
+fn cuts_are_sets() {
+    let twice = |number: u8, bytes: &[u8]| {
+        let field = [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
+        [field.as_slice(), &field].concat()
+    };
+    let key = [&[1 << 3 | 2, 32], identity(0).as_bytes().as_slice()].concat();
+    let cut = twice(3, &key);
+    let id = found().id();
+    let last = twice(2, id.as_bytes());
+    let ids = [&[3 << 3 | 2, (key.len() + last.len()) as u8], key.as_slice(), &last].concat();
+    for cuts in [cut, ids] {
+        let removal = [key.as_slice(), &cuts].concat();
+        let read = decode_body(&credential_numbered(6, &removal)).expect_err("a fault");
+        assert!(matches!(read, BodyError::Field { number: 0, what } if what.contains("ascending")), "{read}");
+    }
+}
+
 /// A body with one credential of a number, with these bytes.
 fn credential_numbered(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let credential = [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
-    [&[2 << 3 | 2, credential.len() as u8], credential.as_slice()].concat()
+    let framed = |number: u8, bytes: &[u8]| {
+        let length = [(bytes.len() & 0x7f | 0x80) as u8, (bytes.len() >> 7) as u8];
+        [&[number << 3 | 2], length.as_slice(), bytes].concat()
+    };
+    framed(2, &framed(number, bytes))
 }
 
 #[test]
 fn what_is_later_is_held_and_what_is_wrong_is_refused() {
-    for number in [6, 7, 8, 9, 10] {
+    for number in [10, 12, 15] {
         let read = decode_body(&credential_numbered(number, &[]));
         assert_eq!(read, Err(BodyError::UnknownCredential { number: 0 }));
         assert!(read.is_err_and(|error| error.is_later()));
     }
-    let known =
-        encode_body(0, &[Credential::Invitation { id: invitation(1), role: Role::Reader, expires: 0 }]);
-    let both = [known.as_slice(), &credential_numbered(6, &[])].concat();
+    let known = vec![Credential::Invitation { id: invitation(1), role: Role::Reader, expires: 0 }];
+    let known = encode_body(&ControlBody { written_at: 0, under: None, credentials: known });
+    let both = [known.as_slice(), &credential_numbered(12, &[])].concat();
     assert_eq!(decode_body(&both), Err(BodyError::UnknownCredential { number: 1 }));
     let id_then = |role: u8| [&[1 << 3 | 2, 16], [1; 16].as_slice(), &[2 << 3, role]].concat();
     assert!(decode_body(&credential_numbered(5, &id_then(3))).is_ok());
@@ -156,11 +202,8 @@ fn a_reader_is_given_no_data_feed() {
         let is_data =
             |credential: &Credential| matches!(credential, Credential::Feed { kind: EntryKind::Data, .. });
         let papers = Papers::make(&party(), &identity(2), &device_key(2), &control_key(2), &data_key(2));
-        papers
-            .credentials(identity(2), forged(), role)
-            .iter()
-            .filter(|credential| is_data(credential))
-            .count()
+        let credentials = papers.credentials(found().named(0), identity(2), forged(), role, 1);
+        credentials.iter().filter(|credential| is_data(credential)).count()
     };
     assert_eq!([Role::Reader, Role::Writer, Role::Admin].map(data_feeds), [0, 1, 1]);
 }
@@ -184,13 +227,13 @@ proptest! {
     fn reading_changed_bytes_never_panics(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
     ) {
-        let mut bytes = encode_body(1, &all_credentials());
+        let mut bytes = encode_body(&all_said());
         for (at, byte) in &changes {
             let at = at.index(bytes.len());
             bytes[at] = *byte;
         }
         if let Ok(body) = decode_body(&bytes) {
-            prop_assert_eq!(decode_body(&encode_body(body.written_at, &body.credentials)), Ok(body));
+            prop_assert_eq!(decode_body(&encode_body(&body)), Ok(body));
         }
     }
 }

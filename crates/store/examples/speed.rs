@@ -1,5 +1,5 @@
-//! How fast the store is on this disk: durable megabytes a second, small commits a second, reads, and how long
-//! opening takes after a clean end and after a kill. `cargo run --profile bench -p motet-store --example speed DIR`; one more
+//! How fast the store is on this disk: durable megabytes a second, small commits a second, reads, and how long opening
+//! takes after a clean end and after a kill. `cargo run --profile bench -p motet-store --example speed DIR`; one more
 //! argument turns quick recovery off.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement speaks, and stops when it fails")]
 

@@ -8,8 +8,8 @@
 //! The state says what to expect of the blocks. *Making*: no commit has ever returned, so whatever is there may be
 //! thrown away. *Open*: the last user didn't come to an end, and blocks written since the last sync may be torn; the
 //! engine recovers, and verifies what it keeps. *Shut*: everything was synced, so each block must match its checksum,
-//! and one that doesn't is damage, whatever the engine has to recover. The state is durable before the first write it warns of, and is the only part of
-//! the header that ever changes; a torn one counts as open.
+//! and one that doesn't is damage, whatever the engine has to recover. The state is durable before the first write it
+//! warns of, and is the only part of the header that ever changes; a torn one counts as open.
 
 use motet_fact::Digest;
 

@@ -1,4 +1,5 @@
-//! A store that forgets when the process ends: for ephemeral data, for tests, and as the stupid twin of the one on disk.
+//! A store that forgets when the process ends: for ephemeral data, for tests, and as the stupid twin of the one on
+//! disk.
 //!
 //! A table is a `BTreeMap` behind an `Arc`. A scan holds the `Arc` and not the lock, so it sees one state and its
 //! visitor may commit; the first change to a table that somebody is scanning copies it.

@@ -204,7 +204,7 @@ impl Asking {
         let (have, control_only) = match view.access {
             Access::Full => (own_heads(view), false),
             // A stranger learns nothing of what is here beyond what it said itself.
-            Access::None => (here(view, &heard.control), true),
+            Access::None | Access::Notices(_) => (here(view, &heard.control), true),
         };
         out.push(Message::Ask { party: view.party, want: want.clone(), have, control_only });
         self.round = Some(Round { want, offers: Offers::Expected, outdated: false });

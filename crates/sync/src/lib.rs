@@ -17,7 +17,8 @@
 //! **Who gets what.** A device that is not a counted member's gets nothing, not even heads. But when *it* tells the
 //! heads of a party that is here, it is asked for its control entries: those prove themselves, and among them may be
 //! its own admission. Access is looked up anew at every message, so a newcomer is served as soon as it is known, and a
-//! removed device no longer.
+//! removed device no longer: but for the *notices*, the control entries up to those that tell it that it is removed, or
+//! that its member is admitted again.
 //!
 //! **Flow control.** All that is kept is bounded: ids asked for (window), ids offered and not yet asked for (piece by
 //! piece), entry bytes under way (credit), heads told and not yet heard (one). A peer that

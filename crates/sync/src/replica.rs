@@ -7,10 +7,13 @@
 use motet_fact::{Cid, PublicKey};
 
 /// What a peer's device may have of a party.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everything: the device is a counted member's (H9).
     Full,
+    /// The control entries up to these: it was a member's device, and they say why it is none now, or how it comes to be
+    /// one again.
+    Notices(Vec<Cid>),
     /// Nothing. It may introduce itself with control entries.
     None,
 }
@@ -58,6 +61,9 @@ pub trait Replica {
         true
     }
 
+    /// The peer tells its heads. Nothing has to come of it.
+    fn is_told(&self, _party: &PublicKey, _peer_device: &PublicKey, _heads: &Heads) {}
+
     /// The linked heads of every feed of a party; a forked feed has several (H5).
     fn heads(&self, party: &PublicKey) -> Heads;
 
@@ -70,6 +76,11 @@ pub trait Replica {
     /// The linked entries in the past of `wanted`, those included, that are not in the past of `had`, in causal order.
     /// Ids that are not linked count for nothing.
     fn difference(&self, party: &PublicKey, wanted: &[Cid], had: &[Cid], control_only: bool) -> Vec<Cid>;
+
+    /// Whether an entry is a linked control entry in the past of some notices, those included.
+    fn is_noticed(&self, party: &PublicKey, id: &Cid, notices: &[Cid]) -> bool {
+        self.difference(party, notices, &[], true).contains(id)
+    }
 
     /// An entry that is here, linked or waiting; `None` if it is not.
     ///

@@ -1,7 +1,7 @@
 //! One party's serving half: what the peer was told, what it is being offered, what it wants.
 //!
 //! Nothing is given to a device without access, and the answer it gets is the one it would get if the party were not
-//! here. Loading and packing the wanted entries is the session's, which shares the credit among its parties.
+//! here. One that lost it is told why, by control entries and nothing else. Loading and packing the wanted entries is the session's, which shares the credit among its parties.
 
 use std::collections::VecDeque;
 
@@ -72,14 +72,18 @@ impl Serving {
 
     /// Tells the heads if they changed, the peer may know them, and the last ones were heard.
     pub(crate) fn tell(&mut self, view: &View, out: &mut Vec<Message>) {
-        if view.access == Access::None {
-            self.told = None;
-            return;
-        }
+        let heads = match &view.access {
+            Access::None => {
+                self.told = None;
+                return;
+            }
+            Access::Notices(notices) => Heads { control: notices.clone(), data: Vec::new() },
+            Access::Full => view.replica.heads(&view.party),
+        };
         if self.unheard {
             return;
         }
-        let heads = tidied(view.replica.heads(&view.party));
+        let heads = tidied(heads);
         if self.told.as_ref() != Some(&heads) {
             self.told = Some(heads.clone());
             self.unheard = true;
@@ -102,6 +106,10 @@ impl Serving {
         out: &mut Vec<Message>,
     ) {
         self.offering = Offering { want, have, control_only, ..Offering::default() };
+        if let Access::Notices(notices) = &view.access {
+            self.offering.want.retain(|id| notices.contains(id));
+            self.offering.control_only = true;
+        }
         self.offer(view, out);
     }
 

@@ -222,10 +222,12 @@ impl Session {
             self.keep_unplaced(message);
             return Ok(());
         }
+        let peer = self.peer;
         let (state, view) = self.look(party, replica);
         match message {
             Message::Heads { heads, .. } => {
                 out.push(Message::Heard { party });
+                replica.is_told(&party, &peer, &heads);
                 state.asking.hear(heads);
             }
             Message::Heard { .. } => state.serving.heard(),
@@ -344,10 +346,12 @@ impl Session {
 }
 
 fn load(view: &View, id: &Cid) -> Result<Option<Bundle>, ReplicaError> {
-    match view.access {
-        Access::Full => view.replica.load(&view.party, id),
-        Access::None => Ok(None),
-    }
+    let given = match &view.access {
+        Access::Full => true,
+        Access::Notices(notices) => view.replica.is_noticed(&view.party, id, notices),
+        Access::None => false,
+    };
+    if given { view.replica.load(&view.party, id) } else { Ok(None) }
 }
 
 /// The id of an entry. One of a later version has one too: it is held, not refused (H7).

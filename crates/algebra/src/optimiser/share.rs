@@ -3,7 +3,8 @@
 //! Two expressions are equal if they are but for the names of columns. So each gets a *shape*, a text in which columns
 //! are positions and renamings are gone, and expressions of one shape are computed once: before the first statement
 //! that needs them, or in the loop whose relations they read. The greatest come first, as what lies in them is then
-//! shared with them. The new relation is of the rule that needs it first. What has no join, negation or group in it is not worth a relation.
+//! shared with them. The new relation is of the rule that needs it first. What has no join, negation or group in it is
+//! not worth a relation.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,8 +6,8 @@
 //! format = "csv" | "lines" | "car" .
 //! ```
 //!
-//! `source` and `sink` are no words of the language: a relation may have these names. An assignment goes on with `:-` or
-//! `@`, and an end with a name.
+//! `source` and `sink` are no words of the language: a relation may have these names. An assignment goes on with `:-`
+//! or `@`, and an end with a name.
 
 use std::fmt::{self, Display, Formatter};
 

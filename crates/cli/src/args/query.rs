@@ -35,6 +35,10 @@ pub(crate) struct QueryArgs {
     /// Also connect to these peers while watching
     #[arg(long, value_name = "HOST:PORT", requires = "watch")]
     pub(crate) peer: Vec<String>,
+    /// Ask the party as it was: after entries (CIDs, with commas between), or at a time (seconds since 1970, or
+    /// YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SSZ) by the clocks of those who wrote
+    #[arg(long, value_name = "ENTRIES|TIME", conflicts_with_all = ["watch", "Instead"])]
+    pub(crate) as_of: Option<String>,
     #[command(flatten)]
     pub(crate) instead: Instead,
     /// What an epoch may cost

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use motet::authority::{InvitationCode, Role};
+use motet::authority::InvitationCode;
 use motet::fact::PublicKey;
 use motet::{Database, InvitationInfo};
 use motet_node::JoinError;
@@ -22,7 +22,7 @@ pub(crate) struct Passed {
 
 /// Invites one person, and prints the code.
 pub(crate) fn invite(global: &Global, args: &InviteArgs) -> Result<(), Failure> {
-    let (role, until) = (role(&args.role)?, until(&args.passing.expires)?);
+    let (role, until) = (context::role(&args.role)?, until(&args.passing.expires)?);
     let party = context::open_party(global)?;
     let database = party.database();
     if let Some(invitee) = &args.to {
@@ -78,11 +78,6 @@ fn serve_if(database: &Database, args: &PassingArgs) -> Result<(), Failure> {
     serve::serve_database(database, listening(&args.address)?, &[])
 }
 
-fn role(name: &str) -> Result<Role, Failure> {
-    let known = [Role::Reader, Role::Writer, Role::Admin].into_iter().find(|known| known.name() == name);
-    known.ok_or_else(|| Failure::Usage(format!("no role is called `{name}`")).help("reader, writer or admin"))
-}
-
 /// The end of a time from now on, in seconds since 1970.
 pub(crate) fn until(time: &str) -> Result<i64, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -98,7 +93,7 @@ fn listening(addresses: &[String]) -> Result<SocketAddr, Failure> {
 }
 
 /// Reads `90s`, `30m`, `12h`, `7d`.
-fn seconds(text: &str) -> Result<u64, Failure> {
+pub(crate) fn seconds(text: &str) -> Result<u64, Failure> {
     let wrong = || Failure::Usage(format!("`{text}` is no time")).help("for example 30m, 12h or 7d");
     quantity::duration(text).map(|time| time.as_secs()).ok_or_else(wrong)
 }

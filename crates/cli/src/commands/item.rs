@@ -1,47 +1,124 @@
-//! `motet item`: make, set, get, list, move.
+//! `motet item`: make, change, move, delete, take back, rescue; what shows items is in [`show`].
 
 use std::io::Write as _;
 
-use motet::Party;
-use motet::fact::{Attribute, Cid, Value};
-use motet::item::ItemId;
+use motet::fact::{Attribute, PublicKey, Value};
+use motet::item::{ItemId, Log, Path, Reference};
+use motet::{Party, Stand, Transaction, Undone};
 
-use crate::args::{Format, Global, ItemCommand};
+use crate::args::{Format, Global, ItemCommand, StandArgs};
 use crate::context;
 use crate::failure::Failure;
 use crate::output;
 
+mod show;
+
 /// Runs one of the item commands.
 pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> {
     let party = context::open_party(global)?;
+    let item = |text: &str| context::item(&party, text);
     match command {
         ItemCommand::New { model, kind, parent, set } => {
-            let parent = parent.map(|parent| context::item(&party, &parent)).transpose()?;
-            let mut transaction = party.transaction();
-            let item = transaction.create_item(&model, kind.as_deref(), parent)?;
-            for (name, value) in context::assignments(&set)? {
-                transaction.set(item, name, value);
-            }
-            transaction.commit()?;
-            print_id(global, item)
+            let parent = parent.map(|parent| item(&parent)).transpose()?;
+            print_id(global, new(&party, &model, kind.as_deref(), parent, &set)?)
         }
-        ItemCommand::Set { item, set } => {
-            let item = context::item(&party, &item)?;
-            let mut transaction = party.transaction();
-            for (name, value) in context::assignments(&set)? {
-                transaction.set(item, name, value);
-            }
-            transaction.commit()?;
-            print_id(global, item)
+        ItemCommand::Set { item: of, set } => {
+            let set = properties(&set)?;
+            change(global, &party, &of, |transaction, item| {
+                set.into_iter().for_each(|(name, value)| transaction.set(item, name, value));
+            })
         }
-        ItemCommand::Get { item } => get(global, &party, context::item(&party, &item)?),
-        ItemCommand::List { kind } => list(global, &party, kind.as_deref()),
-        ItemCommand::Move { item, parent } => {
-            let (item, parent) = (context::item(&party, &item)?, context::item(&party, &parent)?);
-            party.move_item(item, parent)?;
-            print_id(global, item)
+        ItemCommand::Unset { item: of, names } => {
+            let names: Vec<Attribute> = names.iter().map(|name| property(name)).collect::<Result<_, _>>()?;
+            change(global, &party, &of, |transaction, item| {
+                names.into_iter().for_each(|name| transaction.remove(item, name));
+            })
+        }
+        ItemCommand::Add { item: of, values } => {
+            let values = properties(&values)?;
+            change(global, &party, &of, |transaction, item| {
+                values.into_iter().for_each(|(name, value)| transaction.add(item, name, value));
+            })
+        }
+        ItemCommand::Remove { item: of, values } => {
+            let values = properties(&values)?;
+            change(global, &party, &of, |transaction, item| {
+                values.into_iter().for_each(|(name, value)| transaction.take(item, name, value));
+            })
+        }
+        ItemCommand::Increment { item: of, counts } => {
+            let counts: Vec<(Attribute, i64)> =
+                counts.iter().map(|text| count(text)).collect::<Result<_, _>>()?;
+            change(global, &party, &of, |transaction, item| {
+                counts.into_iter().for_each(|(name, by)| transaction.increment(item, name, by));
+            })
+        }
+        ItemCommand::Link { item: of, name, to, also } => {
+            let (name, to) = (property(&name)?, reference(&party, &to)?);
+            change(global, &party, &of, |transaction, item| {
+                if also { transaction.add(item, name, to) } else { transaction.set(item, name, to) }
+            })
+        }
+        ItemCommand::Links { item: of } => show::links(global, &party, item(&of)?),
+        ItemCommand::Say { item: of, line } => say(global, &party, item(&of)?, &line),
+        ItemCommand::Get { item: of, as_of } => show::get(global, &party, &of, as_of.as_deref()),
+        ItemCommand::List { kind, deleted } => show::list(global, &party, kind.as_deref(), deleted),
+        ItemCommand::Tree { item: of, deleted } => show::tree(global, &party, item(&of)?, deleted),
+        ItemCommand::Move { item: of, parent, stand } => {
+            let (moved, parent) = (item(&of)?, item(&parent)?);
+            party.place_item(moved, parent, place(&party, &stand)?)?;
+            print_id(global, moved)
+        }
+        ItemCommand::Delete { item: of, children } => {
+            let gone = item(&of)?;
+            told(global, gone, party.delete_item(gone, children.into()))
+        }
+        ItemCommand::Restore { item: of, along } => {
+            let back = item(&of)?;
+            told(global, back, party.restore_item(back, along))
+        }
+        ItemCommand::Purge { item: of, children } => {
+            let gone = item(&of)?;
+            told(global, gone, party.purge_item(gone, children.into()))
+        }
+        ItemCommand::History { item: of } => show::history(global, &party, item(&of)?),
+        ItemCommand::Undo { item: of } => took_back(global, party.undo(item(&of)?)?, "taken back"),
+        ItemCommand::Redo { item: of } => took_back(global, party.redo(item(&of)?)?, "said again"),
+        ItemCommand::Remodel { item: of, model } => print_id(global, party.remodel_item(item(&of)?, &model)?),
+        ItemCommand::Rescue { item: of } => {
+            let of = of.map(|of| item(&of)).transpose()?;
+            rescue(global, &party.rescue(of)?)
         }
     }
+}
+
+fn new(
+    party: &Party,
+    model: &str,
+    kind: Option<&str>,
+    parent: Option<ItemId>,
+    set: &[String],
+) -> Result<ItemId, Failure> {
+    let mut transaction = party.transaction();
+    let new = transaction.create_item(model, kind, parent)?;
+    for (name, value) in properties(set)? {
+        transaction.set(new, name, value);
+    }
+    transaction.commit()?;
+    Ok(new)
+}
+
+fn change(
+    global: &Global,
+    party: &Party,
+    item: &str,
+    fill: impl FnOnce(&mut Transaction, ItemId),
+) -> Result<(), Failure> {
+    let item = context::item(party, item)?;
+    let mut transaction = party.transaction();
+    fill(&mut transaction, item);
+    transaction.commit()?;
+    print_id(global, item)
 }
 
 fn print_id(global: &Global, item: ItemId) -> Result<(), Failure> {
@@ -52,42 +129,100 @@ fn print_id(global: &Global, item: ItemId) -> Result<(), Failure> {
     }
 }
 
-/// A register with all its candidates; the last is the winner.
-type Shown = (Attribute, Vec<(Cid, Value)>);
+/// The attribute of a property's path.
+fn property(name: &str) -> Result<Attribute, Failure> {
+    let path: Path =
+        name.parse().map_err(|error: motet::item::PathError| Failure::Usage(error.to_string()))?;
+    Ok(path.attribute())
+}
 
-fn get(global: &Global, party: &Party, id: ItemId) -> Result<(), Failure> {
-    let summary = party.item_summary(id)?;
-    let registers: Vec<Shown> = party.item(id, |item| {
-        let entity = id.entity();
-        let names = item.attributes(&entity).into_keys();
-        names.map(|name| (name.clone(), item.candidates(&entity, &name))).collect()
-    })?;
-    let mut out = std::io::stdout().lock();
-    if global.format == Format::Table {
-        let parent = summary.parent.map_or("none".to_owned(), |parent| context::bare(&parent));
-        let (model, kind) = (summary.model.unwrap_or_default(), summary.kind.unwrap_or_default());
-        writeln!(out, "item    {}\nmodel   {model}\ntype    {kind}\nparent  {parent}\n", context::bare(&id))?;
+fn properties(given: &[String]) -> Result<Vec<(Attribute, Value)>, Failure> {
+    context::assignments(given)?.into_iter().map(|(name, value)| Ok((property(&name)?, value))).collect()
+}
+
+fn count(text: &str) -> Result<(Attribute, i64), Failure> {
+    let (name, by) = text.split_once('=').unwrap_or((text, "1"));
+    let by = by.parse().map_err(|_| Failure::Usage(format!("`{text}`: {by} is not an integer")))?;
+    Ok((property(name)?, by))
+}
+
+fn reference(party: &Party, text: &str) -> Result<Reference, Failure> {
+    let Some((other, item)) = text.split_once('/') else {
+        return Ok(Reference::here(context::item(party, text)?));
+    };
+    let wrong = || {
+        Failure::Usage(format!("`{text}` is not PARTY/ITEM"))
+            .help("both are whole, of 64 hexadecimal digits: the other party need not be here")
+    };
+    let other: PublicKey = other.parse().map_err(|_| wrong())?;
+    Ok(Reference::there(other, item.parse().map_err(|_| wrong())?))
+}
+
+fn place(party: &Party, stand: &StandArgs) -> Result<Stand, Failure> {
+    Ok(match (&stand.before, &stand.after) {
+        (Some(sibling), _) => Stand::Before(context::item(party, sibling)?),
+        (_, Some(sibling)) => Stand::After(context::item(party, sibling)?),
+        _ if stand.first => Stand::First,
+        _ => Stand::Last,
+    })
+}
+
+/// Prints the item that a change of the tree was about.
+fn told<T>(global: &Global, item: ItemId, changed: Result<T, motet::Error>) -> Result<(), Failure> {
+    match changed {
+        Ok(_) => print_id(global, item),
+        Err(error @ motet::Error::HasChildren { .. }) => {
+            Err(Failure::from(error).help("--children orphan|along says what becomes of items under it"))
+        }
+        Err(error) => Err(error.into()),
     }
-    let rows = registers.into_iter().flat_map(|(name, candidates)| {
-        let last = candidates.len() - 1;
-        candidates.into_iter().enumerate().rev().map(move |(place, (cid, value))| {
-            let standing = if place == last { "value" } else { "also said" };
-            [plain(name.value()), value.to_string(), standing.to_owned(), cid.to_string()]
-        })
-    });
-    output::print_text(&mut out, global.format, &["property", "value", "standing", "fact"], rows)
 }
 
-fn plain(value: &Value) -> String {
-    value.as_text().map_or_else(|| value.to_string(), str::to_owned)
+/// A line of one value, or of several with names.
+fn say(global: &Global, party: &Party, log: ItemId, words: &[String]) -> Result<(), Failure> {
+    let line: Vec<(Attribute, Value)> = match words {
+        [only] if !only.contains('=') => {
+            let value = motet_logic::parse_value(only).unwrap_or_else(|_| only.as_str().into());
+            vec![(Log::LINE.into(), value)]
+        }
+        _ => context::assignments(words)?.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+    };
+    if party.item(log, |item| item.model() != Some(Log::NAME))? {
+        return Err(Failure::Failed(format!("item {} is no log", context::bare(&log)))
+            .help("`motet item new --model log` makes one"));
+    }
+    let mut transaction = party.transaction();
+    transaction.append(log, line)?;
+    transaction.commit()?;
+    print_id(global, log)
 }
 
-fn list(global: &Global, party: &Party, kind: Option<&str>) -> Result<(), Failure> {
-    let items = party.items()?.into_iter().filter(|item| kind.is_none() || item.kind.as_deref() == kind);
-    let row = |item: motet::party::ItemSummary| {
-        let parent = item.parent.map_or(String::new(), |parent| context::bare(&parent)[..12].to_owned());
-        [context::bare(&item.id), item.kind.unwrap_or_default(), item.model.unwrap_or_default(), parent]
+fn took_back(global: &Global, undone: Option<Undone>, what: &str) -> Result<(), Failure> {
+    let Some(Undone { entry, receipt, facts }) = undone else {
+        return Err(Failure::Failed(format!("there is nothing of yours to be {what}")));
     };
     let mut out = std::io::stdout().lock();
-    output::print_text(&mut out, global.format, &["item", "type", "model", "parent"], items.map(row))
+    match global.format {
+        Format::Table if facts == 0 => {
+            Ok(writeln!(out, "entry {entry}: all of it was changed since, so nothing is {what}")?)
+        }
+        Format::Table => Ok(writeln!(out, "entry {entry} is {what}")?),
+        format => {
+            let facts = i64::try_from(facts).unwrap_or(i64::MAX);
+            let fields = [("entry", entry.into()), ("by", receipt.entry.into()), ("facts", facts.into())];
+            output::print_fields(&mut out, format, &fields)
+        }
+    }
+}
+
+fn rescue(global: &Global, rescue: &motet::Rescue) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let fields = [("entries", rescue.entries.to_string().into()), ("facts", rescue.facts.to_string().into())];
+    output::print_fields(&mut out, global.format, &fields)?;
+    if global.format == Format::Table {
+        for (old, new) in &rescue.items {
+            writeln!(out, "item {} is {} now", context::bare(old), context::bare(new))?;
+        }
+    }
+    Ok(())
 }

@@ -1,10 +1,11 @@
-//! `motet party`: found, list, show; open and close, and all that.
+//! `motet party`: found, list, show; open and close, and all that. Who is in is in `admin`.
 
 use motet::authority::{Device, Feed, Member};
-use motet::fact::PublicKey;
-use motet::{Database, Party, PartyInfo, Standing};
+use motet::fact::{Cid, PublicKey};
+use motet::{Database, Party, PartyInfo, PartyStanding};
 
 use crate::args::{Format, Global, PartyCommand};
+use crate::commands::admin;
 use crate::context;
 use crate::failure::Failure;
 use crate::output;
@@ -44,7 +45,26 @@ pub(crate) fn run(global: &Global, command: PartyCommand) -> Result<(), Failure>
             with_any(global, |database, key| database.deactivate_party(key, everywhere))
         }
         PartyCommand::Delete => with_any(global, Database::delete_party),
-        PartyCommand::Leave => with_any(global, Database::leave_party),
+        PartyCommand::Members => admin::members(global, &context::open_party(global)?, &mut out),
+        PartyCommand::Remove { member, cut } => {
+            let party = context::open_party(global)?;
+            admin::remove_member(global, &party, &member, &cut, &mut out)
+        }
+        PartyCommand::Role { member, role } => {
+            admin::set_role(global, &context::open_party(global)?, &member, &role, &mut out)
+        }
+        PartyCommand::Readmit { member, role } => {
+            admin::readmit(global, &context::open_party(global)?, &member, &role, &mut out)
+        }
+        PartyCommand::Recover => admin::recover(global, &context::open_party(global)?, &mut out),
+        PartyCommand::Leave { yes } => {
+            let database = context::open(global)?;
+            let key = context::any_party(global, &database)?;
+            admin::leave(&database, &key, yes)
+        }
+        PartyCommand::ProveFork { feed, yes } => {
+            admin::prove_fork(global, &context::open_party(global)?, &feed, yes, &mut out)
+        }
     }
 }
 
@@ -59,16 +79,17 @@ fn with_any(
 
 fn list_row(info: &PartyInfo, party: Option<&Party>) -> [String; 7] {
     let state = match info {
-        PartyInfo { standing: Standing::Left, .. } => "left",
+        PartyInfo { standing: PartyStanding::Left, .. } => "left",
         PartyInfo { here: false, .. } => "elsewhere",
         PartyInfo { open: true, paused: true, .. } => "paused",
         PartyInfo { open: true, .. } => "open",
-        PartyInfo { everywhere: Standing::Inactive, .. } => "inactive everywhere",
-        PartyInfo { standing: Standing::Inactive, .. } => "inactive here",
+        PartyInfo { everywhere: PartyStanding::Inactive, .. } => "inactive everywhere",
+        PartyInfo { standing: PartyStanding::Inactive, .. } => "inactive here",
         PartyInfo { .. } => "closed",
     };
     let of = |read: &dyn Fn(&Party) -> String| party.map_or_else(String::new, read);
-    let members = |party: &Party| party.members().values().filter(|member| member.counted).count();
+    let is_in = |member: &&Member| member.counted && member.until.is_none();
+    let members = |party: &Party| party.members().values().filter(is_in).count();
     [
         info.key.to_string(),
         info.title.clone(),
@@ -81,12 +102,17 @@ fn list_row(info: &PartyInfo, party: Option<&Party>) -> [String; 7] {
 }
 
 fn show(global: &Global, party: &Party, out: &mut dyn std::io::Write) -> Result<(), Failure> {
-    let yes = |counts: bool| if counts { "yes" } else { "no" }.to_owned();
+    let standing = |counted: bool, until: Option<Cid>| match (counted, until) {
+        (false, _) => "no".to_owned(),
+        (true, None) => "yes".to_owned(),
+        (true, Some(_)) => "until its end".to_owned(),
+    };
     if global.format == Format::Table {
         writeln!(out, "Party {} ({})\n\nMembers", party.name(), party.key())?;
     }
     let member = |(id, member): (PublicKey, Member)| {
-        [id.to_string(), member.name, member.role.to_string(), yes(member.counted)]
+        let counts = standing(member.counted, member.until);
+        [id.to_string(), member.name, member.role.to_string(), counts]
     };
     output::print_text(
         out,
@@ -97,8 +123,9 @@ fn show(global: &Global, party: &Party, out: &mut dyn std::io::Write) -> Result<
     if global.format != Format::Table {
         return Ok(());
     }
-    let device =
-        |(id, device): (PublicKey, Device)| [id.to_string(), device.member.short(), yes(device.counted)];
+    let device = |(id, device): (PublicKey, Device)| {
+        [id.to_string(), device.member.short(), standing(device.counted, device.until)]
+    };
     writeln!(out, "\nDevices")?;
     output::print_text(
         out,
@@ -107,7 +134,8 @@ fn show(global: &Global, party: &Party, out: &mut dyn std::io::Write) -> Result<
         party.devices().into_iter().map(device),
     )?;
     let feed = |(id, feed): (PublicKey, Feed)| {
-        [id.to_string(), feed.device.short(), feed.kind.name().to_owned(), yes(feed.counted)]
+        let counts = standing(feed.counted, feed.until);
+        [id.to_string(), feed.device.short(), feed.kind.name().to_owned(), counts]
     };
     writeln!(out, "\nFeeds")?;
     output::print_text(

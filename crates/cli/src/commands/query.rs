@@ -12,6 +12,7 @@ use crate::args::{Format, Global, QueryArgs, TextArgs};
 use crate::commands::run::why::Question;
 use crate::commands::{run, serve};
 use crate::context;
+use crate::date;
 use crate::failure::Failure;
 use crate::limits::Stopwatch;
 use crate::output;
@@ -63,7 +64,22 @@ pub(crate) fn run(global: &Global, args: &QueryArgs) -> Result<(), Failure> {
     if instead.snapshot || instead.publish.is_some() {
         return snapshot(&mut out, global, of_one()?, &query, instead.publish.as_deref());
     }
+    if let Some(at) = &args.as_of {
+        let view = of_one()?.as_of(&date::as_of(at)?)?.query(&query)?;
+        return print_answer(&mut out, global.format, &view, &mut Told::default());
+    }
     answer(&mut out, global, &database, &keys, &query, args, &stopwatch)
+}
+
+/// Prints what there is to warn of, the rows, and what must not be and is.
+fn print_answer(out: &mut dyn Write, format: Format, view: &View, told: &mut Told) -> Result<(), Failure> {
+    warn(view, told);
+    print_contents(out, format, view)?;
+    violations(view)
+}
+
+fn violations(view: &View) -> Result<(), Failure> {
+    run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
 }
 
 /// Prints the rows; with `--watch`, stays and prints changes.
@@ -83,13 +99,14 @@ fn answer(
         );
     }
     let mut told = Told::default();
+    if !args.watch {
+        return print_answer(out, global.format, &view, &mut told);
+    }
     warn(&view, &mut told);
     print_contents(out, global.format, &view)?;
-    if args.watch {
-        let _node = serve::dial(database, &args.peer)?;
-        follow(out, global.format, &mut view, &mut told, stopwatch)?;
-    }
-    run::violations(view.compiled(), |relation| view.rows(&relation.name).cloned().collect())
+    let _node = serve::dial(database, &args.peer)?;
+    follow(out, global.format, &mut view, &mut told, stopwatch)?;
+    violations(&view)
 }
 
 /// Says on standard error what is likely not meant.

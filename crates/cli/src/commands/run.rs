@@ -72,8 +72,8 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     violations(&compiled, |relation| rows_of(&reactor, relation))
 }
 
-/// Runs epochs until nothing is left to do. The first source or sink that fails for good ends it. The limit on time is for
-/// a batch and what follows from it. Where there is more to come, what has no value is told after each batch.
+/// Runs epochs until nothing is left to do. The first source or sink that fails for good ends it. The limit on time is
+/// for a batch and what follows from it. Where there is more to come, what has no value is told after each batch.
 fn drive(reactor: &mut Reactor, follow: bool, stopwatch: &Stopwatch, told: &mut Told) -> Result<(), Failure> {
     let mut failed = None;
     let between = |reactor: &mut Reactor, turn: &Turn| {

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
-use motet::{Party, Verification};
+use motet::authority::Loss;
+use motet::{OwnLoss, Party, Verification};
 
 use crate::args::{Format, Global};
+use crate::commands::admin;
 use crate::context;
 use crate::failure::Failure;
 use crate::{output, progress};
@@ -67,11 +69,27 @@ fn explain(party: &Party, out: &mut dyn Write) -> Result<(), Failure> {
     for id in &status.unauthorised {
         writeln!(out, "entry {id} does not count: its writer had no authority")?;
     }
-    for feed in &status.own_uncounted {
-        writeln!(
-            out,
-            "your feed {feed} does not count: its admission was not the first under its invitation"
-        )?;
+    for id in &status.held {
+        writeln!(out, "entry {id} is from a later version of Motet: update it")?;
+    }
+    if let Some(motet::withdrawal::Progress { done, total }) = status.withdrawing {
+        writeln!(out, "withdrawing {done} of {total}")?;
+    }
+    for OwnLoss { feed, loss, entries, first, rescued } in &status.own_uncounted {
+        let why = match loss {
+            Loss::Withdrawn { author, deed, by, .. } => {
+                format!("{} {deed} in entry {by}", admin::describe(party, author))
+            }
+            Loss::Refused(reason) => reason.to_string(),
+        };
+        let remedy = "`motet item rescue` says them again";
+        match entries {
+            0 => writeln!(out, "your feed {feed}: {rescued} entries do not count and were rescued: {why}")?,
+            _ => writeln!(
+                out,
+                "your feed {feed}: {entries} entries do not count, from {first} on: {why}; {remedy}"
+            )?,
+        }
     }
     for feed in &status.forked {
         writeln!(out, "feed {feed} is forked: its key was used in two places")?;

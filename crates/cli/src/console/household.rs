@@ -1,6 +1,6 @@
 //! What a console does about parties, devices and people.
 
-use motet::Standing;
+use motet::PartyStanding;
 use motet::authority::Role;
 use serde_json::{Map, Value as Json, json};
 
@@ -33,7 +33,7 @@ impl Console<'_> {
         Ok(list.into_iter().map(party).collect())
     }
 
-    pub(super) fn stand(&self, request: &Json, standing: Standing) -> Answer {
+    pub(super) fn stand(&self, request: &Json, standing: PartyStanding) -> Answer {
         let list = self.database.party_list().map_err(|error| error.to_string())?;
         let wanted = text(request, "party")?;
         let mut fitting = list.iter().filter(|info| info.key.to_string().starts_with(wanted));
@@ -42,8 +42,10 @@ impl Console<'_> {
         };
         let everywhere = request.get("everywhere").and_then(Json::as_bool).unwrap_or(false);
         let done = match standing {
-            Standing::Active => self.database.activate_party(&info.key, everywhere),
-            Standing::Inactive | Standing::Left => self.database.deactivate_party(&info.key, everywhere),
+            PartyStanding::Active => self.database.activate_party(&info.key, everywhere),
+            PartyStanding::Inactive | PartyStanding::Left => {
+                self.database.deactivate_party(&info.key, everywhere)
+            }
         };
         done.map(|()| json!({})).map_err(|error| error.to_string())
     }

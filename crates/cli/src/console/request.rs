@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use motet::item::ItemId;
-use motet::{Database, Parameters, Party, Query, RuntimeKind, Standing, Transaction};
+use motet::{Database, Parameters, Party, PartyStanding, Query, RuntimeKind, Transaction};
 use motet_algebra::Budget;
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
 use motet_node::Node;
@@ -71,8 +71,8 @@ impl<'a> Console<'a> {
             "peer" => self.peer(request),
             "found" => self.found(request),
             "parties" => self.parties(),
-            "activate" => self.stand(request, Standing::Active),
-            "deactivate" => self.stand(request, Standing::Inactive),
+            "activate" => self.stand(request, PartyStanding::Active),
+            "deactivate" => self.stand(request, PartyStanding::Inactive),
             "invite" => self.invite(request),
             "link" => self.link(request),
             "contacts" => self.contacts(),
@@ -205,17 +205,17 @@ impl<'a> Console<'a> {
 
     fn watch(&mut self, request: &Json) -> Answer {
         let name = text(request, "name")?.to_owned();
-        let (runtime, word) = match request.get("runtime").and_then(Json::as_str) {
-            None | Some("cluster") => (RuntimeKind::Cluster, "cluster"),
-            Some("naive") => (RuntimeKind::Naive, "naive"),
-            Some(other) => return Err(format!("there is no runtime `{other}`: naive or cluster")),
+        let runtime = match request.get("runtime").and_then(Json::as_str) {
+            None => RuntimeKind::default(),
+            Some(name) => RuntimeKind::named(name)
+                .ok_or_else(|| format!("there is no runtime `{name}`: naive, native or cluster"))?,
         };
         let (parties, query) = (self.scope(request)?, text(request, "query")?.to_owned());
         let kept = request.get("kept").and_then(Json::as_bool).unwrap_or(false);
         if kept && parties.len() != 1 {
             return Err("a view that is kept is of one party".to_owned());
         }
-        let asked: Asked = (parties.clone(), query.clone(), word);
+        let asked: Asked = (parties.clone(), query.clone(), runtime.name());
         let parameters = Parameters::from_iter(fields(request, "params")?);
         let query = Query { name: name.clone(), text: query, parameters, runtime, budget: budget(request)? };
         let changes_max = limit(request, "changes_max", CHANGES_MAX)?;

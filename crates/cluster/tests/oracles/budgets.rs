@@ -8,42 +8,49 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use motet_algebra::budget::{ROW_BYTES, VALUE_BYTES};
-use motet_algebra::{
-    Budget, Cancel, Changes, Counted, Naive, Program, Runtime, RuntimeError, Site, Statement, optimise,
-};
-use motet_cluster::Cluster;
-
+use crate::common::replay::{Contents, Replay, difference};
 use crate::dice::Dice;
 use crate::generate::{self, Profile};
-use crate::program::{Case, Contents, difference};
-use crate::streams::{BUDGET, compiled, from_scratch};
+use crate::program::Case;
+use crate::streams::{BUDGET, RUNTIMES, Start, compiled};
+use motet_algebra::budget::{ROW_BYTES, VALUE_BYTES};
+use motet_algebra::{
+    Budget, Cancel, Changes, Counted, Program, Runtime, RuntimeError, Site, Statement, optimise,
+};
 
 /// A way to run a program, as often as wanted.
 struct Kind {
-    name: &'static str,
+    name: String,
     program: Program,
-    start: fn(Program) -> Box<dyn Runtime>,
+    start: Start,
 }
 
-fn naive(program: Program) -> Box<dyn Runtime> {
-    Box::new(Naive::new(program).expect("compiled programs are sound"))
-}
-
-fn cluster(program: Program) -> Box<dyn Runtime> {
-    Box::new(Cluster::new(program).expect("compiled programs are sound"))
-}
-
-/// All runtimes, for the program as it is and as it is optimised for its first epoch.
+/// All runtimes, for the program as it is, and then all as it is optimised for its first epoch.
 fn kinds(program: &Program, demanded: &Program, first: &Changes) -> Vec<Kind> {
     let optimised = optimise(demanded, &Counted::of(demanded, first));
-    let kind = |name, program: &Program, start| Kind { name, program: program.clone(), start };
-    vec![
-        kind("naive", program, naive),
-        kind("cluster", program, cluster),
-        kind("naive, optimised", &optimised, naive),
-        kind("cluster, optimised", &optimised, cluster),
-    ]
+    let plans = [("written", program.clone()), ("optimised", optimised)];
+    let of_plan = |(plan, program): (&str, Program)| {
+        RUNTIMES.map(|(name, start)| Kind {
+            name: format!("{name}, {plan}"),
+            program: program.clone(),
+            start,
+        })
+    };
+    plans.into_iter().flat_map(of_plan).collect()
+}
+
+/// The epochs of a case: the changes of the inputs, and what they hold then.
+fn epochs(case: &Case) -> Vec<(Changes, Contents)> {
+    let stated = case.stated();
+    let stated = std::iter::once(&stated).filter(|stated| !stated.is_empty());
+    let mut contents = Contents::new();
+    let epoch = |changes| {
+        let mut before = contents.clone();
+        case.advance(&mut before, &[]);
+        case.advance(&mut contents, changes);
+        (difference(&before, &contents), contents.clone())
+    };
+    stated.chain(&case.stream).map(|changes| &changes[..]).map(epoch).collect()
 }
 
 /// A limit that may be too low for an epoch.
@@ -143,18 +150,18 @@ struct Tally {
 fn judge(case: &Case, dice: &mut Dice, tally: &mut Tally) -> Option<()> {
     let text = case.to_string();
     let compiled = compiled(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-    let first = case.stream.first().map(|epoch| Case::advance(&mut Contents::new(), epoch));
-    for kind in kinds(&compiled.program, &compiled.demanded, &first.unwrap_or_default()) {
+    let epochs = epochs(case);
+    let first = epochs.first().map(|(inputs, _)| inputs.clone()).unwrap_or_default();
+    for kind in kinds(&compiled.program, &compiled.demanded, &first) {
         let mut both = [(kind.start)(kind.program.clone()), (kind.start)(kind.program.clone())];
-        let (mut contents, mut before) = (Contents::new(), Contents::new());
-        for (number, epoch) in case.stream.iter().enumerate() {
+        let (mut replay, mut before) = (Replay::new(&compiled.program), Contents::new());
+        for (number, (inputs, contents)) in epochs.iter().enumerate() {
             let at = || format!("epoch {number} on {}:\n{text}\n{}", kind.name, kind.program);
-            let inputs = Case::advance(&mut contents, epoch);
-            let results = from_scratch(&compiled, &contents).ok()?;
+            let results = replay.epoch(contents, BUDGET).ok()?.outputs;
             let expected = difference(&before, &results);
             let mut tried = |limit: Limit| {
                 let undefined = both[0].undefined();
-                let [got, twin] = both.each_mut().map(|runtime| runtime.step(&inputs, limit.budget()));
+                let [got, twin] = both.each_mut().map(|runtime| runtime.step(inputs, limit.budget()));
                 assert_eq!(got, twin, "{limit:?}, {}", at());
                 tally.tried += 1;
                 if let Err(error) = &got {
@@ -169,7 +176,7 @@ fn judge(case: &Case, dice: &mut Dice, tally: &mut Tally) -> Option<()> {
                 assert!(tried(Limit::Bytes(too_low)).is_err(), "{too_low} bytes do, {}", at());
             }
             let got = tried(Limit::any(dice)).or_else(|_| {
-                let [got, twin] = both.each_mut().map(|runtime| runtime.step(&inputs, BUDGET));
+                let [got, twin] = both.each_mut().map(|runtime| runtime.step(inputs, BUDGET));
                 assert_eq!(got, twin, "{}", at());
                 got
             });
@@ -207,18 +214,21 @@ fn what_has_no_value_is_counted_for_each_rule() {
         let case = generate::case(seed, Profile::Full);
         let text = case.to_string();
         let compiled = compiled(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-        let first = case.stream.first().map(|epoch| Case::advance(&mut Contents::new(), epoch));
-        let kinds = kinds(&open(&compiled.program), &open(&compiled.demanded), &first.unwrap_or_default());
-        for pair in kinds.chunks_exact(2) {
-            let [mut naive, mut cluster] =
-                [0, 1].map(|place: usize| (pair[place].start)(pair[place].program.clone()));
-            let mut contents = Contents::new();
-            for epoch in &case.stream {
-                let inputs = Case::advance(&mut contents, epoch);
-                let Ok(expected) = naive.step(&inputs, BUDGET) else { break };
-                assert_eq!(cluster.step(&inputs, Budget::default()), Ok(expected));
+        let epochs = epochs(&case);
+        let first = epochs.first().map(|(inputs, _)| inputs.clone()).unwrap_or_default();
+        let kinds = kinds(&open(&compiled.program), &open(&compiled.demanded), &first);
+        for of_plan in kinds.chunks_exact(RUNTIMES.len()) {
+            let start = |kind: &Kind| (kind.start)(kind.program.clone());
+            let (mut naive, mut others) =
+                (start(&of_plan[0]), of_plan[1..].iter().map(start).collect::<Vec<_>>());
+            for (inputs, _) in &epochs {
+                let Ok(expected) = naive.step(inputs, BUDGET) else { break };
                 let undefined = naive.undefined();
-                assert_eq!(cluster.undefined(), undefined, "seed {seed}\n{text}\n{}", pair[0].program);
+                for (other, kind) in others.iter_mut().zip(&of_plan[1..]) {
+                    let (name, program) = (&kind.name, &kind.program);
+                    assert_eq!(other.step(inputs, Budget::default()).as_ref(), Ok(&expected), "{name}");
+                    assert_eq!(other.undefined(), undefined, "seed {seed} on {name}\n{text}\n{program}");
+                }
                 counted += undefined.len();
                 for one in undefined {
                     let rule = one.site.rule.expect("what is compiled is compiled from rules");

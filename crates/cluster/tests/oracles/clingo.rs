@@ -12,9 +12,10 @@ use std::fmt::Write as _;
 use motet_algebra::ColumnType;
 use motet_fact::{Kind, Value};
 
+use crate::common::replay::Contents;
 use crate::generate::{self, Profile};
-use crate::program::{Aggregate, Atom, Case, Condition, Contents, Rule, Term};
-use crate::streams::{Outcome, run};
+use crate::program::{Aggregate, Atom, Case, Condition, Rule, Term};
+use crate::streams::{Outcome, Seen, run};
 
 /// Ints of this size and more are left to the other oracles: clingo computes with 32 bits, and does not say so.
 const TOO_BIG: i64 = 1 << 20;
@@ -28,7 +29,9 @@ fn program(case: &Case, inputs: &Contents) -> String {
                 .unwrap();
         }
     }
-    for (number, rule) in case.rules.iter().enumerate() {
+    // What the program states of an input is stored, and has come and gone with the inputs' rows.
+    let stated = |rule: &Rule| rule.body.is_empty() && case.relation(&rule.head.relation).input;
+    for (number, rule) in case.rules.iter().enumerate().filter(|(_, rule)| !stated(rule)) {
         text += &Translator { case, rule, number, auxiliary: String::new() }.rule();
     }
     for output in case.relations.iter().filter(|one| one.output) {
@@ -211,6 +214,20 @@ fn group_of(places: &[String]) -> Vec<String> {
     if places.is_empty() { vec!["0".to_owned()] } else { places.to_vec() }
 }
 
+/// What the outputs hold in the end, with the values of rows in the order of the case's columns.
+fn in_order(case: &Case, seen: &Seen) -> Contents {
+    let mut ordered = Contents::new();
+    for (name, rows) in seen.results() {
+        let has = &seen.columns[&**name];
+        let wanted = case.relation(name).columns.iter();
+        let places: Vec<usize> =
+            wanted.map(|(column, _)| has.iter().position(|one| one == column).unwrap()).collect();
+        let row = |row: &Vec<Value>| places.iter().map(|place| row[*place].clone()).collect();
+        ordered.insert(name.clone(), rows.iter().map(row).collect());
+    }
+    ordered
+}
+
 /// A case with its answer, both for clingo.
 struct Solved {
     program: String,
@@ -221,20 +238,17 @@ struct Solved {
 fn solved(seed: u64) -> Option<Solved> {
     let mut case = generate::case(seed, Profile::Plain);
     case.relations.iter_mut().for_each(|relation| relation.output = true);
-    let mut inputs = Contents::new();
-    for epoch in &case.stream {
-        Case::advance(&mut inputs, epoch);
-    }
     let seen = match run(&case) {
         Outcome::Agreed(seen) => seen,
         Outcome::TooLarge => return None,
         Outcome::Refused(what) | Outcome::Differs(what) => panic!("seed {seed}: {what}\n{case}"),
     };
-    if seen.results.values().flatten().flatten().filter_map(Value::as_int).any(|int| int.abs() >= TOO_BIG) {
+    if seen.results().values().flatten().flatten().filter_map(Value::as_int).any(|int| int.abs() >= TOO_BIG) {
         return None;
     }
     let comment: String = case.to_string().lines().map(|line| format!("% {line}\n")).collect();
-    Some(Solved { program: comment + &program(&case, &inputs), atoms: atoms(&case.in_order(seen)) })
+    let inputs = &seen.epochs.last().expect("a case has an epoch").inputs;
+    Some(Solved { program: comment + &program(&case, inputs), atoms: atoms(&in_order(&case, &seen)) })
 }
 
 /// Writes what there is to compare to a directory, if one is named.

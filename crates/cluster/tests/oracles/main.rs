@@ -14,6 +14,8 @@
 
 mod budgets;
 mod clingo;
+#[path = "../common/mod.rs"]
+mod common;
 mod dice;
 mod generate;
 mod program;

@@ -3,13 +3,13 @@
 //! This is what the generator makes, what the translator to clingo reads and what gets smaller when a case fails. The
 //! product and the second evaluator see the text alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
-use motet_algebra::{Changes, ColumnType, Row};
+use motet_algebra::{ColumnType, Row};
 use motet_fact::Value;
 
-use crate::streams::Seen;
+use crate::common::replay::Contents;
 
 /// What a term, an atom's argument, may be.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +29,13 @@ pub(crate) struct Atom {
     pub(crate) arguments: Vec<(String, Term)>,
 }
 
-/// `result := function over by … : atom`
+/// `result := function over to … by … : atom`
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Aggregate {
     pub(crate) result: String,
     pub(crate) function: &'static str,
     pub(crate) over: Option<String>,
+    pub(crate) to: Option<String>,
     pub(crate) by: Vec<String>,
     /// The variables of the atom that the rest of the body binds.
     pub(crate) keys: BTreeSet<String>,
@@ -54,6 +55,8 @@ pub(crate) enum Condition {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rule {
     pub(crate) head: Atom,
+    /// Whether the head holds in the next epoch.
+    pub(crate) next: bool,
     pub(crate) body: Vec<Condition>,
 }
 
@@ -65,6 +68,8 @@ pub(crate) struct Relation {
     /// Whether the text has a declaration of its columns.
     pub(crate) declared: bool,
     pub(crate) input: bool,
+    /// Of an input: whether its rows hold for one epoch.
+    pub(crate) event: bool,
     pub(crate) output: bool,
 }
 
@@ -82,59 +87,119 @@ pub(crate) struct Case {
     pub(crate) relations: Vec<Relation>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) stream: Vec<Vec<Change>>,
+    /// Whether the program comes to rest after each epoch of the stream, and not only after the last.
+    pub(crate) rests: bool,
 }
 
-/// What the inputs hold.
-pub(crate) type Contents = BTreeMap<String, BTreeSet<Row>>;
+impl Rule {
+    /// The atoms that must hold.
+    fn holds(&self) -> impl Iterator<Item = &Atom> {
+        self.body.iter().filter_map(|condition| match condition {
+            Condition::Holds { atom, .. } => Some(atom),
+            Condition::Not(_) | Condition::Compare(..) | Condition::Aggregate(_) => None,
+        })
+    }
+}
 
 impl Case {
     pub(crate) fn relation(&self, name: &str) -> &Relation {
         self.relations.iter().find(|one| one.name == name).expect("atoms name relations of the case")
     }
 
-    /// The rows of outputs with their values in the order of the case's columns.
-    pub(crate) fn in_order(&self, seen: Seen) -> Contents {
-        let mut ordered = Contents::new();
-        for (name, rows) in seen.results {
-            let has = &seen.columns[&name];
-            let wanted = self.relation(&name).columns.iter();
-            let places: Vec<usize> =
-                wanted.map(|(column, _)| has.iter().position(|one| one == column).unwrap()).collect();
-            let row = |row: Row| places.iter().map(|place| row[*place].clone()).collect();
-            ordered.insert(name, rows.into_iter().map(row).collect());
-        }
-        ordered
+    /// Whether it has all relations that its rules and its stream name.
+    pub(crate) fn is_whole(&self) -> bool {
+        let has = |name: &String| self.relations.iter().any(|one| one.name == *name);
+        let heads = self.rules.iter().map(|rule| &rule.head.relation);
+        heads.chain(self.stream.iter().flatten().map(|change| &change.relation)).all(has)
     }
 
-    /// Takes an epoch's changes into the contents, and gives those that change something, as a runtime wants them.
-    pub(crate) fn advance(contents: &mut Contents, epoch: &[Change]) -> Changes {
-        let before = contents.clone();
+    /// The first rule for the next epoch that might go on for ever (PL-7).
+    pub(crate) fn restless(&self) -> Option<usize> {
+        let instantaneous = self.instantaneous();
+        let ends = |rule: &Rule| {
+            let kept = |atom: &Atom| {
+                let has = |one| atom.arguments.contains(one);
+                atom.relation == rule.head.relation && rule.head.arguments.iter().all(has)
+            };
+            rule.holds().any(|atom| instantaneous.contains(&atom.relation) || kept(atom))
+        };
+        self.rules.iter().position(|rule| rule.next && !ends(rule))
+    }
+
+    /// Events, and the relations to which nothing else from outside gives rows and each of whose rules reads one of
+    /// them; of a rule for the next epoch, one that is known before.
+    pub(crate) fn instantaneous(&self) -> BTreeSet<String> {
+        let mut known = BTreeSet::new();
+        loop {
+            let lasts = |one: &&Relation| one.input && !one.event;
+            let mut all: BTreeSet<String> =
+                self.relations.iter().filter(|one| !lasts(one)).map(|one| one.name.clone()).collect();
+            let stated = |rule: &&Rule| rule.body.is_empty() && self.relation(&rule.head.relation).event;
+            while let Some(lasting) = self.rules.iter().filter(|rule| !stated(rule)).find(|rule| {
+                let of = if rule.next { &known } else { &all };
+                all.contains(&rule.head.relation) && !rule.holds().any(|atom| of.contains(&atom.relation))
+            }) {
+                all.remove(&lasting.head.relation);
+            }
+            if all == known {
+                return known;
+            }
+            known = all;
+        }
+    }
+
+    /// What of the language it uses, as far as that is not in every case.
+    pub(crate) fn uses(&self) -> BTreeSet<&'static str> {
+        let of_rule = |rule: &Rule| if rule.next { "@next" } else { "deductive rules" };
+        let of_condition = |condition: &Condition| match condition {
+            Condition::Holds { cid: None, .. } => "atoms",
+            Condition::Holds { cid: Some(_), .. } => "CIDs",
+            Condition::Not(_) => "negation",
+            Condition::Compare(..) => "comparisons",
+            Condition::Aggregate(aggregate) => aggregate.function,
+        };
+        let of_relation = |relation: &Relation| if relation.event { "events" } else { "relations" };
+        let conditions = self.rules.iter().flat_map(|rule| &rule.body).map(of_condition);
+        let rules = self.rules.iter().map(of_rule).chain(self.relations.iter().map(of_relation));
+        let mut uses: BTreeSet<&str> = conditions.chain(rules).collect();
+        uses.retain(|what| !["atoms", "deductive rules", "relations"].contains(what));
+        uses
+    }
+
+    /// Takes an epoch's changes into what the inputs hold: first the events of the epoch before end.
+    pub(crate) fn advance(&self, contents: &mut Contents, epoch: &[Change]) {
+        for event in self.relations.iter().filter(|one| one.event) {
+            contents.remove(&*event.name);
+        }
         for change in epoch {
-            let rows = contents.entry(change.relation.clone()).or_default();
+            let rows = contents.entry(change.relation.as_str().into()).or_default();
             if change.insert {
                 rows.insert(change.row.clone())
             } else {
                 rows.remove(&change.row)
             };
         }
-        difference(&before, contents)
     }
-}
 
-/// The net changes from one state to another, without relations that did not change.
-pub(crate) fn difference(before: &Contents, after: &Contents) -> Changes {
-    let none = BTreeSet::new();
-    let mut changes = Changes::new();
-    for name in before.keys().chain(after.keys()) {
-        let (old, new) = (before.get(name).unwrap_or(&none), after.get(name).unwrap_or(&none));
-        let gone = old.difference(new).map(|row| (row.clone(), -1));
-        let mut rows: Vec<(Row, i64)> = gone.chain(new.difference(old).map(|row| (row.clone(), 1))).collect();
-        rows.sort();
-        if !rows.is_empty() {
-            changes.insert(name.as_str().into(), rows);
-        }
+    /// What the inputs hold as the program states it: they are stored, and may go later.
+    pub(crate) fn stated(&self) -> Vec<Change> {
+        let stated = self.rules.iter().filter(|rule| rule.body.is_empty());
+        let stated = stated.map(|rule| (rule, self.relation(&rule.head.relation)));
+        let row = |head: &Atom, of: &Relation| {
+            let cell = |(column, _): &(String, ColumnType)| {
+                let argument = head.arguments.iter().find(|(one, _)| one == column);
+                match argument.expect("a head names all columns") {
+                    (_, Term::Constant(value)) => value.clone(),
+                    (_, other) => panic!("{other} in a fact"),
+                }
+            };
+            of.columns.iter().map(cell).collect()
+        };
+        stated
+            .filter(|(_, of)| of.input)
+            .map(|(rule, of)| Change { relation: of.name.clone(), row: row(&rule.head, of), insert: true })
+            .collect()
     }
-    changes
 }
 
 /// The word of a column's type.
@@ -183,9 +248,10 @@ impl Display for Condition {
             Condition::Holds { cid: Some(cid), atom } => write!(f, "{cid} := {atom}"),
             Condition::Not(atom) => write!(f, "!{atom}"),
             Condition::Compare(operator, left, right) => write!(f, "{left} {operator} {right}"),
-            Condition::Aggregate(Aggregate { result, function, over, by, atom, .. }) => {
+            Condition::Aggregate(Aggregate { result, function, over, to, by, atom, .. }) => {
                 write!(f, "{result} := {function}")?;
                 over.iter().try_for_each(|over| write!(f, " {over}"))?;
+                to.iter().try_for_each(|to| write!(f, " to {to}"))?;
                 if !by.is_empty() {
                     write!(f, " by {}", by.join(", "))?;
                 }
@@ -199,24 +265,30 @@ impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let body: Vec<String> = self.body.iter().map(ToString::to_string).collect();
         let so = if body.is_empty() { "" } else { " :- " };
-        write!(f, "{}{so}{}.", self.head, body.join(", "))
+        let next = if self.next { "@next" } else { "" };
+        write!(f, "{}{next}{so}{}.", self.head, body.join(", "))
     }
 }
 
 impl Display for Relation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.declared {
-            let columns: Vec<String> =
-                self.columns.iter().map(|(name, of)| format!("{name}: {}", word(*of))).collect();
-            writeln!(f, "relation {}({}).", self.name, columns.join(", "))?;
+        let columns: Vec<String> =
+            self.columns.iter().map(|(name, of)| format!("{name}: {}", word(*of))).collect();
+        let (name, columns) = (&self.name, columns.join(", "));
+        // An event with a capital is declared in parts, any other at once.
+        match (self.event, name.starts_with(char::is_uppercase)) {
+            (true, false) => writeln!(f, "event {name}({columns}).")?,
+            (true, true) => writeln!(f, "relation {name}({columns}).\nevent {name}.\ninput {name}.")?,
+            (false, _) => {
+                if self.declared {
+                    writeln!(f, "relation {name}({columns}).")?;
+                }
+                if self.input {
+                    writeln!(f, "input {name}.")?;
+                }
+            }
         }
-        if self.input {
-            writeln!(f, "input {}.", self.name)?;
-        }
-        if self.output {
-            writeln!(f, "output {}.", self.name)?;
-        }
-        Ok(())
+        if self.output { writeln!(f, "output {name}.") } else { Ok(()) }
     }
 }
 

@@ -45,6 +45,9 @@ fn smaller(case: &Case) -> Vec<Case> {
             offer(&|less| drop(less.stream[at].remove(change)));
         }
     }
+    offer(&|less| less.rests = false);
+    // What was so already is no smaller.
+    all.retain(|less| less != case);
     all
 }
 

@@ -8,6 +8,7 @@ use motet_algebra::{
     Budget, Changes, Expression, Naive, Program, Registry, Row, Runtime, Statement, Unknown, optimise,
 };
 use motet_cluster::Cluster;
+use motet_native::Native;
 
 /// The name of a relation and a row of it.
 type Said = (String, Row);
@@ -35,6 +36,7 @@ fn runtimes(program: &Program) -> Vec<(&'static str, Box<dyn Runtime>)> {
     let optimised = optimise(program, &Unknown);
     let naive = |program: &Program| Box::new(Naive::new(program.clone()).unwrap());
     let cluster = |program: &Program| Box::new(Cluster::new(program.clone()).unwrap());
+    let native = |program: &Program| Box::new(Native::new(program.clone()).unwrap());
     vec![
         ("naive", naive(program)),
         ("naive without shortcut", Box::new(Naive::plain(program.clone()).unwrap())),
@@ -42,6 +44,8 @@ fn runtimes(program: &Program) -> Vec<(&'static str, Box<dyn Runtime>)> {
         ("naive, optimised", naive(&optimised)),
         ("cluster", cluster(program)),
         ("cluster, optimised", cluster(&optimised)),
+        ("native", native(program)),
+        ("native, optimised", native(&optimised)),
     ]
 }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use motet::authority::{InvitationCode, Role};
 use motet::fact::seal::SealKey;
-use motet::fact::{Cid, Phrase, PublicKey, Purpose, SecretKey};
+use motet::fact::{Cid, Digest, Phrase, PublicKey, Purpose, SecretKey};
 use motet::world::SeededWorld;
 use motet::{Database, Party, World};
 use motet_store::testing::Chance;
@@ -95,10 +95,25 @@ impl Peer {
 
     /// Invites a peer, lets it answer, and admits it; its replica is empty until something is sent.
     pub fn admit(&self, party: &PublicKey, newcomer: &Peer, role: Role) -> Result<Party, motet::Error> {
-        let link = self.party(party).invite(role, i64::MAX, Vec::new())?;
-        newcomer.database.join(&InvitationCode::Link(link)).meet(&self.database)?;
-        newcomer.database.party(party)
+        admit(&self.database, party, &newcomer.database, role)
     }
+
+    /// The secret that brings the peer back into the parties that it founded.
+    pub fn recovery(&self) -> SecretKey {
+        self.database.phrase().unwrap().expect("it holds its phrase").key(Purpose::Recovery)
+    }
+}
+
+/// As [`Peer::admit`].
+pub fn admit(
+    host: &Database,
+    party: &PublicKey,
+    newcomer: &Database,
+    role: Role,
+) -> Result<Party, motet::Error> {
+    let link = host.party(party)?.invite(role, i64::MAX, Vec::new())?;
+    newcomer.join(&InvitationCode::Link(link)).meet(host)?;
+    newcomer.party(party)
 }
 
 /// Every linked entry of a party, causes first.
@@ -119,6 +134,60 @@ pub fn send(from: &Database, to: &Database, party: &PublicKey) {
     for answer in to.deliver(party, everything(from, party)).unwrap() {
         answer.unwrap();
     }
+}
+
+/// Lets two databases talk as over a connection, until neither has anything to say.
+pub fn converse(one: &Database, other: &Database) {
+    let ends = [one, other];
+    let mut sessions = [other, one].map(|peer| Session::new(peer.profile().device, Limits::default()));
+    let mut boxes: [VecDeque<Message>; 2] = Default::default();
+    let heard = [one.listen(), other.listen()];
+    for at in [0, 1] {
+        let said = sessions[at].open(ends[at]);
+        boxes[1 - at].extend(said);
+    }
+    while boxes.iter().any(|inbox| !inbox.is_empty()) {
+        for at in [0, 1] {
+            let Some(message) = boxes[at].pop_front() else { continue };
+            let received = sessions[at].receive(message, ends[at]).unwrap();
+            assert!(received.faults.is_empty(), "{:?}", received.faults);
+            boxes[1 - at].extend(received.send);
+            for delivery in received.deliver {
+                let from = Some(ends[1 - at].profile().device);
+                let taken = ends[at].deliver_from(from, &delivery.party, delivery.bundles);
+                // A party may go while entries of it are under way; a node tells the peer that they were not taken.
+                assert!(matches!(taken, Ok(_) | Err(motet::Error::NoSuchParty(_))), "{taken:?}");
+                let said = sessions[at].delivered(delivery.party, ends[at]).unwrap();
+                boxes[1 - at].extend(said);
+            }
+            if heard[at].try_iter().count() > 0 {
+                let said = sessions[at].changed(ends[at]);
+                boxes[1 - at].extend(said);
+            }
+        }
+    }
+}
+
+/// Lets some databases talk to one another until all is said.
+pub fn meet(all: &[&Database], party: &PublicKey) {
+    for _ in 0..8 {
+        let before = hashes(all, party);
+        for (at, one) in all.iter().enumerate() {
+            all[at + 1..].iter().for_each(|other| converse(one, other));
+        }
+        if before == hashes(all, party) {
+            return;
+        }
+    }
+    panic!("they talk and talk");
+}
+
+fn hashes(all: &[&Database], party: &PublicKey) -> Vec<(Option<Digest>, usize)> {
+    let hash = |database: &&Database| {
+        let party = database.party(party).ok()?;
+        Some((party.state_hash().ok(), party.entries()))
+    };
+    all.iter().map(|database| hash(database).unwrap_or_default()).collect()
 }
 
 /// Sends bundles in any order, some of them twice, in batches of any size; all of it is taken.
@@ -171,43 +240,12 @@ pub fn assert_sound(party: &Party) {
     );
 }
 
-/// Lets two databases talk as over a connection, who may have what included, until neither has anything to say.
-pub fn talk(one: &Database, other: &Database) {
-    let ends = [one, other];
-    let session = |at: usize| Session::new(ends[1 - at].profile().device, Limits::default());
-    let mut sessions = [session(0), session(1)];
-    let mut wires: [VecDeque<Message>; 2] = Default::default();
-    for at in 0..2 {
-        wires[at].extend(sessions[at].open(ends[at]));
-    }
-    while wires.iter().any(|wire| !wire.is_empty()) {
-        for from in 0..2 {
-            let Some(message) = wires[from].pop_front() else { continue };
-            let to = 1 - from;
-            let received = sessions[to].receive(message, ends[to]).unwrap();
-            wires[to].extend(received.send);
-            for delivery in received.deliver {
-                for answer in ends[to].deliver(&delivery.party, delivery.bundles).unwrap() {
-                    answer.unwrap();
-                }
-                wires[to].extend(sessions[to].delivered(delivery.party, ends[to]).unwrap());
-            }
-        }
-        // Whatever changed meanwhile is told, as a node does.
-        if wires.iter().all(VecDeque::is_empty) {
-            for at in 0..2 {
-                wires[at].extend(sessions[at].changed(ends[at]));
-            }
-        }
-    }
-}
-
 /// Lets all of them talk with each other until nothing changes any more.
 pub fn talk_all(databases: &[&Database]) {
     for _ in 0..6 {
         for (at, one) in databases.iter().enumerate() {
             for other in &databases[at + 1..] {
-                talk(one, other);
+                converse(one, other);
             }
         }
     }

@@ -144,8 +144,8 @@ impl Example {
         }
     }
 
-    /// What goes in at an epoch: at the first also the facts of inputs that stand in the program. A base relation may be
-    /// read with several choices of control columns, and a row may then come from several places.
+    /// What goes in at an epoch: at the first also the facts of inputs that stand in the program. A base relation may
+    /// be read with several choices of control columns, and a row may then come from several places.
     fn changes(&self, number: usize, epoch: &Epoch, compiled: &Compiled, counts: &mut Counts) -> Changes {
         let mut changes = Changes::new();
         for (name, rows) in compiled.facts.iter().filter(|_| number == 0) {

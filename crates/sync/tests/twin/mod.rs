@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey, SecretKey};
-use motet_feed::{Draft, Entry, EntryKind, Graph, Linkage, PartRef, Pending, Tag};
+use motet_feed::{Draft, Entry, EntryKind, Graph, Linkage, PartRef, Pending, Quotas, Tag, Waiter};
 use motet_sync::{Access, Bundle, Delivery, Heads, Limits, Message, Replica, ReplicaError, Session};
 
 /// Numbers that look random and come from a seed.
@@ -130,7 +130,11 @@ pub(crate) struct TwinParty {
 
 impl Default for TwinParty {
     fn default() -> Self {
-        TwinParty { graph: Graph::default(), pending: Pending::new(1000), bundles: BTreeMap::new() }
+        TwinParty {
+            graph: Graph::default(),
+            pending: Pending::new(Quotas { per_feed: 1000, per_peer: 0, bytes_per_peer: 0 }),
+            bundles: BTreeMap::new(),
+        }
     }
 }
 
@@ -179,9 +183,9 @@ impl TwinParty {
             match self.graph.linkage(&entry) {
                 Linkage::Known => {}
                 Linkage::Missing(missing) => {
-                    self.pending
-                        .wait(entry.id(), entry.header().feed, missing)
-                        .map_err(|error| error.to_string())?;
+                    let (id, feed) = (entry.id(), entry.header().feed);
+                    let waiter = Waiter { id, feed, peer: None, bytes: 0 };
+                    self.pending.wait(waiter, missing).map_err(|error| error.to_string())?;
                 }
                 Linkage::Ready => {
                     if let Err(error) = self.graph.check(&entry) {

@@ -143,7 +143,7 @@ fn attribute_of(name: &str) -> Result<Attribute, String> {
     let attribute = Attribute::from(name);
     match name {
         "" => Err("a column has no name".into()),
-        _ if label::is_system(&attribute) => Err(format!(
+        _ if label::is_reserved(&attribute) => Err(format!(
             "a column cannot be called `{name}`: what begins with {} is the database's own",
             label::PREFIX
         )),

@@ -1,8 +1,8 @@
 //! The stored rows of a running program, and what a transaction does to them.
 //!
-//! A runtime takes a row with +1 only if it is absent and with -1 only if it is present; people insert what is there and
-//! delete what is not. So the session keeps the stored rows of every input beside the runtime, and hands it the net
-//! change. A runtime cannot be asked instead: it may leave out rows that its program cannot see.
+//! A runtime takes a row with +1 only if it is absent and with -1 only if it is present; people insert what is there
+//! and delete what is not. So the session keeps the stored rows of every input beside the runtime, and hands it the
+//! net change. A runtime cannot be asked instead: it may leave out rows that its program cannot see.
 //!
 //! The rows of an event are not stored: they hold in the transaction's own epoch, and are not there to be deleted
 //! later.

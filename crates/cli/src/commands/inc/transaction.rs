@@ -1,9 +1,9 @@
 //! A line of input, read: `{"insert": {"Edge": [[1, 2]]}, "delete": {"Edge": [[3, 4]]}}`.
 //!
-//! Reading is strict, for whoever writes the lines is a program, and a program's mistake is better refused than guessed
-//! at: no key but these two, no key twice (JSON leaves open what that means), every relation an input, every row an array
-//! with one value per column in declared order, and every value of its column's type. An int is no float: `1` is not
-//! taken where `1.0` is meant (Q2).
+//! Reading is strict, for whoever writes the lines is a program, and a program's mistake is better refused than
+//! guessed at: no key but these two, no key twice (JSON leaves open what that means), every relation an input, every
+//! row an array with one value per column in declared order, and every value of its column's type. An int is no float:
+//! `1` is not taken where `1.0` is meant (Q2).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -3,12 +3,12 @@
 //! | format | file | as a source | as a sink |
 //! |---|---|---|---|
 //! | `csv` | `.csv` | its rows | written anew when the output changed |
-//! | `lines` | `.jsonl` | its rows; if it is live also those that come later | as CSV; if it is live a line for each change |
+//! | `lines` | `.jsonl` | its rows; if it is live also later ones | as CSV; if it is live a line for each change |
 //! | `car` | `.car` | facts, for `fact` and `cause` | facts without causes |
 //! | `lines` | `-` | if it is live the lines of standard input | if it is live a line for each change |
 //!
-//! With `--follow` all lines are live. Flags go before the plan, and the plan before `--facts` and `--out`, which are for
-//! the relations that have no end.
+//! With `--follow` all lines are live. Flags go before the plan, and the plan before `--facts` and `--out`, which are
+//! for the relations that have no end.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _};

@@ -1,4 +1,4 @@
-//! `--why` and `--why-not` of `motet run` and `motet query`: one derivation of a row, or how far each rule gets towards one.
+//! `--why` and `--why-not` of `motet run` and `motet query`: one derivation of a row, or how far each rule gets.
 
 use std::io::{self, Write as _};
 

@@ -1,11 +1,12 @@
 //! What clauses derive: stratum by stratum, each repeated until nothing new comes, one tuple at a time.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Value, codec};
 
 use super::number::{self, Looked};
-use super::reader::{Atom, Clause, Condition, Program, Term};
+use super::reader::{Aggregate, Atom, Clause, Condition, Program, Term};
 
 /// A row: the value of each column.
 pub(super) type Row = BTreeMap<String, Value>;
@@ -19,35 +20,83 @@ type Bindings = BTreeMap<String, Value>;
 #[derive(Debug)]
 pub(super) struct TooLong;
 
-/// What all relations hold when the inputs hold these rows.
-pub(super) fn evaluate(program: &Program, stored: &Relations, steps: u64) -> Result<Relations, TooLong> {
-    let mut world = World { program, relations: stored.clone(), steps };
-    for stratum in strata(program) {
-        let clauses: Vec<&Clause> =
-            program.clauses.iter().filter(|clause| stratum.contains(&clause.head.relation)).collect();
+/// What the program states of its inputs: they hold it from the first epoch on, or in the first if it is an event.
+pub(super) fn stated(program: &Program) -> Result<Relations, TooLong> {
+    let world = World { program, relations: Relations::new(), steps: &Cell::new(0) };
+    let mut all = Relations::new();
+    for clause in program.clauses.iter().filter(|clause| states(program, clause)) {
+        all.entry(clause.head.relation.clone()).or_default().extend(world.derived(clause)?);
+    }
+    Ok(all)
+}
+
+/// Whether a clause is a fact of an input.
+fn states(program: &Program, clause: &Clause) -> bool {
+    let name = &clause.head.relation;
+    clause.body.is_empty() && (program.inputs.contains(name) || program.events.contains(name))
+}
+
+/// What all relations hold in an epoch that has these rows from outside and from the epoch before, and what its
+/// inductive clauses give to the next one. Takes steps off.
+pub(super) fn evaluate(
+    program: &Program,
+    rows: Relations,
+    steps: &Cell<u64>,
+) -> Result<(Relations, Relations), TooLong> {
+    let needed = needed(program);
+    let needed = program.clauses.iter().filter(|clause| needed.contains(&*clause.head.relation));
+    let (inductive, deductive): (Vec<&Clause>, Vec<&Clause>) =
+        needed.filter(|clause| !states(program, clause)).partition(|clause| clause.next);
+    let mut world = World { program, relations: rows, steps };
+    for stratum in strata(&deductive) {
         let mut more = true;
         while more {
             more = false;
-            for clause in &clauses {
-                more |= world.derive(clause)?;
+            for clause in deductive.iter().filter(|clause| stratum.contains(&clause.head.relation)) {
+                let rows = world.derived(clause)?;
+                let relation = world.relations.entry(clause.head.relation.clone()).or_default();
+                let before = relation.len();
+                relation.extend(rows);
+                more |= relation.len() > before;
             }
         }
     }
-    Ok(world.relations)
+    let mut next = Relations::new();
+    for clause in inductive {
+        next.entry(clause.head.relation.clone()).or_default().extend(world.derived(clause)?);
+    }
+    next.retain(|_, rows| !rows.is_empty());
+    Ok((world.relations, next))
+}
+
+/// The outputs and all they depend on, in this epoch or by the one before.
+fn needed(program: &Program) -> BTreeSet<&str> {
+    let mut needed: BTreeSet<&str> = program.outputs.iter().map(String::as_str).collect();
+    loop {
+        let before = needed.len();
+        for clause in &program.clauses {
+            if needed.contains(&*clause.head.relation) {
+                needed.extend(clause.body.iter().filter_map(atom).map(|atom| &*atom.relation));
+            }
+        }
+        if needed.len() == before {
+            return needed;
+        }
+    }
 }
 
 fn atom(condition: &Condition) -> Option<&Atom> {
     match condition {
         Condition::Atom(atom) | Condition::Named(_, atom) | Condition::Not(atom) => Some(atom),
-        Condition::Aggregate { atom, .. } => Some(atom),
+        Condition::Aggregate(aggregate) => Some(&aggregate.atom),
         Condition::Compare(..) => None,
     }
 }
 
-/// Relations that depend on each other, each such set after those that it depends on.
-fn strata(program: &Program) -> Vec<BTreeSet<String>> {
+/// Relations that depend on each other within an epoch, each such set after those that it depends on.
+fn strata(clauses: &[&Clause]) -> Vec<BTreeSet<String>> {
     let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for clause in &program.clauses {
+    for clause in clauses {
         let needs = clause.body.iter().filter_map(atom).map(|atom| atom.relation.as_str());
         below.entry(&clause.head.relation).or_default().extend(needs);
     }
@@ -88,6 +137,11 @@ fn variables_of(atom: &Atom) -> BTreeSet<String> {
     all
 }
 
+/// Whether what an aggregate is over leaves the atom: it gives a result for each.
+fn leaves(function: &str) -> bool {
+    ["rank", "fold_moves"].contains(&function)
+}
+
 /// The variables that a condition can give a value to.
 fn binds(condition: &Condition) -> BTreeSet<String> {
     let bare = |term: &Term| if let Term::Variable(name) = term { Some(name.clone()) } else { None };
@@ -98,12 +152,33 @@ fn binds(condition: &Condition) -> BTreeSet<String> {
         Condition::Compare(operator, left, right) if operator == "==" => {
             [left, right].into_iter().filter_map(bare).collect()
         }
-        Condition::Aggregate { result, function, over, .. } => {
-            let ranked = over.clone().filter(|_| function == "rank");
-            ranked.into_iter().chain([result.clone()]).collect()
+        Condition::Aggregate(aggregate) => {
+            let out = aggregate.over.clone().filter(|_| leaves(&aggregate.function));
+            out.into_iter().chain([aggregate.result.clone()]).collect()
         }
         Condition::Not(_) | Condition::Compare(..) => BTreeSet::new(),
     }
+}
+
+/// The conditions of a body, with a computed column of an atom that holds as an equation of its own: what it is
+/// computed from may come from anywhere.
+fn spread(body: &[Condition]) -> Vec<Condition> {
+    let mut all = Vec::new();
+    for condition in body {
+        let mut condition = condition.clone();
+        if let Condition::Atom(atom) | Condition::Named(_, atom) = &mut condition {
+            for (_, term) in &mut atom.arguments {
+                if let Term::Apply(..) = term {
+                    // No variable of the text has such a name.
+                    let column = Term::Variable(format!("={}", all.len()));
+                    let computed = std::mem::replace(term, column.clone());
+                    all.push(Condition::Compare("==".to_owned(), column, computed));
+                }
+            }
+        }
+        all.push(condition);
+    }
+    all
 }
 
 /// A condition, and the variables that must have values before it can be asked.
@@ -115,19 +190,16 @@ struct Step<'a> {
 fn steps(body: &[Condition]) -> Vec<Step<'_>> {
     let needs = |at: usize, condition: &Condition| match condition {
         Condition::Not(atom) => variables_of(atom),
-        Condition::Atom(atom) | Condition::Named(_, atom) => {
-            let own = binds(&Condition::Atom(atom.clone()));
-            variables_of(atom).difference(&own).cloned().collect()
-        }
+        Condition::Atom(_) | Condition::Named(..) => BTreeSet::new(),
         Condition::Compare(_, left, right) => {
             let mut all = BTreeSet::new();
             [left, right].into_iter().for_each(|term| variables(term, &mut all));
             all
         }
-        Condition::Aggregate { over, by, atom, .. } => {
+        Condition::Aggregate(Aggregate { over, to, by, atom, .. }) => {
             let others = body.iter().enumerate().filter(|(other, _)| *other != at);
             let bound: BTreeSet<String> = others.flat_map(|(_, condition)| binds(condition)).collect();
-            let looked_at = |name: &String| over.as_ref() == Some(name) || by.contains(name);
+            let looked_at = |name: &String| over.iter().chain(to).chain(by).any(|one| one == name);
             variables_of(atom).into_iter().filter(|name| bound.contains(name) && !looked_at(name)).collect()
         }
     };
@@ -169,20 +241,18 @@ fn value(term: &Term, bindings: &Bindings) -> Option<Value> {
 struct World<'a> {
     program: &'a Program,
     relations: Relations,
-    steps: u64,
+    /// How many rows may still be looked at.
+    steps: &'a Cell<u64>,
 }
 
 impl World<'_> {
-    /// Adds what a clause derives now; whether something was new.
-    fn derive(&mut self, clause: &Clause) -> Result<bool, TooLong> {
-        let steps = steps(&clause.body);
+    /// What a clause derives now.
+    fn derived(&self, clause: &Clause) -> Result<Vec<Row>, TooLong> {
+        let body = spread(&clause.body);
+        let steps = steps(&body);
         let mut found = Vec::new();
         self.solve(&steps.iter().collect::<Vec<_>>(), Bindings::new(), &mut found)?;
-        let rows: Vec<Row> = found.iter().filter_map(|bindings| self.row(&clause.head, bindings)).collect();
-        let relation = self.relations.entry(clause.head.relation.clone()).or_default();
-        let before = relation.len();
-        relation.extend(rows);
-        Ok(relation.len() > before)
+        Ok(found.iter().filter_map(|bindings| self.row(&clause.head, bindings)).collect())
     }
 
     /// The row of a head; none if a term is undefined or a value is not of its column's type.
@@ -201,12 +271,7 @@ impl World<'_> {
     }
 
     /// All ways in which the steps hold together.
-    fn solve(
-        &mut self,
-        steps: &[&Step],
-        bindings: Bindings,
-        found: &mut Vec<Bindings>,
-    ) -> Result<(), TooLong> {
+    fn solve(&self, steps: &[&Step], bindings: Bindings, found: &mut Vec<Bindings>) -> Result<(), TooLong> {
         if steps.is_empty() {
             found.push(bindings);
             return Ok(());
@@ -229,14 +294,14 @@ impl World<'_> {
     }
 
     /// The ways in which a condition holds.
-    fn ways(&mut self, condition: &Condition, bindings: &Bindings) -> Result<Vec<Bindings>, TooLong> {
+    fn ways(&self, condition: &Condition, bindings: &Bindings) -> Result<Vec<Bindings>, TooLong> {
         Ok(match condition {
             Condition::Atom(atom) => {
                 self.matches(atom, bindings)?.into_iter().map(|(_, after)| after).collect()
             }
             Condition::Named(name, atom) => {
                 let matches = self.matches(atom, bindings)?.into_iter();
-                matches.filter_map(|(row, after)| unify(after, name, cid(&atom.relation, &row))).collect()
+                matches.filter_map(|(row, after)| unify(after, name, cid(&atom.relation, row))).collect()
             }
             Condition::Not(atom) => {
                 let fails = !defined(atom, bindings) || !self.matches(atom, bindings)?.is_empty();
@@ -254,22 +319,21 @@ impl World<'_> {
                 let holds = both.is_some_and(|(left, right)| number::holds(operator, &left, &right));
                 if holds { vec![bindings.clone()] } else { vec![] }
             }
-            Condition::Aggregate { .. } => self.aggregate(condition, bindings)?,
+            Condition::Aggregate(aggregate) => self.aggregate(aggregate, bindings)?,
         })
     }
 
     /// The rows that match an atom, with the bindings that then hold.
-    fn matches(&mut self, atom: &Atom, bindings: &Bindings) -> Result<Vec<(Row, Bindings)>, TooLong> {
-        let rows = self.relations.get(&atom.relation).cloned().unwrap_or_default();
-        self.steps = self.steps.checked_sub(rows.len() as u64 + 1).ok_or(TooLong)?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| matched(atom, &row, bindings).map(|after| (row, after)))
-            .collect())
+    fn matches(&self, atom: &Atom, bindings: &Bindings) -> Result<Vec<(&Row, Bindings)>, TooLong> {
+        let rows = self.relations.get(&atom.relation).into_iter().flatten();
+        let count = self.relations.get(&atom.relation).map_or(0, BTreeSet::len);
+        let left = self.steps.get().checked_sub(count as u64 + 1);
+        self.steps.set(left.ok_or(TooLong)?);
+        Ok(rows.filter_map(|row| matched(atom, row, bindings).map(|after| (row, after))).collect())
     }
 
-    fn aggregate(&mut self, condition: &Condition, bindings: &Bindings) -> Result<Vec<Bindings>, TooLong> {
-        let Condition::Aggregate { result, function, over, by, atom } = condition else { return Ok(vec![]) };
+    fn aggregate(&self, aggregate: &Aggregate, bindings: &Bindings) -> Result<Vec<Bindings>, TooLong> {
+        let Aggregate { result, function, over, to, by, atom } = aggregate;
         if !defined(atom, bindings) {
             return Ok(vec![]);
         }
@@ -277,14 +341,15 @@ impl World<'_> {
         over.iter().for_each(|name| drop(inside.remove(name)));
         let looked = |after: &Bindings| Looked {
             over: over.as_ref().map_or(Value::Bool(true), |name| after[name].clone()),
+            to: to.as_ref().map(|name| after[name].clone()),
             by: by.iter().map(|name| after[name].clone()).collect(),
         };
         let rows: Vec<Looked> = self.matches(atom, &inside)?.iter().map(|(_, after)| looked(after)).collect();
-        if let ("rank", Some(over)) = (function.as_str(), over) {
-            return Ok(ranks(&rows, over, result, bindings));
-        }
-        let zero = self.zero(atom, over.as_ref());
-        let folded = number::fold(function, &rows, over.is_some(), &zero);
+        let folded = match (function.as_str(), over) {
+            ("rank", Some(over)) => return Ok(of_each(over, result, number::ranks(&rows), bindings)),
+            ("fold_moves", Some(over)) => return Ok(of_each(over, result, number::parents(rows), bindings)),
+            _ => number::fold(function, &rows, over.is_some(), &self.zero(atom, over.as_ref())),
+        };
         Ok(folded.and_then(|value| unify(bindings.clone(), result, value)).into_iter().collect())
     }
 
@@ -297,19 +362,16 @@ impl World<'_> {
     }
 }
 
-/// Each of what is ranked with its place.
-fn ranks(rows: &[Looked], over: &str, result: &str, bindings: &Bindings) -> Vec<Bindings> {
-    let mut places: Vec<&[Value]> = rows.iter().map(|row| &row.by[..]).collect();
-    places.sort_by(|left, right| number::order_all(left, right));
-    places.dedup();
-    let mut ways = BTreeSet::new();
-    for row in rows {
-        let place = places.iter().position(|one| *one == &row.by[..]).expect("it is one of them") + 1;
-        let place = Value::Int(i64::try_from(place).expect("few rows"));
-        let with = unify(bindings.clone(), over, row.over.clone());
-        ways.extend(with.and_then(|bindings| unify(bindings, result, place)));
-    }
-    ways.into_iter().collect()
+/// The bindings with each of what an aggregate is over, and its result.
+fn of_each(
+    over: &str,
+    result: &str,
+    results: BTreeSet<(Value, Value)>,
+    bindings: &Bindings,
+) -> Vec<Bindings> {
+    let with =
+        |(one, value)| unify(bindings.clone(), over, one).and_then(|bindings| unify(bindings, result, value));
+    results.into_iter().filter_map(with).collect()
 }
 
 /// The bindings with one more, if it does not contradict them.
@@ -330,6 +392,14 @@ fn defined(atom: &Atom, bindings: &Bindings) -> bool {
 
 /// The bindings under which the row matches the atom: its variables first, and then what is computed from them.
 fn matched(atom: &Atom, row: &Row, bindings: &Bindings) -> Option<Bindings> {
+    let contradicts = |(column, term): &(String, Term)| match term {
+        Term::Variable(name) => bindings.get(name).is_some_and(|value| *value != row[column]),
+        Term::Value(value) => *value != row[column],
+        Term::Anything | Term::Apply(..) => false,
+    };
+    if atom.arguments.iter().any(contradicts) {
+        return None;
+    }
     let mut after = bindings.clone();
     for (column, term) in &atom.arguments {
         if let Term::Variable(name) = term {

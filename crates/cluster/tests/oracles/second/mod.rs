@@ -8,12 +8,20 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`reader`] | text to clauses |
-//! | [`meaning`] | what clauses derive |
-//! | [`number`] | terms, comparisons, aggregates |
+//! | [`meaning`] | what clauses derive in an epoch |
+//! | [`time`] | what an epoch gives the next |
+//! | [`number`] | operators, comparisons, aggregates |
+//! | [`functions`] | functions of texts, bits and times |
 //! | [`exact`] | sums and means that are rounded once |
+//! | [`compare`] | the same programs on the product |
+//! | [`page`], [`suite`] | the examples of the page, and the programs of a Datalog suite |
 
 mod compare;
 mod exact;
+mod functions;
 mod meaning;
 mod number;
+mod page;
 mod reader;
+mod suite;
+mod time;

@@ -1,11 +1,11 @@
 //! Terms, comparisons and aggregates over values. `None` is undefined.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Kind, Value};
 
-use super::exact;
+use super::{exact, functions};
 
 /// A function or an operator.
 pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
@@ -22,18 +22,16 @@ pub(super) fn apply(function: &str, of: &[Value]) -> Option<Value> {
             let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole);
             fits.then_some(Value::Int(whole as i64))
         }
-        ("length", [Value::Text(text)]) => i64::try_from(text.chars().count()).ok().map(Value::Int),
-        ("lower", [Value::Text(text)]) => Some(Value::text(text.to_lowercase())),
-        ("concat", [Value::Text(left), Value::Text(right)]) => Some(Value::text(format!("{left}{right}"))),
-        ("contains", [Value::Text(text), Value::Text(part)]) => Some(Value::Bool(text.contains(&**part))),
-        ("starts_with", [Value::Text(text), Value::Text(part)]) => {
-            Some(Value::Bool(text.starts_with(&**part)))
-        }
         ("min2", [left, right]) => Some(if order(right, left).is_lt() { right } else { left }.clone()),
         ("max2", [left, right]) => Some(if order(left, right).is_lt() { right } else { left }.clone()),
-        (_, [Value::Int(left), Value::Int(right)]) => ints(function, i128::from(*left), i128::from(*right)),
+        ("+" | "-" | "*" | "/" | "%", [Value::Int(left), Value::Int(right)]) => {
+            ints(function, i128::from(*left), i128::from(*right))
+        }
+        (_, [Value::Int(left), Value::Int(right)]) => {
+            functions::of_ints(function, *left, *right).map(Value::Int)
+        }
         (_, [Value::Float(left), Value::Float(right)]) => floats(function, left.get(), right.get()),
-        _ => None,
+        _ => functions::apply(function, of),
     }
 }
 
@@ -109,9 +107,10 @@ pub(super) fn holds(operator: &str, left: &Value, right: &Value) -> bool {
     }
 }
 
-/// What an aggregate looks at in one row: the variable it is over, and those it goes by.
+/// What an aggregate looks at in one row: the variable it is over, the one it moves to, and those it goes by.
 pub(super) struct Looked {
     pub(super) over: Value,
+    pub(super) to: Option<Value>,
     pub(super) by: Vec<Value>,
 }
 
@@ -120,7 +119,8 @@ pub(super) fn order_all(left: &[Value], right: &[Value]) -> Ordering {
     left.iter().zip(right).map(|(left, right)| order(left, right)).fold(Ordering::Equal, Ordering::then)
 }
 
-/// The value of an aggregate, but for `rank`, over what it looks at in each row. `zero` is the sum of nothing.
+/// The value of an aggregate, but for those that give several, over what it looks at in each row. `zero` is the sum of
+/// nothing.
 pub(super) fn fold(function: &str, rows: &[Looked], counted: bool, zero: &Value) -> Option<Value> {
     let int = |count: usize| i64::try_from(count).ok().map(Value::Int);
     let values = || rows.iter().map(|row| &row.over);
@@ -140,6 +140,35 @@ pub(super) fn fold(function: &str, rows: &[Looked], counted: bool, zero: &Value)
         }
         _ => panic!("no aggregate {function}"),
     }
+}
+
+/// Each of what is ranked with its place.
+pub(super) fn ranks(rows: &[Looked]) -> BTreeSet<(Value, Value)> {
+    let mut places: Vec<&[Value]> = rows.iter().map(|row| &row.by[..]).collect();
+    places.sort_by(|left, right| order_all(left, right));
+    places.dedup();
+    let place =
+        |row: &Looked| places.iter().position(|one| *one == &row.by[..]).expect("it is one of them") + 1;
+    let int = |place: usize| Value::Int(i64::try_from(place).expect("few rows"));
+    rows.iter().map(|row| (row.over.clone(), int(place(row)))).collect()
+}
+
+/// Each node that was ever placed with its parent after all moves.
+pub(super) fn parents(rows: Vec<Looked>) -> BTreeSet<(Value, Value)> {
+    let (mut moves, mut parent) = (rows, BTreeMap::new());
+    let key = |one: &Looked| [&one.by[..], std::slice::from_ref(&one.over), one.to.as_slice()].concat();
+    moves.sort_by(|left, right| order_all(&key(left), &key(right)));
+    for Looked { over: node, to, .. } in moves {
+        let to = to.expect("a move goes somewhere");
+        let mut above = Some(&to);
+        while above.is_some_and(|one| *one != node) {
+            above = parent.get(above.expect("there is one"));
+        }
+        if above.is_none() {
+            parent.insert(node, to);
+        }
+    }
+    parent.into_iter().collect()
 }
 
 /// The sum or mean of ints, or of floats.

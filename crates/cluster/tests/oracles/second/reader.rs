@@ -10,6 +10,7 @@ pub(super) struct Program {
     /// Declared columns with the word of their type.
     pub(super) declared: BTreeMap<String, Vec<(String, String)>>,
     pub(super) inputs: BTreeSet<String>,
+    pub(super) events: BTreeSet<String>,
     pub(super) outputs: BTreeSet<String>,
     pub(super) clauses: Vec<Clause>,
 }
@@ -17,6 +18,8 @@ pub(super) struct Program {
 #[derive(Debug)]
 pub(super) struct Clause {
     pub(super) head: Atom,
+    /// Whether what the body gives is of the next epoch.
+    pub(super) next: bool,
     pub(super) body: Vec<Condition>,
 }
 
@@ -40,7 +43,18 @@ pub(super) enum Condition {
     Named(String, Atom),
     Not(Atom),
     Compare(String, Term, Term),
-    Aggregate { result: String, function: String, over: Option<String>, by: Vec<String>, atom: Atom },
+    Aggregate(Aggregate),
+}
+
+/// `result := function over to to by by : atom`
+#[derive(Clone, Debug)]
+pub(super) struct Aggregate {
+    pub(super) result: String,
+    pub(super) function: String,
+    pub(super) over: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) by: Vec<String>,
+    pub(super) atom: Atom,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,9 +80,9 @@ struct Lexer {
     tokens: Vec<Token>,
 }
 
-const SIGNS: [&str; 21] = [
+const SIGNS: [&str; 22] = [
     ":=", ":-", "==", "!=", "<=", ">=", "??", "(", ")", ",", ".", ":", "!", "<", ">", "+", "-", "*", "/",
-    "%", "$",
+    "%", "$", "@",
 ];
 
 impl Lexer {
@@ -190,6 +204,25 @@ pub(super) fn read(text: &str) -> Program {
     program
 }
 
+/// Reads one value.
+pub(super) fn value(text: &str) -> Value {
+    let mut reader = Reader { tokens: tokens(text), at: 0 };
+    match reader.term() {
+        Term::Value(value) => value,
+        other => panic!("{other:?} is no value"),
+    }
+}
+
+/// Reads one row of a relation.
+pub(super) fn row(text: &str) -> (String, BTreeMap<String, Value>) {
+    let atom = Reader { tokens: tokens(text), at: 0 }.atom();
+    let cell = |(column, term)| match term {
+        Term::Value(value) => (column, value),
+        other => panic!("{other:?} is no value"),
+    };
+    (atom.relation, atom.arguments.into_iter().map(cell).collect())
+}
+
 struct Reader {
     tokens: Vec<Token>,
     at: usize,
@@ -222,6 +255,12 @@ impl Reader {
         if let Some(Token::Word(word)) = self.tokens.get(self.at + offset) { Some(word) } else { None }
     }
 
+    fn eat_word(&mut self, word: &str) -> bool {
+        let there = self.word_is(0) == Some(word);
+        self.at += usize::from(there);
+        there
+    }
+
     fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
         self.sign("(");
         let mut all = Vec::new();
@@ -239,12 +278,17 @@ impl Reader {
             (Some("relation"), Some(_)) => {
                 self.at += 1;
                 let name = self.word();
-                let columns = self.list(|reader| {
-                    let column = reader.word();
-                    reader.sign(":");
-                    (column, reader.word())
-                });
+                let columns = self.columns();
                 program.declared.insert(name, columns);
+            }
+            (Some("event"), Some(_)) => {
+                self.at += 1;
+                let name = self.word();
+                if self.is(0, "(") {
+                    let columns = self.columns();
+                    program.declared.insert(name.clone(), columns);
+                }
+                program.events.insert(name);
             }
             (Some("input"), Some(_)) => {
                 self.at += 1;
@@ -259,6 +303,10 @@ impl Reader {
             }
             _ => {
                 let head = self.atom();
+                let next = self.eat("@");
+                if next {
+                    assert_eq!(self.word(), "next");
+                }
                 let mut body = Vec::new();
                 if self.eat(":-") {
                     body.push(self.condition());
@@ -266,9 +314,18 @@ impl Reader {
                         body.push(self.condition());
                     }
                 }
-                program.clauses.push(Clause { head, body });
+                program.clauses.push(Clause { head, next, body });
             }
         }
+    }
+
+    /// Columns with the words of their types.
+    fn columns(&mut self) -> Vec<(String, String)> {
+        self.list(|reader| {
+            let column = reader.word();
+            reader.sign(":");
+            (column, reader.word())
+        })
     }
 
     fn atom(&mut self) -> Atom {
@@ -312,16 +369,16 @@ impl Reader {
         }
         let function = self.word();
         let over = if self.is(0, ":") { None } else { Some(self.word()) };
+        let to = self.eat_word("to").then(|| self.word());
         let mut by = Vec::new();
-        if self.word_is(0) == Some("by") {
-            self.at += 1;
+        if self.eat_word("by") {
             by.push(self.word());
             while self.eat(",") {
                 by.push(self.word());
             }
         }
         self.sign(":");
-        Condition::Aggregate { result, function, over, by, atom: self.atom() }
+        Condition::Aggregate(Aggregate { result, function, over, to, by, atom: self.atom() })
     }
 
     fn term(&mut self) -> Term {

@@ -1,18 +1,21 @@
 //! A dictionary: values to numbers of 32 bits and back (Q14).
 //!
 //! Joins and sets ask only whether two values are identical, and a comparison of two numbers is the cheapest way to
-//! ask. An int from 0 to 2³¹ - 1 is its own number with the top bit set, so counters and small keys take no room;
-//! every other value is given the next free number the first time it is seen. Numbers carry no order: what compares by
-//! size decodes first. A dictionary lives as long as the rows that use it, and one dictionary may serve every circuit of an
-//! open database. It never leaves its process. Numbers are taken back only from an epoch that was refused, whose rows
-//! nobody has (Q17): else whoever is refused again and again would fill the memory all the same.
+//! ask. An int from 0 to 2³¹ - 1 is its own number, so counters and small keys take no room; every other value is
+//! given the next free number from 2³¹ on the first time it is seen. So numbers that are used together tend to be
+//! close to each other, and sets of them dense. The greatest number of 32 bits is never given out. Numbers carry no
+//! order: what compares by size decodes first. A dictionary lives as long as the rows that use it, and one dictionary
+//! may serve every circuit of an open database. It never leaves its process. Numbers are taken back only from an epoch
+//! that was refused, whose rows nobody has (Q17): else whoever is refused again and again would fill the memory all
+//! the same.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use motet_algebra::budget::held_bytes;
 use motet_fact::Value;
+
+use crate::budget::held_bytes;
 
 /// The number that stands for a value. Numbers of one [`Dictionary`] are equal if and only if their values are.
 pub type Id = u32;
@@ -20,7 +23,8 @@ pub type Id = u32;
 /// A dictionary that several circuits of one thread share.
 pub type SharedDictionary = Rc<RefCell<Dictionary>>;
 
-const SMALL_INT: Id = 1 << 31;
+/// The number of the first value that is not its own.
+const FIRST: Id = 1 << 31;
 /// What an entry costs, without what a text or bytes hold.
 const ENTRY: u64 = 96;
 
@@ -47,20 +51,20 @@ impl Dictionary {
     /// The number of a value, new if the value is.
     ///
     /// # Panics
-    /// When 2³¹ values that are not small ints are in use: by then they take some hundred gigabytes.
+    /// When 2³¹ - 1 values that are not small ints are in use: by then they take some hundred gigabytes.
     pub fn intern(&mut self, value: &Value) -> Id {
         if let Some(id) = self.find(value) {
             return id;
         }
-        let id = Id::try_from(self.values.len()).ok().filter(|id| *id < SMALL_INT);
-        let id = id.expect("a dictionary holds at most 2^31 values");
+        let id = Id::try_from(self.values.len()).ok().filter(|place| *place < FIRST - 1);
+        let id = id.expect("a dictionary holds less than 2^31 values") | FIRST;
         self.values.push(value.clone());
         self.ids.insert(value.clone(), id);
         self.bytes = self.bytes.saturating_add(bytes(value));
         id
     }
 
-    /// What the values are taken to hold, in bytes ([`motet_algebra::Budget`]).
+    /// What the values are taken to hold, in bytes ([`crate::Budget`]).
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -83,10 +87,10 @@ impl Dictionary {
     /// # Panics
     /// For a number that this dictionary never gave out.
     pub fn value(&self, id: Id) -> Value {
-        if id >= SMALL_INT {
-            return Value::Int(i64::from(id - SMALL_INT));
+        if let Some(int) = small_int(id) {
+            return Value::Int(i64::from(int));
         }
-        let value = usize::try_from(id).ok().and_then(|index| self.values.get(index));
+        let value = usize::try_from(id - FIRST).ok().and_then(|index| self.values.get(index));
         value.expect("a number is decoded by the dictionary that gave it out").clone()
     }
 
@@ -106,9 +110,13 @@ fn bytes(value: &Value) -> u64 {
     ENTRY.saturating_add(held_bytes(value))
 }
 
+/// The int that is its own number, if this is the number of one.
+pub fn small_int(id: Id) -> Option<u32> {
+    (id < FIRST).then_some(id)
+}
+
 fn small(value: &Value) -> Option<Id> {
-    let int = Id::try_from(value.as_int()?).ok()?;
-    (int < SMALL_INT).then_some(int | SMALL_INT)
+    Id::try_from(value.as_int()?).ok().filter(|int| *int < FIRST)
 }
 
 #[cfg(test)]
@@ -157,7 +165,7 @@ mod tests {
     fn looking_does_not_add() {
         let dictionary = Dictionary::new();
         assert_eq!(dictionary.find(&Value::text("a")), None);
-        assert_eq!(dictionary.find(&Value::Int(5)), Some(SMALL_INT | 5));
+        assert_eq!(dictionary.find(&Value::Int(5)), Some(5));
         assert!(dictionary.is_empty());
     }
 }

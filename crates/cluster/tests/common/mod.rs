@@ -1,0 +1,4 @@
+//! What several tests have in common.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+pub(crate) mod replay;

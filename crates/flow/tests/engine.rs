@@ -1,0 +1,199 @@
+//! The engine against the stupid twin: every relation computed from nothing by brute force, after every epoch.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use motet_flow::Engine;
+use motet_flow::engine::row::{Batch, Id};
+use motet_flow::engine::rule::{Arg, Atom, Definition, Fold, Goal, Host, Output, RelationId, Rule};
+use motet_flow::engine::{Change, Exceeded, Limits};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+/// Test 0: the first is less. Function 0: one more, below 6. Fold 0: how many.
+struct Numbers;
+
+impl Host for Numbers {
+    fn test(&self, _: usize, args: &[Id]) -> bool {
+        args[0] < args[1]
+    }
+
+    fn make(&self, _: usize, args: &[Id]) -> Option<Id> {
+        (args[0] < 5).then_some(args[0] + 1)
+    }
+
+    fn fold(&self, _: usize, group: &Batch, give: &mut dyn FnMut(usize, &[Id])) {
+        give(0, &[group.row(0)[0], Id::try_from(group.len()).unwrap()]);
+    }
+}
+
+const EDGE: RelationId = 0;
+const WALL: RelationId = 1;
+const PATH: RelationId = 2;
+const FREE: RelationId = 3;
+const COUNT: RelationId = 4;
+const TRIPLE: RelationId = 5;
+const TOP: RelationId = 6;
+
+const X: Arg = Arg::Var(0);
+const Y: Arg = Arg::Var(1);
+const Z: Arg = Arg::Var(2);
+
+fn has(relation: RelationId, args: &[Arg]) -> Goal {
+    Goal::Has(Atom { relation, args: args.to_vec() })
+}
+
+fn rule(relation: RelationId, row: &[Arg], goals: Vec<Goal>) -> Rule {
+    Rule { relation, row: row.to_vec(), goals, variables: 3 }
+}
+
+/// `path` is the closure of `edge`, not linear; `free` are the paths that end at no wall; `count` how many of them
+/// begin at a node; `triple` a recursion over rows of three, with a test and a function; `top` the nodes without
+/// edges to them.
+fn definition() -> Definition {
+    let not_wall = Goal::Not(Atom { relation: WALL, args: vec![Y] });
+    let no_way = Goal::Not(Atom { relation: EDGE, args: vec![Arg::Any, X] });
+    Definition {
+        widths: vec![2, 1, 2, 2, 2, 3, 1],
+        rules: vec![
+            rule(PATH, &[X, Y], vec![has(EDGE, &[X, Y])]),
+            rule(PATH, &[X, Z], vec![has(PATH, &[X, Y]), has(PATH, &[Y, Z])]),
+            rule(FREE, &[X, Y], vec![has(PATH, &[X, Y]), not_wall]),
+            rule(TRIPLE, &[X, X, Y], vec![has(EDGE, &[X, Y]), Goal::Test { test: 0, args: vec![X, Y] }]),
+            rule(
+                TRIPLE,
+                &[X, Arg::Var(3), Z],
+                vec![
+                    has(TRIPLE, &[X, Y, Z]),
+                    has(FREE, &[Y, Arg::Any]),
+                    Goal::Make { function: 0, args: vec![Y], into: Arg::Var(3) },
+                ],
+            ),
+            rule(TOP, &[X], vec![has(EDGE, &[X, Arg::Any]), no_way]),
+        ]
+        .into_iter()
+        .map(|rule| Rule { variables: 4, ..rule })
+        .collect(),
+        folds: vec![Fold {
+            input: FREE,
+            keys: vec![0],
+            fold: 0,
+            outputs: vec![Output { relation: COUNT, keys: vec![0] }],
+        }],
+    }
+}
+
+type Contents = Vec<BTreeSet<Vec<Id>>>;
+
+/// All relations from the first two, by rounds over everything.
+fn brute(edges: &BTreeSet<Vec<Id>>, walls: &BTreeSet<Vec<Id>>) -> Contents {
+    let mut path = edges.clone();
+    loop {
+        let steps = path.iter().flat_map(|one| path.iter().map(move |two| (one, two)));
+        let steps = steps.filter(|(one, two)| one[1] == two[0]).map(|(one, two)| vec![one[0], two[1]]);
+        let more: BTreeSet<_> = steps.collect();
+        let before = path.len();
+        path.extend(more);
+        if path.len() == before {
+            break;
+        }
+    }
+    let free: BTreeSet<Vec<Id>> = path.iter().filter(|row| !walls.contains(&row[1..])).cloned().collect();
+    let mut counts: BTreeMap<Id, Id> = BTreeMap::new();
+    free.iter().for_each(|row| *counts.entry(row[0]).or_default() += 1);
+    let mut triple: BTreeSet<Vec<Id>> =
+        edges.iter().filter(|row| row[0] < row[1]).map(|row| vec![row[0], row[0], row[1]]).collect();
+    for _ in 0..6 {
+        let go = |row: &&Vec<Id>| row[1] < 5 && free.iter().any(|one| one[0] == row[1]);
+        let more: Vec<_> = triple.iter().filter(go).map(|row| vec![row[0], row[1] + 1, row[2]]).collect();
+        triple.extend(more);
+    }
+    let is_top = |row: &&Vec<Id>| !edges.iter().any(|edge| edge[1] == row[0]);
+    let top = edges.iter().filter(is_top).map(|row| vec![row[0]]).collect();
+    let count = counts.into_iter().map(|(node, count)| vec![node, count]).collect();
+    vec![edges.clone(), walls.clone(), path, free, count, triple, top]
+}
+
+/// The change of a relation that makes these rows come or go, whichever they can, and the rows there are then.
+fn toggle(relation: RelationId, rows: &BTreeSet<Vec<Id>>, contents: &mut BTreeSet<Vec<Id>>) -> Change {
+    let width = definition().widths[relation];
+    let (mut come, mut gone) = (Batch::new(width), Batch::new(width));
+    for row in rows {
+        if contents.remove(row) {
+            gone.push(row);
+        } else {
+            contents.insert(row.clone());
+            come.push(row);
+        }
+    }
+    Change { relation, come, gone }
+}
+
+fn listed(engine: &Engine<Numbers>, relation: RelationId) -> BTreeSet<Vec<Id>> {
+    let mut rows = BTreeSet::new();
+    engine.rows(relation, |row| assert!(rows.insert(row.to_vec())));
+    assert_eq!(rows.len(), engine.len(relation));
+    rows
+}
+
+fn rows(width: usize, most: usize) -> impl Strategy<Value = BTreeSet<Vec<Id>>> {
+    prop::collection::btree_set(prop::collection::vec(0u32..7, width), 0..most)
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn every_epoch_is_what_brute_force_says(
+        epochs in prop::collection::vec((rows(2, 8), rows(1, 3), 0u64..40), 1..12),
+    ) {
+        let mut engine = Engine::new(definition(), Numbers);
+        let (mut edges, mut walls) = (BTreeSet::new(), BTreeSet::new());
+        let mut before = brute(&edges, &walls);
+        for (edge, wall, tight) in epochs {
+            let changes = [toggle(EDGE, &edge, &mut edges), toggle(WALL, &wall, &mut walls)];
+            let touched = engine.touched();
+            match engine.step(&changes, Limits { rows: tight, rounds: tight, bytes: u64::MAX }) {
+                Ok(()) => {}
+                Err(Exceeded { .. }) => {
+                    for (relation, rows) in before.iter().enumerate() {
+                        prop_assert_eq!(&listed(&engine, relation), rows, "after a refusal");
+                    }
+                    engine.step(&changes, Limits::NONE).unwrap();
+                }
+            }
+            prop_assert!(engine.touched() >= touched);
+            let after = brute(&edges, &walls);
+            for relation in 0..after.len() {
+                let mut changed = before[relation].clone();
+                engine.changes(relation, |row, comes| {
+                    assert!(if comes { changed.insert(row.to_vec()) } else { changed.remove(row) });
+                });
+                prop_assert_eq!(&changed, &after[relation], "changes of relation {}", relation);
+            }
+            engine.commit();
+            for (relation, rows) in after.iter().enumerate() {
+                prop_assert_eq!(&listed(&engine, relation), rows, "relation {}", relation);
+            }
+            before = after;
+        }
+    }
+}
+
+/// Rows that only hold each other up fall with what held them up, and what has another way stays.
+#[test]
+fn a_circle_falls_with_what_fed_it() {
+    let mut engine = Engine::new(definition(), Numbers);
+    let mut edges = BTreeSet::new();
+    let mut go = |rows: &[[Id; 2]]| {
+        let rows = rows.iter().map(|row| row.to_vec()).collect();
+        engine.step(&[toggle(EDGE, &rows, &mut edges)], Limits::NONE).unwrap();
+        engine.commit();
+        listed(&engine, PATH).len()
+    };
+    assert_eq!(go(&[[1, 2], [2, 3], [3, 2]]), 6);
+    assert_eq!(go(&[[1, 2]]), 4);
+    assert_eq!(go(&[[3, 2]]), 1);
+    assert_eq!(go(&[[1, 2], [1, 3]]), 3);
+    assert_eq!(go(&[[2, 3]]), 2);
+}

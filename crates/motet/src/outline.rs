@@ -1,0 +1,78 @@
+//! Where items hang, put into the rows of `item`.
+//!
+//! An item's own facts don't say where it hangs; the tree's do. So what an item gives of `item` has no parent in it,
+//! and what changes in a batch is what items and the tree changed together: a row that comes has the parent that its
+//! item has after the batch, one that goes the one it had before, and an item that only moved has both.
+
+use std::collections::BTreeMap;
+
+use motet_fact::Value;
+use motet_item::{BaseRelation, Change, Item, ItemId, TreeState, consolidate};
+use motet_store::Store;
+
+use crate::Error;
+use crate::state::PartyState;
+
+/// A change, and the item that it is of.
+type Changes = Vec<(ItemId, Change)>;
+
+impl PartyState {
+    /// The party's tree.
+    pub(crate) fn tree(&mut self, store: &dyn Store) -> Result<&TreeState, Error> {
+        let tree = ItemId::tree(&self.party);
+        let item = self.load_item(store, tree)?;
+        Ok(item.state().expect("the tree's model is always at work"))
+    }
+
+    /// The party's tree, if it is loaded.
+    pub(crate) fn loaded_tree(&self) -> Option<&TreeState> {
+        self.items.get(&ItemId::tree(&self.party))?.state()
+    }
+
+    /// All changes of a batch, with the parents of items in their rows.
+    pub(crate) fn hang(&self, changes: Changes) -> Changes {
+        let Some(tree) = self.loaded_tree() else {
+            return changes; // then no view reads `item`
+        };
+        let (rows, mut changes): (Changes, Changes) =
+            changes.into_iter().partition(|(_, change)| change.relation == BaseRelation::Item);
+        let moved = moved(ItemId::tree(&self.party), &changes);
+        let mut only_moved = moved.clone();
+        for mut change in consolidate(rows.into_iter().map(|(_, change)| change).collect()) {
+            let id = ItemId::from_value(&change.row[0]).expect("an item's row has its id");
+            let (before, after) =
+                moved.get(&id).copied().unwrap_or_else(|| (tree.parent(id), tree.parent(id)));
+            put_parent(&mut change.row, if change.weight < 0 { before } else { after });
+            only_moved.remove(&id);
+            changes.push((id, change));
+        }
+        for (id, (before, after)) in only_moved {
+            let Some(row) = self.items.get(&id).and_then(Item::row) else { continue };
+            for (parent, weight) in [(before, -1), (after, 1)] {
+                let mut row = row.to_vec();
+                put_parent(&mut row, parent);
+                changes.push((id, Change::new(BaseRelation::Item, row, weight)));
+            }
+        }
+        changes
+    }
+}
+
+/// The parents that items had before a batch and have after it, of those that hang elsewhere then.
+fn moved(tree: ItemId, changes: &Changes) -> BTreeMap<ItemId, (Option<ItemId>, Option<ItemId>)> {
+    let of_tree =
+        changes.iter().filter(|(of, change)| *of == tree && change.relation == BaseRelation::Element);
+    let mut moved: BTreeMap<ItemId, (Option<ItemId>, Option<ItemId>)> = BTreeMap::new();
+    for Change { row, weight, .. } in consolidate(of_tree.map(|(_, change)| change.clone()).collect()) {
+        let (parent, child) = (ItemId::from_value(&row[0]), ItemId::from_value(&row[1]));
+        let seats = moved.entry(child.expect("what hangs is an item")).or_default();
+        *(if weight < 0 { &mut seats.0 } else { &mut seats.1 }) = parent;
+    }
+    moved.retain(|_, (before, after)| before != after);
+    moved
+}
+
+/// Puts a parent into a row of `item`: empty bytes if there is none.
+pub(crate) fn put_parent(row: &mut [Value], parent: Option<ItemId>) {
+    row[3] = parent.map_or_else(|| Value::bytes([].as_slice()), Value::from);
+}
