@@ -1,6 +1,7 @@
 //! Programs as trees for people: in which order things are joined, how many rows are expected, and how many there are.
 //!
 //! One operator stands on a line, and its inputs stand below it, further in. A renaming stands behind what it renames.
+//! An assignment says which rule it computes.
 //! This is no text to be read back.
 
 use crate::naive::{MeasureError, measure};
@@ -56,9 +57,11 @@ struct Explanation<'a> {
 impl Explanation<'_> {
     fn statement(&mut self, statement: &Statement, depth: usize) {
         match statement {
-            Statement::Assign { relation, expression, .. } | Statement::Next { relation, expression, .. } => {
+            Statement::Assign { relation, expression, rule }
+            | Statement::Next { relation, expression, rule } => {
                 let next = if matches!(statement, Statement::Next { .. }) { "@next" } else { "" };
-                self.title(format!("{relation}{next} :="), depth);
+                let from = rule.rule().map(|rule| format!(" ({})", rule.place())).unwrap_or_default();
+                self.title(format!("{relation}{next} :={from}"), depth);
                 let counts = self.actual.as_mut().map(|all| all.next().expect("a list for each assignment"));
                 let mut counts = counts.map(|counts| counts.iter().copied());
                 self.expression(expression, depth + 1, &mut counts);

@@ -30,8 +30,15 @@ const SHOWN: usize = 100;
 
 impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Rule { source, line, column, text } = self;
-        write!(f, "rule at {source}:{line}:{column} ({text})")
+        write!(f, "rule at {} ({})", self.place(), self.text)
+    }
+}
+
+impl Rule {
+    /// Where it stands: text, line and column.
+    pub fn place(&self) -> String {
+        let Rule { source, line, column, .. } = self;
+        format!("{source}:{line}:{column}")
     }
 }
 

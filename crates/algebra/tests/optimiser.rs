@@ -293,15 +293,15 @@ fn a_loop_that_makes_values_is_expected_to_be_big() {
     let program = text::load(&text::diagnostic::Source::new("n.ra", text), &Registry::default()).unwrap();
     expect![[r#"
                                 estimated
-        n :=
+        n := (n.ra:4:9)
           rows of x                     1
         loop for n
-          n :=
+          n := (n.ra:6:11)
             project y (y as x)        100
               extend y = x + 1        333
                 select x < 120        333
                   n                 1,000
-        p :=
+        p := (n.ra:8:9)
           n                         1,000
     "#]]
     .assert_eq(&explain(&program, &Unknown, None));

@@ -2,6 +2,7 @@
 
 mod item;
 mod query;
+mod sequences;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use motet_algebra::Budget;
 
 pub(crate) use self::item::{DeletedArg, ItemCommand, StandArgs};
 pub(crate) use self::query::{QueryArgs, TextArgs, ViewCommand};
+pub(crate) use self::sequences::{ListCommand, TextCommand};
 use crate::limits::Limits;
 
 /// A local-first, peer-to-peer database: signed feeds, offline writes, live recursive queries.
@@ -111,6 +113,12 @@ pub(crate) enum Command {
     /// Items of a party
     #[command(subcommand)]
     Item(ItemCommand),
+    /// Texts: items of the model `text`
+    #[command(subcommand)]
+    Text(TextCommand),
+    /// Lists: items of the model `list`
+    #[command(subcommand)]
+    List(ListCommand),
     /// Saved rules of a party, for `use NAME.` in queries
     #[command(subcommand)]
     Rules(RulesCommand),

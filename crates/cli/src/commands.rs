@@ -13,12 +13,14 @@ pub(crate) mod inc;
 pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod item;
+pub(crate) mod list;
 pub(crate) mod party;
 pub(crate) mod query;
 pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod text;
 pub(crate) mod view;
 
 use crate::args::{Global, ImportCommand, RowsArgs};

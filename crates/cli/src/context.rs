@@ -151,6 +151,11 @@ pub(crate) fn bare(id: &ItemId) -> String {
     data_encoding::HEXLOWER.encode(&id.0)
 }
 
+/// Reads a literal; what is none is text as it stands.
+pub(crate) fn literal(text: &str) -> motet::fact::Value {
+    motet_logic::parse_value(text).unwrap_or_else(|_| text.into())
+}
+
 /// Reads `NAME=LITERAL`s; a value that is no literal is text as it stands.
 pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::Value)>, Failure> {
     given
@@ -160,8 +165,7 @@ pub(crate) fn assignments(given: &[String]) -> Result<Vec<(String, motet::fact::
                 Failure::Usage(format!("`{pair}` is not NAME=VALUE"))
                     .help("for example title=\"Milk\" or done=true")
             })?;
-            let value = motet_logic::parse_value(value).unwrap_or_else(|_| value.into());
-            Ok((name.to_owned(), value))
+            Ok((name.to_owned(), literal(value)))
         })
         .collect()
 }

@@ -45,6 +45,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Invitation(command) => commands::invite::invitation(global, &command),
         Command::Join { code, address } => commands::invite::join(global, code.as_deref(), &address),
         Command::Item(command) => commands::item::run(global, command),
+        Command::Text(command) => commands::text::run(global, command),
+        Command::List(command) => commands::list::run(global, command),
         Command::Rules(command) => commands::rules::run(global, command),
         Command::Import(command) => commands::import(global, command),
         Command::Export(command) => commands::export::export(global, &command),

@@ -29,7 +29,7 @@ fn properties_are_set_added_to_counted_and_removed() {
     home.ok(&["item", "unset", &item, "visits"]);
     assert_eq!(get(&home, &item), ["address.city,London", "address.zip,1010", "name.first,Ada", "tags,blue"]);
     let city = home.ask(r#"output c. c(is: C) :- attr(attribute: "address.city", value: C)."#);
-    assert_eq!(city, ["London"]);
+    assert_eq!(city, [r#""""London""""#]);
     let (code, said) = home.fails(&["item", "set", &item, "motet/type=x"]);
     assert!(code == 2 && said.contains("the database's own"), "{said}");
     let (code, said) = home.fails(&["item", "set", &item, "a..b=x"]);
@@ -109,8 +109,8 @@ fn links_logs_and_history() {
         titles.sort();
         titles
     };
-    assert_eq!(titles(&made), ["Milk"]);
-    assert_eq!(titles("2100-01-01"), ["Eggs", "Lunch"]);
+    assert_eq!(titles(&made), [r#""""Milk""""#]);
+    assert_eq!(titles("2100-01-01"), [r#""""Eggs""""#, r#""""Lunch""""#]);
     assert_eq!(titles("1970-01-01"), [""; 0]);
     assert!(home.ok(&["item", "get", &task, "--as-of", &made]).contains("Milk"));
     let (code, said) = home.fails(&["query", "output t. t(x: 1).", "--as-of", "yesterday"]);

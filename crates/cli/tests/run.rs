@@ -331,3 +331,28 @@ fn a_run_over_its_limits_writes_nothing_and_names_the_rule() {
         }
     }
 }
+
+#[test]
+fn a_query_has_limits_too_and_shows_the_rule_of_each_plan() {
+    let directory = tempfile::tempdir().unwrap();
+    let motet = |arguments: &[&str]| common::command(directory.path(), arguments).output().unwrap();
+    for arguments in [&["init"][..], &["party", "new", "home"], &["item", "new", "n=0"]] {
+        assert_eq!(code(&motet(arguments)), 0);
+    }
+    let query = "output up. up(n: N) :- attr(attribute: \"n\", value: N). up(n: M) :- up(n: N), M == N + 1.";
+    for runtime in RUNTIMES {
+        for limit in [["--max-rounds", "50"], ["--max-rows", "300"], ["--max-memory", "20K"]] {
+            let output = motet(&[&["query", query, "--runtime", runtime], &limit[..]].concat());
+            let told = stderr(&output);
+            assert_eq!((code(&output), stdout(&output)), (1, ""), "{runtime}");
+            let named =
+                "ran out while computing `up`, rule at query:1:56 (up(n: M) :- up(n: N), M == N + 1.)";
+            assert!(told.contains(named), "{runtime} {limit:?}: {told}");
+        }
+    }
+    let explained = motet(&["query", query, "--explain", "--max-rounds", "50"]);
+    assert_eq!(code(&explained), 1);
+    let bounded = query.replace("M == N + 1", "M == N + 1, N < 5");
+    let explained = motet(&["query", &bounded, "--explain"]);
+    assert!(stdout(&explained).contains("up := (query:1:56)"), "{}", stdout(&explained));
+}

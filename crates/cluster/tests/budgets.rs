@@ -10,6 +10,7 @@ use motet_algebra::{Budget, Cancel, Changes, Naive, Program, Runtime, RuntimeErr
 use motet_cluster::Cluster;
 use motet_fact::Value;
 use motet_logic::{Catalog, Source, compile};
+use motet_native::Native;
 
 const MEGABYTE: u64 = 1 << 20;
 
@@ -18,9 +19,13 @@ fn program(text: &str) -> Program {
     compiled.unwrap_or_else(|problems| panic!("{problems}")).program
 }
 
-fn runtimes(text: &str) -> [Box<dyn Runtime>; 2] {
+fn runtimes(text: &str) -> [Box<dyn Runtime>; 3] {
     let program = program(text);
-    [Box::new(Naive::new(program.clone()).unwrap()), Box::new(Cluster::new(program).unwrap())]
+    [
+        Box::new(Naive::new(program.clone()).unwrap()),
+        Box::new(Native::new(program.clone()).unwrap()),
+        Box::new(Cluster::new(program).unwrap()),
+    ]
 }
 
 /// Changes of the relation `n` with the column `x`.

@@ -49,10 +49,20 @@ impl Cid {
 
     /// The content id of some bytes.
     pub fn of(codec: Codec, bytes: &[u8]) -> Self {
+        Self::of_hash(codec, Sha256::digest(bytes).into())
+    }
+
+    /// The content id of the bytes that have this SHA-256.
+    pub fn of_hash(codec: Codec, hash: [u8; 32]) -> Self {
         let mut id = [0; Self::LENGTH];
         id[..4].copy_from_slice(&[0x01, codec.byte(), 0x12, 0x20]);
-        id[4..].copy_from_slice(&Sha256::digest(bytes));
+        id[4..].copy_from_slice(&hash);
         Cid(id)
+    }
+
+    /// The SHA-256 of the named bytes.
+    pub fn hash(&self) -> [u8; 32] {
+        self.0[4..].try_into().expect("a content id ends with 32 bytes of hash")
     }
 
     /// The raw bytes.

@@ -24,7 +24,8 @@ pub enum QuotaError {
     },
     /// From one peer.
     #[error(
-        "{waiting} entries from device {peer} wait for others, {bytes} bytes; entry {id} was turned away for now"
+        "{waiting} entries from device {peer} wait for others, {bytes} bytes; entry {id} was turned away \
+         for now"
     )]
     Peer {
         /// The peer's device.

@@ -97,7 +97,8 @@ proptest! {
 
     #[test]
     fn what_is_not_cited_leaves_its_causes_as_heads(
-        steps in steps(24), flips in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..30)
+        steps in steps(24),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..30)
     ) {
         let entries = history(&steps);
         let mut graph = link_in_order(&entries, &(0..entries.len()).collect::<Vec<_>>());
@@ -110,8 +111,10 @@ proptest! {
                 let all = entries.iter().filter(|entry| citable.contains(&entry.id()));
                 let all: Vec<&Entry> =
                     all.filter(|entry| !control || entry.header().kind == EntryKind::Control).collect();
-                let cited: BTreeSet<Cid> = all.iter().flat_map(|entry| entry.header().causes.clone()).collect();
-                let heads: BTreeSet<Cid> = all.iter().map(|entry| entry.id()).filter(|id| !cited.contains(id)).collect();
+                let causes = all.iter().flat_map(|entry| entry.header().causes.clone());
+                let cited: BTreeSet<Cid> = causes.collect();
+                let ids = all.iter().map(|entry| entry.id());
+                let heads: BTreeSet<Cid> = ids.filter(|id| !cited.contains(id)).collect();
                 heads.into_iter().collect()
             };
             prop_assert_eq!(graph.heads().collect::<Vec<_>>(), of(false));

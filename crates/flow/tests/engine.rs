@@ -116,7 +116,7 @@ fn brute(edges: &BTreeSet<Vec<Id>>, walls: &BTreeSet<Vec<Id>>) -> Contents {
 
 /// The change of a relation that makes these rows come or go, whichever they can, and the rows there are then.
 fn toggle(relation: RelationId, rows: &BTreeSet<Vec<Id>>, contents: &mut BTreeSet<Vec<Id>>) -> Change {
-    let width = definition().widths[relation];
+    let width = rows.first().map_or_else(|| definition().widths[relation], Vec::len);
     let (mut come, mut gone) = (Batch::new(width), Batch::new(width));
     for row in rows {
         if contents.remove(row) {
@@ -196,4 +196,37 @@ fn a_circle_falls_with_what_fed_it() {
     assert_eq!(go(&[[3, 2]]), 1);
     assert_eq!(go(&[[1, 2], [1, 3]]), 3);
     assert_eq!(go(&[[2, 3]]), 2);
+}
+
+/// Where any row of the recursion will do, a row that loses a derivation loses that from the lowest, not that from the
+/// row that was found first.
+#[test]
+fn of_rows_that_do_as_well_the_lowest_is_lost() {
+    const SEED: RelationId = 0;
+    const ON: RelationId = 1;
+    for width in [1, 2, 3] {
+        let row = |arg: Arg| vec![arg; width];
+        let whatever = vec![Arg::Any; width];
+        let rules = vec![
+            rule(2, &row(X), vec![has(SEED, &[X])]),
+            rule(2, &row(X), vec![has(2, &whatever), has(ON, &[X])]),
+        ];
+        let definition = Definition { widths: vec![1, 1, width], rules, folds: Vec::new() };
+        for on in [[1, 9], [9, 1], [5, 6], [6, 5]] {
+            let mut engine = Engine::new(definition.clone(), Numbers);
+            let mut ons = BTreeSet::new();
+            let one = |id: Id| BTreeSet::from([vec![id]]);
+            let seed = toggle(SEED, &one(5), &mut BTreeSet::new());
+            let both = on.iter().map(|id| vec![*id]).collect();
+            engine.step(&[seed, toggle(ON, &both, &mut ons)], Limits::NONE).unwrap();
+            engine.commit();
+            for id in on {
+                engine.step(&[toggle(ON, &one(id), &mut ons)], Limits::NONE).unwrap();
+                engine.commit();
+                let kept = ons.iter().map(|row| row[0]).chain([5]);
+                let kept: BTreeSet<Vec<Id>> = kept.map(|id| vec![id; width]).collect();
+                assert_eq!(listed(&engine, 2), kept, "rows of {width}, without {id}");
+            }
+        }
+    }
 }

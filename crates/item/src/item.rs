@@ -108,7 +108,7 @@ impl Item {
             asked: BTreeSet::new(),
             row: None,
         };
-        item.advance(Touched::default());
+        item.advance(Touched::default(), 0);
         item
     }
 
@@ -121,13 +121,13 @@ impl Item {
     /// an entry's own come in the order of its parts. An assertion also says whether its entry counts now. Giving an
     /// assertion again changes nothing. Returns the net changes.
     pub fn assert(&mut self, batch: &[Assertion<'_>], past: &dyn Past) -> Vec<Change> {
-        let mut touched = Touched::default();
+        let (mut touched, known) = (Touched::default(), self.ledger.len());
         for assertion in batch {
             if let Some((node, entry)) = self.ledger.assert(assertion, past, &mut touched) {
                 self.note_genesis(assertion, node, entry);
             }
         }
-        self.advance(touched)
+        self.advance(touched, known)
     }
 
     /// Entries begin (`true`) or cease (`false`) to count. Entries that say nothing about the item are passed over.
@@ -137,14 +137,14 @@ impl Item {
         for (entry, &counted) in entries {
             self.ledger.recount(entry, counted, &mut touched);
         }
-        self.advance(touched)
+        self.advance(touched, self.ledger.len())
     }
 
     /// Takes another registry: an item whose model was not known, or was known in another version, comes alive.
     /// Returns the net changes.
     pub fn revive(&mut self, registry: &Registry) -> Vec<Change> {
         self.registry = registry.clone();
-        self.advance(Touched::default())
+        self.advance(Touched::default(), self.ledger.len())
     }
 
     // The steps.
@@ -170,11 +170,16 @@ impl Item {
         nonce.is_some_and(|nonce| ItemId::derive(&self.party, feed, &nonce) == self.id)
     }
 
-    fn advance(&mut self, touched: Touched) -> Vec<Change> {
+    /// Facts whose nodes are numbered from `known` on are new.
+    fn advance(&mut self, touched: Touched, known: u32) -> Vec<Change> {
         let settled = self.ledger.settle(touched);
         let mut changes = base_changes(&self.ledger, &settled);
-        let listens = self.running.as_ref().is_some_and(Running::listens);
-        let (system, other) = tell(&self.ledger, &settled.turns, listens, self.is_tree());
+        let mut turns = settled.turns;
+        turns.extend((known..self.ledger.len()).filter(|&node| !self.ledger.counts(node)).map(Turn::none));
+        turns.sort_by_key(|turn| turn.node); // a cause before what cites it
+        let listener =
+            self.running.as_ref().filter(|running| running.listens()).map(|running| &*running.model);
+        let (system, other) = tell(&self.ledger, &turns, listener, self.is_tree());
         // Its rows are nobody's: `item` says what they come to.
         self.system.step(system.iter().map(Statement::of));
         self.purges += purges(self.id, &system);
@@ -242,7 +247,7 @@ impl Item {
         if let Some(model) = self.find_model(model) {
             let mut new = Running::begin(model, self.id, &self.asked);
             if new.listens() {
-                changes.extend(new.step(&tell_all(&self.ledger, self.is_tree())));
+                changes.extend(new.step(&tell_all(&self.ledger, &*new.model, self.is_tree())));
             }
             self.running = Some(new);
         }
@@ -444,7 +449,8 @@ impl Item {
     /// The facts that count, as their model is told of them.
     pub fn told(&self) -> impl Iterator<Item = Told<'_>> {
         let counted = self.ledger.counted();
-        counted.filter_map(|node| Some(told(&self.ledger, node, &self.ledger.standing(node)?, 1)))
+        let model = self.running.as_ref().map(|running| &*running.model);
+        counted.filter_map(move |node| told(&self.ledger, model, node, Some(&self.ledger.standing(node)?), 1))
     }
 
     /// A fact that is validly asserted, whether it counts or not.
@@ -459,7 +465,7 @@ impl Item {
     /// Where a fact that counts stands.
     pub fn place(&self, fact: &Cid) -> Option<Place> {
         let node = self.ledger.find(fact)?;
-        Some(self.ledger.place(node, &self.ledger.standing(node)?))
+        Some(self.ledger.place(node, Some(&self.ledger.standing(node)?)))
     }
 
     /// Whether an epoch may drop the fact (H22): because the item is gone for good, or because its model says so.
@@ -608,35 +614,64 @@ fn cause_row(ledger: &Ledger, node: u32, cause: u32, entry: u32) -> Vec<Value> {
     vec![ledger.cid(node).into(), ledger.cid(cause).into(), ledger.position(entry).id.into()]
 }
 
-/// What turns tell the system registers, and what they tell the model if it `listens`. Of the tree nothing is a
-/// system fact.
-fn tell<'a>(ledger: &'a Ledger, turns: &[Turn], listens: bool, tree: bool) -> (Vec<Told<'a>>, Vec<Told<'a>>) {
+/// What turns tell the system registers, and what they tell the model that listens. Of the tree nothing is a system
+/// fact.
+fn tell<'a>(
+    ledger: &'a Ledger,
+    turns: &[Turn],
+    listener: Option<&dyn Model>,
+    tree: bool,
+) -> (Vec<Told<'a>>, Vec<Told<'a>>) {
     let is_system = |attribute: &Attribute| !tree && label::is_system(attribute);
-    let heard = turns.iter().filter(|turn| listens || is_system(ledger.attribute(turn.node)));
-    let told = heard.flat_map(|turn| {
-        let before = turn.before.as_ref().map(|standing| told(ledger, turn.node, standing, -1));
-        let after = turn.after.as_ref().map(|standing| told(ledger, turn.node, standing, 1));
-        before.into_iter().chain(after)
+    let told = turns.iter().flat_map(|turn| {
+        let system = is_system(ledger.attribute(turn.node));
+        let model = listener.filter(|_| !system);
+        let told = |standing, weight| told(ledger, model, turn.node, standing, weight);
+        match (&turn.before, &turn.after) {
+            _ if listener.is_none() && !system => [None, None],
+            (None, None) => [told(None, 0), None],
+            (before, after) => [
+                before.as_ref().and_then(|standing| told(Some(standing), -1)),
+                after.as_ref().and_then(|standing| told(Some(standing), 1)),
+            ],
+        }
     });
-    told.partition(|told| is_system(told.attribute))
+    told.flatten().partition(|told| is_system(told.attribute))
 }
 
-fn tell_all(ledger: &Ledger, tree: bool) -> Vec<Told<'_>> {
-    let counted = ledger.counted().filter(|&node| tree || !label::is_system(ledger.attribute(node)));
-    counted.filter_map(|node| Some(told(ledger, node, &ledger.standing(node)?, 1))).collect()
+fn tell_all<'a>(ledger: &'a Ledger, model: &dyn Model, tree: bool) -> Vec<Told<'a>> {
+    let heard = (0..ledger.len()).filter(|&node| tree || !label::is_system(ledger.attribute(node)));
+    let told = heard.filter_map(|node| match ledger.standing(node) {
+        None => told(ledger, Some(model), node, None, 0),
+        standing => told(ledger, Some(model), node, standing.as_ref(), 1),
+    });
+    told.collect()
 }
 
-fn told<'a>(ledger: &'a Ledger, node: u32, standing: &Standing, weight: i64) -> Told<'a> {
-    Told {
+/// Nothing if the fact does not count and its model keeps nothing that is withdrawn.
+fn told<'a>(
+    ledger: &'a Ledger,
+    model: Option<&dyn Model>,
+    node: u32,
+    standing: Option<&Standing>,
+    weight: i64,
+) -> Option<Told<'a>> {
+    let keeps = model.is_some_and(|model| model.keeps_withdrawn(ledger.attribute(node)));
+    if standing.is_none() && !keeps {
+        return None;
+    }
+    let names = |causes: &[u32]| causes.iter().map(|&cause| ledger.cid(cause)).collect();
+    Some(Told {
         cid: ledger.cid(node),
         entity: ledger.entity(node),
         attribute: ledger.attribute(node),
         value: ledger.value(node),
-        causes: standing.causes.iter().map(|&cause| ledger.cid(cause)).collect(),
+        causes: standing.map(|standing| names(&standing.causes)).unwrap_or_default(),
+        written: if keeps { names(ledger.written(node)) } else { Vec::new() },
         height: ledger.height(node).into(),
         place: ledger.place(node, standing),
         weight,
-    }
+    })
 }
 
 /// How many more facts say that the item is gone for good.

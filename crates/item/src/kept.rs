@@ -27,8 +27,12 @@ pub struct Kept {
     pub value: Value,
     /// The facts that it comes directly after; ascending.
     pub causes: Vec<Cid>,
+    /// Those that it was written with, as far as its model needs them; ascending.
+    pub written: Vec<Cid>,
     /// H18.
     pub height: u64,
+    /// Whether it counts, or is only kept.
+    pub counted: bool,
     /// Where it stands, if the model looks at that.
     pub place: Option<Place>,
 }
@@ -42,7 +46,9 @@ impl Kept {
             attribute: told.attribute.clone(),
             value: told.value.clone(),
             causes: told.causes.clone(),
+            written: told.written.clone(),
             height: told.height,
+            counted: true,
             place: Some(told.place),
         }
     }
@@ -57,6 +63,7 @@ impl Kept {
             attribute: &self.attribute,
             value: &self.value,
             causes: self.causes.clone(),
+            written: self.written.clone(),
             height: self.height,
             place: self.place.unwrap_or(nowhere),
             weight,
@@ -69,9 +76,10 @@ impl Kept {
         [entity, attribute, self.value.clone(), self.cid.into()]
             .iter()
             .for_each(|part| write_key(part, &mut quad));
-        let causes = self.causes.iter().map(|cause| cause.as_bytes().to_vec()).collect();
+        let names = |causes: &[Cid]| causes.iter().map(|cause| cause.as_bytes().to_vec()).collect();
+        let (causes, written) = (names(&self.causes), names(&self.written));
         let place = self.place.map(|place| place.key().to_vec()).unwrap_or_default();
-        proto::KeptFact { quad, height: self.height, causes, place }
+        proto::KeptFact { quad, height: self.height, causes, place, written, withdrawn: !self.counted }
     }
 
     fn read(fact: &proto::KeptFact) -> Option<Self> {
@@ -80,11 +88,15 @@ impl Kept {
         let attribute = Attribute::new(read_key(&mut quad)?).ok()?;
         let value = read_key(&mut quad)?;
         let cid = read_key(&mut quad)?.as_link()?;
-        let causes: Vec<Cid> =
-            fact.causes.iter().map(|cause| Cid::from_bytes(cause).ok()).collect::<Option<_>>()?;
+        let names = |causes: &[Vec<u8>]| -> Option<Vec<Cid>> {
+            let causes: Option<Vec<Cid>> = causes.iter().map(|cause| Cid::from_bytes(cause).ok()).collect();
+            causes.filter(|causes| causes.is_sorted_by(|one, next| one < next))
+        };
+        let (causes, written) = (names(&fact.causes)?, names(&fact.written)?);
         let place = if fact.place.is_empty() { None } else { Some(Place::read(&fact.place)?) };
-        let sound = quad.is_empty() && fact.height > 0 && causes.is_sorted_by(|one, next| one < next);
-        sound.then_some(Kept { cid, entity, attribute, value, causes, height: fact.height, place })
+        let (height, counted) = (fact.height, !fact.withdrawn);
+        let sound = quad.is_empty() && height > 0;
+        sound.then_some(Kept { cid, entity, attribute, value, causes, written, height, counted, place })
     }
 }
 
@@ -113,6 +125,7 @@ pub fn restore<S: State>(model: &str, mut state: S, snapshot: &[u8]) -> Result<S
         }
         facts.push(fact);
     }
-    state.step(&facts.iter().map(|fact| fact.told(1)).collect::<Vec<_>>());
+    facts.sort_by_key(|fact| (fact.height, fact.cid)); // a cause before what cites it
+    state.step(&facts.iter().map(|fact| fact.told(fact.counted.into())).collect::<Vec<_>>());
     if state.snapshot() == snapshot { Ok(state) } else { Err(malformed("its encoding is not canonical")) }
 }

@@ -125,6 +125,13 @@ pub(crate) struct Turn {
     pub(crate) after: Option<Standing>,
 }
 
+impl Turn {
+    /// The turn of a fact that did not count and does not.
+    pub(crate) fn none(node: u32) -> Self {
+        Turn { node, before: None, after: None }
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Ledger {
     nodes: Vec<Node>,
@@ -396,6 +403,11 @@ impl Ledger {
         (0..number(self.nodes.len())).filter(|&node| self.counts(node))
     }
 
+    /// How many facts are validly asserted: they are numbered from 0, causes before what cites them.
+    pub(crate) fn len(&self) -> u32 {
+        number(self.nodes.len())
+    }
+
     /// How many facts count, and how many are validly asserted.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         (self.counted, self.nodes.len())
@@ -446,8 +458,15 @@ impl Ledger {
         self.find(fact).map(|node| self.height(node).into())
     }
 
-    pub(crate) fn place(&self, node: u32, standing: &Standing) -> Place {
-        let at = self.asserted_by(node, standing.place).expect("a fact stands where an entry asserts it");
+    /// The causes that a fact was written with, ascending by CID.
+    pub(crate) fn written(&self, node: u32) -> &[u32] {
+        &self.nodes[node as usize].causes
+    }
+
+    /// The place of a fact that stands so; if it doesn't count, the first at which it is asserted.
+    pub(crate) fn place(&self, node: u32, standing: Option<&Standing>) -> Place {
+        let at = standing.map_or(Ok(0), |standing| self.asserted_by(node, standing.place));
+        let at = at.expect("a fact stands where an entry asserts it");
         let (entry, index) = self.nodes[node as usize].entries[at];
         Place { entry: self.position(entry), index }
     }

@@ -22,6 +22,8 @@
 //! | [`register`] | multi-value registers with a deterministic winner |
 //! | [`path`], [`reference`](mod@reference) | the names of properties, and values that point at items |
 //! | [`object`], [`facts`], [`log`] | the models Object, Facts and Log |
+//! | [`sequence`] | an order of elements that many writers make at once |
+//! | [`text`], [`list`] | the models Text and List |
 //! | [`tree`], [`order_key`] | which item hangs under which, and keys that say in what order |
 //! | [`draft`] | what a writer says so that a property becomes what it is to be |
 //! | [`item`] | one item, folded |
@@ -34,6 +36,7 @@ pub mod item;
 pub mod kept;
 pub mod label;
 mod ledger;
+pub mod list;
 pub mod log;
 pub mod model;
 pub mod object;
@@ -45,8 +48,11 @@ pub mod reference;
 pub mod register;
 pub mod relation;
 mod running;
+pub mod sequence;
 mod tally;
+pub mod text;
 pub mod tree;
+mod varint;
 
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
@@ -60,6 +66,7 @@ pub use id::{ItemId, NONCE_BYTES};
 pub use item::{Genesis, Item};
 pub use kept::Kept;
 pub use ledger::{Assertion, Past, Void};
+pub use list::{Element, List, ListEdit, ListState};
 pub use log::{Line, Log, LogState};
 pub use model::{Model, Registry, SnapshotError, State, Told};
 pub use object::property::{Properties, Property};
@@ -70,4 +77,6 @@ pub use place::Place;
 pub use reference::Reference;
 pub use register::Registers;
 pub use relation::{BaseRelation, Change, consolidate};
+pub use sequence::{EditError, Side};
+pub use text::{Anchor, Bias, Text, TextEdit, TextState};
 pub use tree::{Seat, Tree, TreeState, move_fact};

@@ -6,8 +6,9 @@
 //! is withdrawn: it is a function of the multiset it was told of, never of the order of telling. That is the whole
 //! contract, and the tests hold every model to it: told and untold again, it must be as if it had never been told.
 //!
-//! A model whose state has no cheap way back (an ordered fold, a text) may rebuild itself within a step:
-//! [`crate::fold`] makes a state of any fold in that way.
+//! A model whose state has no cheap way back may rebuild itself within a step: [`crate::fold`] makes a state of any
+//! fold in that way. One whose facts hold on to each other (a text) may ask to keep those that are withdrawn, as
+//! structure ([`Model::keeps_withdrawn`]).
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 
 use motet_fact::{Attribute, Cid, Digest, Entity, Fact, FactError, Value};
 
-use crate::{BaseRelation, Change, Facts, ItemId, Log, Object, Place};
+use crate::{BaseRelation, Change, Facts, ItemId, List, Log, Object, Place, Text};
 
-/// A fact that begins (`weight` 1) or ceases (-1) to count, as it stands among the others.
+/// A fact that begins (`weight` 1) or ceases (-1) to count, as it stands among the others; or, for models that keep
+/// what is withdrawn, one that is there and does not count (0).
 #[derive(Clone, Debug)]
 pub struct Told<'a> {
     /// The fact's name.
@@ -30,11 +32,13 @@ pub struct Told<'a> {
     pub value: &'a Value,
     /// The facts that count and that it comes directly after, spliced over withdrawn ones; ascending.
     pub causes: Vec<Cid>,
+    /// The causes it was written with, ascending; only if the model keeps withdrawn facts of its attribute.
+    pub written: Vec<Cid>,
     /// 1 + the greatest height of the causes it was written with (H18).
     pub height: u64,
-    /// The first place at which it is stated by an entry that counts (H14).
+    /// The first place at which it is stated by an entry that counts (H14); with weight 0, by any.
     pub place: Place,
-    /// 1 or -1.
+    /// 1, -1 or 0.
     pub weight: i64,
 }
 
@@ -68,8 +72,15 @@ pub trait Model: Send + Sync {
         true
     }
 
+    /// Whether facts of this attribute stay as structure when they are withdrawn (H16). Then the state is told of each
+    /// one that is valid, whether it counts or not (with weight 0 at first, if not), those that it cites before it.
+    fn keeps_withdrawn(&self, _attribute: &Attribute) -> bool {
+        false
+    }
+
     /// Whether facts about the item's own entity are properties such as an Object has (a title, say), which the item
-    /// keeps beside the model's state; the model is then told the other facts only.
+    /// keeps beside the model's state; the model is then told the other facts only, and those that it keeps when they
+    /// are withdrawn.
     fn has_properties(&self) -> bool {
         false
     }
@@ -165,7 +176,7 @@ impl Registry {
 
     /// Knows the models of this crate.
     pub fn builtin() -> Self {
-        Self::default().with(Object).with(Facts).with(Log)
+        Self::default().with(Object).with(Facts).with(Log).with(Text).with(List)
     }
 
     /// The same and one more model, in place of the one of its name and version.

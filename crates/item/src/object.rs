@@ -145,16 +145,7 @@ impl State for ObjectState {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        let stated = self.registers.facts().map(|fact| {
-            let (entity, property) = fact.name;
-            let (attribute, value) = match fact.value {
-                Some(value) => (property.clone(), value.clone()),
-                None => (label::REMOVE.into(), property.value().clone()),
-            };
-            let (entity, causes) = (entity.clone(), fact.causes.to_vec());
-            Kept { cid: fact.cid, entity, attribute, value, causes, height: fact.height, place: None }
-        });
-        kept::write(stated.chain(self.sets.facts()).chain(self.counters.facts()).collect())
+        kept::write(self.kept().collect())
     }
 
     fn heads(&self, entity: &Entity, attribute: &Attribute) -> Vec<Cid> {
@@ -180,6 +171,31 @@ impl State for ObjectState {
 }
 
 impl ObjectState {
+    /// The facts it was told of.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Kept> + '_ {
+        let stated = self.registers.facts().map(|fact| {
+            let (entity, property) = fact.name;
+            let (attribute, value) = match fact.value {
+                Some(value) => (property.clone(), value.clone()),
+                None => (label::REMOVE.into(), property.value().clone()),
+            };
+            let (entity, causes) = (entity.clone(), fact.causes.to_vec());
+            let (written, counted) = (Vec::new(), true);
+            Kept {
+                cid: fact.cid,
+                entity,
+                attribute,
+                value,
+                causes,
+                written,
+                height: fact.height,
+                counted,
+                place: None,
+            }
+        });
+        stated.chain(self.sets.facts()).chain(self.counters.facts())
+    }
+
     pub(crate) fn new(item: ItemId) -> Self {
         ObjectState {
             item: item.entity(),

@@ -38,16 +38,16 @@ impl Running {
         if batch.is_empty() {
             return Vec::new();
         }
-        let mut changes = Vec::new();
-        if let Some(properties) = &mut self.properties {
-            let is_own = |told: &Told<'_>| *told.entity == self.item || label::is_operation(told.attribute);
-            let (own, other): (Vec<Told<'_>>, Vec<Told<'_>>) = batch.iter().cloned().partition(is_own);
-            changes.extend(properties.step(&own));
-            changes.extend(self.state.as_mut().map(|state| state.step(&other)).unwrap_or_default());
-        } else if let Some(state) = &mut self.state {
-            changes.extend(state.step(batch));
-        }
-        consolidate(changes.into_iter().filter_map(|change| self.published(change)).collect())
+        let Some(properties) = &mut self.properties else {
+            let changes = self.state.as_mut().map(|state| state.step(batch)).unwrap_or_default();
+            return consolidate(self.publish(changes).collect());
+        };
+        let is_own = |told: &Told<'_>| is_property(&*self.model, &self.item, told.entity, told.attribute);
+        let (own, other): (Vec<Told<'_>>, Vec<Told<'_>>) = batch.iter().cloned().partition(is_own);
+        let mut changes = properties.step(&own);
+        let of_state = self.state.as_mut().map(|state| state.step(&other)).unwrap_or_default();
+        changes.extend(self.publish(of_state));
+        consolidate(changes)
     }
 
     pub(crate) fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
@@ -69,10 +69,14 @@ impl Running {
             return Vec::new(); // everybody has those rows
         }
         let there = self.state.as_mut().map(|state| state.ask(attribute)).unwrap_or_default();
-        there.into_iter().filter_map(|change| self.published(change)).collect()
+        self.publish(there).collect()
     }
 
-    /// A change as it is published: on demand, if its attribute is; nothing, if nobody asked for that.
+    fn publish(&self, changes: Vec<Change>) -> impl Iterator<Item = Change> {
+        changes.into_iter().filter_map(|change| self.published(change))
+    }
+
+    /// A change of the state as it is published: on demand, if its attribute is; nothing, if nobody asked for that.
     fn published(&self, mut change: Change) -> Option<Change> {
         let Some(attribute) = change.relation.attribute_in(&change.row) else { return Some(change) };
         let attribute = Attribute::new(attribute.clone()).ok()?;
@@ -108,7 +112,7 @@ impl Running {
 
     /// Whether a fact is one of the properties beside the state.
     fn is_property(&self, entity: &Entity, attribute: &Attribute) -> bool {
-        self.properties.is_some() && (*entity == self.item || label::is_operation(attribute))
+        self.properties.is_some() && is_property(&*self.model, &self.item, entity, attribute)
     }
 
     /// Takes back what some facts said, if the model can.
@@ -136,4 +140,8 @@ impl Running {
         }
         Some(Ok(facts))
     }
+}
+/// Whether a fact is one of the properties beside the state of such a model.
+fn is_property(model: &dyn Model, item: &Entity, entity: &Entity, attribute: &Attribute) -> bool {
+    !model.keeps_withdrawn(attribute) && (entity == item || label::is_operation(attribute))
 }

@@ -332,6 +332,8 @@ impl TreeState {
             value: Value::bytes([self.id(one.parent).0.as_slice(), &one.key].concat()),
             causes: one.causes.to_vec(),
             height: one.height,
+            written: Vec::new(),
+            counted: true,
             place: Some(one.place),
         }
     }

@@ -1,8 +1,8 @@
 //! Removing members and devices, changing roles, admitting again, recovering (H10, H11).
 //!
-//! What an admin decides becomes a control entry, and is judged like any other: a call fails here if this device's owner
-//! may not do it now. A removal names, for each feed that it closes, up to where it counts. By default that is all that
-//! is here; what arrives later does not count. For a stolen device it may be earlier.
+//! What an admin decides becomes a control entry, and is judged like any other: a call fails here if this device's
+//! owner may not do it now. A removal names, for each feed that it closes, up to where it counts. By default that is
+//! all that is here; what arrives later does not count. For a stolen device it may be earlier.
 
 use std::collections::{BTreeMap, BTreeSet};
 

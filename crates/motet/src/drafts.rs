@@ -1,16 +1,21 @@
 //! What some transactions say, made into facts while they are written one after the other.
 //!
-//! A new value of a property cites the values it replaces, a move is refused if it would make a cycle, an increment
-//! is about an entity of its own. What there is to cite is found when a transaction is written, not when it is made;
-//! and of several written at once, a later one stands upon what an earlier one said.
+//! A new value of a property cites the values it replaces, a move is refused if it would make a cycle, an increment is
+//! about an entity of its own, what is inserted into a text hangs at a character. What there is to cite is found when a
+//! transaction is written, not when it is made; and of several written at once, a later one stands upon what an earlier
+//! one said. Texts and lists of which that is asked are folded a second time, with what was said and is not linked yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_fact::{Attribute, Cid, Digest, Entity, Fact, PublicKey};
-use motet_item::{Draft, Item, ItemId, TreeState, label, move_fact, order_key};
+use motet_fact::{Attribute, Cid, Codec, Digest, Entity, Fact, PublicKey};
+use motet_feed::Position;
+use motet_item::{
+    Assertion, Draft, Item, ItemId, ListState, Past, TextState, TreeState, label, move_fact, order_key,
+};
 use motet_store::Store;
 
 use crate::state::PartyState;
+use crate::text::{TextChange, edits};
 use crate::transaction::{Operation, Stand, Step, Transaction};
 use crate::{Error, World};
 
@@ -23,7 +28,19 @@ pub(crate) struct Drafts {
     written: BTreeSet<ItemId>,
     items: BTreeMap<ItemId, Draft>,
     moves: BTreeMap<ItemId, Moved>,
+    /// Texts and lists of which several things are said: as they are after what was said.
+    ahead: BTreeMap<ItemId, Item>,
+    repeated: BTreeSet<ItemId>,
     fresh: Fresh,
+}
+
+/// The past of what is not linked yet: everything.
+struct Everything;
+
+impl Past for Everything {
+    fn reaches(&self, _descendant: &Cid, _ancestor: &Cid) -> bool {
+        true
+    }
 }
 
 /// Where an item was moved to.
@@ -55,13 +72,26 @@ impl Fresh {
 
 impl Drafts {
     pub(crate) fn of<'a>(transactions: impl Iterator<Item = &'a Transaction>, world: &dyn World) -> Self {
-        let steps = transactions.flat_map(|transaction| &transaction.steps);
-        let written = steps.filter_map(|step| match step {
-            Step::Set { item, .. } | Step::Property { item, .. } => Some(*item),
-            Step::State { .. } | Step::Hang { .. } | Step::Move { .. } => None,
-        });
-        let (written, fresh) = (written.collect(), Fresh::new(world));
-        Drafts { written, items: BTreeMap::new(), moves: BTreeMap::new(), fresh }
+        let (mut written, mut stated, mut repeated) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for step in transactions.flat_map(|transaction| &transaction.steps) {
+            match step {
+                Step::Set { item, .. } | Step::Property { item, .. } => {
+                    written.insert(*item);
+                }
+                Step::State { item, .. } => {
+                    stated.insert(*item);
+                }
+                Step::Text { item, .. } | Step::List { item, .. } => {
+                    if !stated.insert(*item) {
+                        repeated.insert(*item);
+                    }
+                }
+                Step::Hang { .. } | Step::Move { .. } => {}
+            }
+        }
+        let fresh = Fresh::new(world);
+        let (items, moves, ahead) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Drafts { written, items, moves, ahead, repeated, fresh }
     }
 
     /// The facts of a transaction's steps.
@@ -75,6 +105,7 @@ impl Drafts {
         let mut bodies: Bodies = Vec::new();
         for step in steps {
             let (item, facts) = self.step(state, store, feed, step)?;
+            self.go_ahead(state, store, feed, item, &facts)?;
             match bodies.iter_mut().find(|(other, _)| *other == item) {
                 Some((_, said)) => said.extend(facts),
                 None => bodies.push((item, facts)),
@@ -100,6 +131,17 @@ impl Drafts {
                 let fact = self.move_to(state.tree(store)?, feed, *child, *parent, *stand)?;
                 return Ok((tree, vec![fact]));
             }
+            Step::Text { item, changes } => {
+                let facts = self.edit_text(state, store, feed, *item, changes)?;
+                return Ok((*item, facts));
+            }
+            Step::List { item, edits } => {
+                let fresh = &mut self.fresh;
+                let list = sequence(&self.ahead, state, store, *item)?;
+                let model = || Error::other_model(*item, list.model(), motet_item::List::NAME);
+                let list = list.state::<ListState>().ok_or_else(model)?;
+                return Ok((*item, list.facts(edits, &mut || fresh.entity(feed))?));
+            }
             Step::State { item, fact } if !self.written.contains(item) => {
                 return Ok((*item, vec![fact.clone()])); // the item need not be loaded
             }
@@ -108,6 +150,45 @@ impl Drafts {
         let (draft, fresh) = (self.items.entry(item).or_default(), &mut self.fresh);
         let facts = say(state.load_item(store, item)?, draft, step, &mut || fresh.entity(feed))?;
         Ok((item, facts))
+    }
+
+    fn edit_text(
+        &mut self,
+        state: &mut PartyState,
+        store: &dyn Store,
+        feed: &PublicKey,
+        item: ItemId,
+        changes: &[TextChange],
+    ) -> Result<Vec<Fact>, Error> {
+        let text = sequence(&self.ahead, state, store, item)?;
+        let model = || Error::other_model(item, text.model(), motet_item::Text::NAME);
+        let text = text.state::<TextState>().ok_or_else(model)?;
+        let fresh = &mut self.fresh;
+        Ok(text.facts(&edits(changes, text), &mut || fresh.entity(feed))?)
+    }
+
+    /// Texts and lists of which more is said take in what was said. They are before all that is linked later, and it
+    /// is before them: what that makes of them is seen by nobody.
+    fn go_ahead(
+        &mut self,
+        state: &mut PartyState,
+        store: &dyn Store,
+        feed: &PublicKey,
+        item: ItemId,
+        facts: &[Fact],
+    ) -> Result<(), Error> {
+        if !self.repeated.contains(&item) {
+            return Ok(());
+        }
+        if !self.ahead.contains_key(&item) {
+            self.ahead.insert(item, state.fold(store, item)?);
+        }
+        let entry = Position { depth: u64::MAX, feed: *feed, id: Cid::of(Codec::Raw, b"not signed yet") };
+        let assertions: Vec<Assertion<'_>> =
+            facts.iter().map(|fact| Assertion { fact, entry, counted: true }).collect();
+        let ahead = self.ahead.get_mut(&item).expect("it was just put there");
+        ahead.assert(&assertions, &Everything);
+        Ok(())
     }
 
     /// The move of a new item, which nobody has moved yet.
@@ -185,6 +266,20 @@ fn tree_heads(tree: &TreeState, child: ItemId) -> Vec<Cid> {
     motet_item::State::heads(tree, &child.entity(), &Attribute::from(label::PARENT))
 }
 
+/// A text or list as it is after what was said.
+fn sequence<'a>(
+    ahead: &'a BTreeMap<ItemId, Item>,
+    state: &'a mut PartyState,
+    store: &dyn Store,
+    item: ItemId,
+) -> Result<&'a Item, Error> {
+    if let Some(ahead) = ahead.get(&item) {
+        return Ok(ahead);
+    }
+    state.check_item(item)?;
+    Ok(state.load_item(store, item)?)
+}
+
 /// The facts of a step that is about one item.
 fn say(
     item: &Item,
@@ -204,6 +299,7 @@ fn say(
             Operation::Take(value) => draft.take(item, property, value)?,
             Operation::Increment(by) => draft.increment(item, property, *by, fresh)?,
         },
+        Step::Text { .. } | Step::List { .. } => unreachable!("what is said of sequences needs no draft"),
         Step::Hang { .. } | Step::Move { .. } => unreachable!("moves are said of the tree"),
     })
 }

@@ -2,6 +2,7 @@
 
 use motet_algebra::RuntimeError;
 use motet_fact::{FactError, PhraseError, PublicKey};
+use motet_item::{EditError, ItemId};
 use motet_logic::Diagnostics;
 use motet_party::Denial;
 use motet_store::StoreError;
@@ -84,8 +85,8 @@ pub enum Error {
     },
     /// An item that others hang under.
     #[error(
-        "item {item} has {children} items under it: say what becomes of them, to come under the root or to go \
-         along"
+        "item {item} has {children} items under it: say what becomes of them, to come under the root or \
+         to go along"
     )]
     HasChildren {
         /// The item.
@@ -126,6 +127,19 @@ pub enum Error {
         /// The parent.
         parent: String,
     },
+    /// An item of another model than what was asked for.
+    #[error("item {item} has the model `{model}`, and is no `{wanted}`")]
+    OtherModel {
+        /// The item.
+        item: String,
+        /// Its model; empty if it has none that counts.
+        model: String,
+        /// The model that was asked for.
+        wanted: &'static str,
+    },
+    /// Positions that a text or a list does not have.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// What was to be written is no fact.
     #[error(transparent)]
     Fact(#[from] FactError),
@@ -225,6 +239,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn other_model(item: ItemId, model: Option<&str>, wanted: &'static str) -> Self {
+        Error::OtherModel { item: item.to_string(), model: model.unwrap_or_default().to_owned(), wanted }
+    }
+
     pub(crate) fn unreadable(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
         Error::Unreadable { what: what.into(), why: why.to_string() }
     }

@@ -1,8 +1,8 @@
 //! Entries from later versions of Motet: kept as they came, until this program knows them (H7).
 //!
 //! An entry may have a version or a kind that this program does not know, or a control entry a credential. It is not
-//! linked, and what comes after it waits for it; peers that know more are given it. Whenever the database opens, what is
-//! held is read again, and what can be read now goes down the corridor like anything that arrives: its signature is
+//! linked, and what comes after it waits for it; peers that know more are given it. Whenever the database opens, what
+//! is held is read again, and what can be read now goes down the corridor like anything that arrives: its signature is
 //! checked then, if it could not be before.
 
 use std::collections::BTreeMap;

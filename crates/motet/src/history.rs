@@ -5,9 +5,9 @@
 //! since. What was taken back can be said again, and so on, as long as nothing else is said in between. Everybody
 //! takes back their own revisions only, whichever of their devices they come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use motet_fact::{Cid, Entity, Fact, PublicKey, Value};
+use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
 use motet_feed::{Entry, EntryKind, Position};
 use motet_item::{Item, ItemId, PartBody, State as _, label, part};
 use motet_store::Store;
@@ -96,10 +96,8 @@ impl Party {
             state.check_item(item)?;
             let history = state.history(store, item)?;
             let Some(entry) = pick(&mut Stacks::of(&history, &owner)) else { return Ok(None) };
-            let revision = history.iter().find(|revision| revision.entry.id == entry);
-            let said = revision.map(|revision| revision.facts.iter().map(Fact::cid).collect::<Vec<_>>());
-            let facts =
-                state.opposite(store, item, &said.unwrap_or_default(), &mut || fresh.entity(&feed))?;
+            let said = said_since(&history, &entry, &owner);
+            let facts = state.opposite(store, item, &said, &mut || fresh.entity(&feed))?;
             Ok::<_, Error>(Some((entry, facts)))
         })?;
         let Some((entry, facts)) = taken else { return Ok(None) };
@@ -142,6 +140,28 @@ impl Stacks {
         }
         stacks
     }
+}
+
+/// The facts of a revision that is next to be taken back or said again, and what its author has said since of the same
+/// registers. All of that has been taken back, or takes back, so it stands for the revision.
+fn said_since(history: &[Revision], entry: &Cid, owner: &PublicKey) -> Vec<Cid> {
+    let mut since = history.iter().skip_while(|revision| revision.entry.id != *entry);
+    let Some(revision) = since.next() else { return Vec::new() };
+    let registers: BTreeSet<_> = revision.facts.iter().filter_map(register_of).collect();
+    let later = since.filter(|revision| revision.counted && revision.author == Some(*owner));
+    let later = later.flat_map(|revision| &revision.facts);
+    let later = later.filter(|fact| register_of(fact).is_some_and(|register| registers.contains(&register)));
+    revision.facts.iter().chain(later).map(Fact::cid).collect()
+}
+
+/// The register that a fact is about, if it is about one.
+fn register_of(fact: &Fact) -> Option<(Entity, Attribute)> {
+    let attribute = match fact.attribute() {
+        removal if removal.as_text() == Some(label::REMOVE) => Attribute::new(fact.value().clone()).ok()?,
+        operation if label::is_operation(operation) => return None,
+        attribute => attribute.clone(),
+    };
+    Some((fact.entity().clone(), attribute))
 }
 
 impl PartyState {

@@ -32,6 +32,7 @@
 //! | [`deletion`], `remodel` | items go, come back, and go on under other models |
 //! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
 //! | [`links`] | references between items, and what is at their ends |
+//! | [`text`](mod@text), [`list`] | texts and lists: reading and changing them |
 //! | [`pipeline`] | the one way in |
 //! | `counted`, [`withdrawal`] | what is folded as counted, and retracting much little by little |
 //! | `held` | entries from later versions |
@@ -80,6 +81,7 @@ mod journal;
 pub mod kept;
 pub mod linking;
 pub mod links;
+pub mod list;
 pub mod losses;
 pub mod materialise;
 pub mod moment;
@@ -100,6 +102,7 @@ pub mod selection;
 mod state;
 mod steward;
 mod tables;
+pub mod text;
 pub mod transaction;
 pub mod verify;
 pub mod view;
@@ -128,6 +131,7 @@ pub use invitations::{InvitationInfo, InvitationState, Passing};
 pub use kept::KeptView;
 pub use linking::Linking;
 pub use links::{Link, Standing};
+pub use list::List;
 pub use losses::OwnLoss;
 pub use materialise::{Causes, Materialised, Snapshot};
 pub use moment::{AsOf, Moment};
@@ -138,6 +142,7 @@ pub use query::Query;
 pub use rescue::Rescue;
 pub use runtime_kind::RuntimeKind;
 pub use selection::{Completeness, Deleted, Selected, Selection, Update};
+pub use text::Text;
 pub use transaction::{Receipt, Stand, Transaction};
 pub use verify::Verification;
 pub use view::View;

@@ -2,8 +2,8 @@
 //!
 //! A device stands in a party by a stint of its member that is open, a stint of its own in it, and feeds. When a
 //! removal, a change of role or an admission anew has closed what it wrote to, it begins new feeds in the best stint
-//! that its member has, and brings them in itself (H8, H10): nobody needs to be asked, and nobody may be there. The same
-//! goes for a feed that was written to in two places (H5). A device that was removed by itself cannot do that.
+//! that its member has, and brings them in itself (H8, H10): nobody needs to be asked, and nobody may be there. The
+//! same goes for a feed that was written to in two places (H5). A device that was removed by itself cannot do that.
 
 use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_feed::EntryKind;
@@ -45,7 +45,8 @@ impl Party {
         let feed = self.with(|state| PublicKey::from_bytes(&state.record.data_feed));
         let feed = feed.map_err(unreadable_record)?;
         let best = self.with(|state| state.best_stint(&self.identity(), &self.device()));
-        let Some(best) = best else { return Ok(feed) }; // nobody here knows of it yet, and what it writes is judged
+        // Without one nobody here knows of it yet, and what it writes is judged.
+        let Some(best) = best else { return Ok(feed) };
         if best.role < Role::Writer {
             let why = "you are a reader, and readers write no data".to_owned();
             return Err(Error::NotAllowed { party: self.key(), why });

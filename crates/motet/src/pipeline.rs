@@ -6,7 +6,8 @@
 //! 2. *link* (H7): an entry whose causes are missing waits on disk, and each wait names what it waits for; one that
 //!    lies about its causes is refused for ever; one from a later version of Motet is held.
 //! 3. *authorise* (H8): judged by the control entries in its own past.
-//! 4. *commit*: entries, parts, index rows, waits, what is to be withdrawn, and the journal's row if a view is kept: all
+//! 4. *commit*: entries, parts, index rows, waits, what is to be withdrawn, and the journal's row if a view is kept:
+//!    all
 //!    in one atomic commit. That return is the promise.
 //! 5. *count* (H9) and *fold*: loaded items take the facts in, and take back those that no longer count; if those are
 //!    many, little by little afterwards ([`crate::withdrawal`], H13).
@@ -243,7 +244,8 @@ impl Run<'_> {
             return Ok(Outcome::Refused(reason.clone()));
         }
         if self.state.held.contains(&id) {
-            self.state.release_held(&id, &mut self.batch); // it is read again, by a program that may know more
+            // It is read again, by a program that may know more.
+            self.state.release_held(&id, &mut self.batch);
         }
         match self.state.graph.linkage(&arrival.entry) {
             Linkage::Known => Ok(Outcome::Known),

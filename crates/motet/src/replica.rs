@@ -50,7 +50,8 @@ impl Replica for Database {
                     }
                 }
             }
-            // Of a feed that is closed nobody needs what no counted entry cites (H5). Of control entries all are needed.
+            // Of a feed that is closed nobody needs what no counted entry cites (H5). Of control entries all are
+            // needed.
             heads.data.extend(closed.iter().flat_map(|feed| state.told_heads(feed)));
         });
         heads.control.sort_unstable();

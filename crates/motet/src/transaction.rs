@@ -5,8 +5,9 @@
 //! other entry.
 
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
-use motet_item::{Genesis, ItemId};
+use motet_item::{Genesis, ItemId, ListEdit};
 
+use crate::text::TextChange;
 use crate::{Error, Party};
 
 /// One thing that a transaction does.
@@ -18,6 +19,10 @@ pub(crate) enum Step {
     Set { item: ItemId, entity: Entity, attribute: Attribute, value: Value },
     /// Something else that happens to a property.
     Property { item: ItemId, property: Attribute, operation: Operation },
+    /// A text changes.
+    Text { item: ItemId, changes: Vec<TextChange> },
+    /// A list changes.
+    List { item: ItemId, edits: Vec<ListEdit> },
     /// A new item comes under its parent.
     Hang { child: ItemId, parent: ItemId },
     /// An item moves.
@@ -225,6 +230,11 @@ impl Transaction {
         cid
     }
 
+    /// Whether it does something to texts or lists.
+    pub(crate) fn edits_sequences(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Text { .. } | Step::List { .. }))
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
@@ -234,7 +244,8 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Error::TooLarge`] over 2 MiB; [`Error::NotAllowed`] without a feed to write to; [`Error::WouldCycle`] and
-    /// [`Error::NoSuchSibling`] of moves; [`Error::Store`].
+    /// [`Error::NoSuchSibling`] of moves; [`Error::OtherModel`] and [`Error::Edit`] of what is done to texts and lists;
+    /// [`Error::Store`].
     pub fn commit(self) -> Result<Receipt, Error> {
         let party = self.party.clone();
         let mut receipts = party.commit_all(vec![self])?;

@@ -2,8 +2,8 @@
 //!
 //! A control entry may change at a stroke what counts of whole feeds: a million facts. The change itself commits at
 //! once, together with a durable *work list*: the feeds, and how many of their entries are concerned. Then the entries
-//! are looked at in bounded *steps*: each takes some hundreds of entries, tells the items that are loaded and the views,
-//! and commits how far it has come. Until the last step the party is *withdrawing*, and says `n of m`. What is
+//! are looked at in bounded *steps*: each takes some hundreds of entries, tells the items that are loaded and the
+//! views, and commits how far it has come. Until the last step the party is *withdrawing*, and says `n of m`. What is
 //! concerned and fits one step is done with the change itself.
 //!
 //! The order of things makes a crash harmless. Items in memory are folded anew when the database opens, by what counts
@@ -118,7 +118,8 @@ impl PartyState {
         Batched::default()
     }
 
-    /// All that is to be changed of some feeds, as one step. One that can't be read may be about anything that is loaded.
+    /// All that is to be changed of some feeds, as one step. One that can't be read may be about anything that is
+    /// loaded.
     pub(crate) fn plan_at_once(
         &self,
         store: &dyn Store,

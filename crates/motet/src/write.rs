@@ -174,6 +174,10 @@ impl Party {
                 let Some((feed, transaction)) = prepared.next_if(|(_, next)| !next.needs_merge(state)) else {
                     return prepared.peek().map(|(feed, _)| merge(state, &keys[feed])).transpose();
                 };
+                if transaction.edits_sequences() && matches!(transaction.after, After::These(_)) {
+                    let why = "what it does to texts and lists comes after all that is known here".to_owned();
+                    return Err(Error::NotAllowed { party: state.party, why });
+                }
                 let written_at = transaction.written_at.unwrap_or(now);
                 let bodies = drafts.facts(state, store, &feed, &transaction.steps)?;
                 let parts = parts_of(written_at, &bodies)?;

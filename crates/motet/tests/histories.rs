@@ -1,13 +1,13 @@
 //! Random histories: whatever the order of arrival, everybody who has the same entries has the same party.
 //!
 //! Each case is a story from a seed: a few people who join one after another, write over one another, fork
-//! each other's feeds, remove one another and take one another back, move items into each other, delete and purge
-//! them, take back what they said, meet in any order with entries lost, doubled and shuffled, close and open their
-//! databases, and have views open meanwhile on all runtimes. In the end all have everything, and then must hold: the
-//! state hash of each is that of all, and of a fold from scratch; each view holds what a fresh one on the evaluator that
-//! defines the semantics holds, and its changes add up to that; the facts are the ones a stupid reader finds in the
-//! entries that count, and the tree is the replay of its moves; and what somebody had on the way is there again as of
-//! then.
+//! each other's feeds, remove one another and take one another back, edit texts and lists, move items into each other,
+//! delete and purge them, take back what they said, meet in any order with entries lost, doubled and shuffled, close
+//! and open their databases, and have views open meanwhile on all runtimes. In the end all have everything, and then
+//! must hold: the state hash of each is that of all, and of a fold from scratch; each view holds what a fresh one on
+//! the evaluator that defines the semantics holds, and its changes add up to that; the facts are the ones a stupid
+//! reader finds in the entries that count, and the tree is the replay of its moves; and what somebody had on the way
+//! is there again as of then.
 //!
 //! `MOTET_CASES` says how many stories there are, `MOTET_CASE` replays one.
 
@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use common::{Peer, assert_sound, everything, linked, rows, scatter, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Digest, Entity, Fact, PublicKey, Value};
-use motet::item::{BaseRelation, Facts, ItemId, Log, Object, PartBody, Reference};
+use motet::item::{BaseRelation, Facts, ItemId, List, ListEdit, Log, Object, PartBody, Reference, Text};
 use motet::{AsOf, Database, Error, Parameters, RuntimeKind, Stand, Transaction, View};
 use motet_algebra::{Budget, Changes};
 use motet_feed::{Entry, EntryKind};
@@ -30,7 +30,7 @@ use motet_store::Table;
 use motet_store::testing::Chance;
 use motet_sync::Replica as _;
 
-const QUERIES: [&str; 9] = [
+const QUERIES: [&str; 10] = [
     r#"output all.
        all(e: E, a: A, v: V, c: C) :- C := fact(entity: E, attribute: A, value: V)."#,
     r#"output title. output conflict.
@@ -43,7 +43,8 @@ const QUERIES: [&str; 9] = [
     r#"output latest.
        latest(e: E, c: C) :- C := fact(entity: E), !cause(parent: C)."#,
     r#"output who. output owns. output stands.
-       who(id: M, name: N, role: R, since: S, until: U) :- member(id: M, role: R, name: N, since: S, until: U).
+       who(id: M, name: N, role: R, since: S, until: U) :-
+           member(id: M, role: R, name: N, since: S, until: U).
        owns(d: D, m: M) :- device(id: D, member: M).
        stands(c: C, d: D) :- entry(cid: C, depth: D, counted: true)."#,
     r#"output tallest. output gone.
@@ -59,6 +60,8 @@ const QUERIES: [&str; 9] = [
     r#"output lane. output other.
        lane(f: F, n: N, forked: K) :- feed(id: F, length: N, forked: K).
        other(c: C) :- entry(cid: C, counted: false)."#,
+    r#"output reads.
+       reads(i: I, t: T) :- attr(entity: I, attribute: "text", value: T)."#,
 ];
 /// The query whose answer depends on what has not been counted here.
 const LOCAL: usize = 8;
@@ -131,6 +134,8 @@ struct Story {
     watched: Vec<Watched>,
     /// What somebody had, and its hash.
     moments: Vec<(AsOf, Digest)>,
+    /// How many edits of texts and lists were tried.
+    edits: usize,
     /// Whether views may run on the cluster.
     cluster: bool,
 }
@@ -154,6 +159,7 @@ impl Story {
             items,
             watched: Vec::new(),
             moments: Vec::new(),
+            edits: 0,
             cluster,
         }
     }
@@ -201,15 +207,18 @@ impl Story {
             }
             // Readers, newcomers who have not heard of their admission, lent feeds that were forked.
             Err(Error::NotAllowed { .. } | Error::OwnFeedWaits { .. } | Error::WouldCycle { .. }) => {}
+            // Of several edits of one sequence the later ones may go past the end that the earlier ones left.
+            Err(Error::Edit(_)) => {}
             Err(error) => panic!("a write failed: {error}"),
         }
     }
 
     fn fill(&mut self, peer: usize, into: &mut Transaction, made: &mut Vec<ItemId>) -> Result<(), Error> {
         let item = self.some_item();
-        match self.pick(14) {
+        match self.pick(18) {
             0 | 1 => {
-                let model = [Object::NAME, Object::NAME, Facts::NAME, Log::NAME][self.pick(4)];
+                let models = [Object::NAME, Object::NAME, Facts::NAME, Log::NAME, Text::NAME, List::NAME];
+                let model = models[self.pick(models.len())];
                 let kind = [None, Some("note")][self.pick(2)];
                 made.push(into.create_item(model, kind, Some(item))?);
             }
@@ -233,12 +242,46 @@ impl Story {
             12 => {
                 into.append(item, [("line".into(), self.value())])?;
             }
+            13..=16 => self.edit(peer, into),
             _ => {
                 let fact = self.fact(peer, item);
                 into.state(item, fact);
             }
         }
         Ok(())
+    }
+
+    /// A change of a text or a list that the peer knows, if there is one.
+    fn edit(&mut self, peer: usize, into: &mut Transaction) {
+        let party = self.peers[peer].party(&self.party);
+        let len = |item: &ItemId| {
+            let text = party.text(*item).and_then(|text| text.read(|text| text.len()));
+            text.ok().map(|len| (*item, true, len)).or_else(|| {
+                let list = party.list(*item).and_then(|list| list.len());
+                list.ok().map(|len| (*item, false, len))
+            })
+        };
+        let known: Vec<(ItemId, bool, usize)> = self.items.iter().filter_map(len).collect();
+        if known.is_empty() {
+            return;
+        }
+        self.edits += 1;
+        let (item, is_text, len) = known[self.pick(known.len())];
+        let from = self.pick(len + 1);
+        let to = from + self.pick(len + 1 - from);
+        if is_text {
+            let insert = ["", "a", "bc", "ü🎵", "seven b"][self.pick(5)];
+            into.text(item).replace(from..to.min(from + 3), insert);
+        } else {
+            let value = self.value();
+            into.list(item).edit(match self.pick(5) {
+                0 if from < len => ListEdit::Move { from, to: to.min(len - 1) },
+                1 if from < len => ListEdit::Set { at: from, value },
+                2 => ListEdit::Remove(from..to.min(from + 2)),
+                3 => ListEdit::Push(vec![value]),
+                _ => ListEdit::Insert { at: from, values: vec![value; 1 + len % 2] },
+            });
+        }
     }
 
     /// Somebody takes back what they said last of an item, or says it again.
@@ -492,6 +535,7 @@ struct Events {
     ended: usize,
     /// Entries that are somewhere and do not count.
     withdrawn: usize,
+    edits: usize,
 }
 
 impl Story {
@@ -513,6 +557,7 @@ impl Story {
             views: self.watched.len(),
             ended: party.stints().iter().filter(|stint| stint.until.is_some()).count(),
             withdrawn: self.peers.iter().map(|peer| self.uncounted(peer)).sum(),
+            edits: self.edits,
         }
     }
 }
@@ -559,6 +604,7 @@ fn all_replicas_agree_after_any_history() {
     some(|events| events.views, "views");
     some(|events| events.ended, "stints that were ended");
     some(|events| events.withdrawn, "entries that were withdrawn");
+    some(|events| events.edits, "edits of texts and lists");
 }
 
 fn tell_or_name(seed: u64) -> Events {

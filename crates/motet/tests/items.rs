@@ -498,6 +498,12 @@ fn history_undo_and_redo() {
         party.undo(item).unwrap().unwrap();
     }
     assert_eq!(title(), None);
+    party.redo(item).unwrap().unwrap();
+    party.redo(item).unwrap().unwrap();
+    assert_eq!(title(), Some("two".into()), "what was taken back twice comes again twice");
+    party.undo(item).unwrap().unwrap();
+    party.undo(item).unwrap().unwrap();
+    assert_eq!(title(), None);
     party.undo(item).unwrap().unwrap();
     assert!(party.item(item, |item| item.is_deleted()).unwrap(), "what was made is deleted");
     assert_eq!(party.undo(item).unwrap(), None, "Ben's is Ben's");
@@ -549,7 +555,7 @@ fn a_party_as_it_was() {
     assert_eq!(view.rows("t").collect::<Vec<_>>(), [&vec![Value::Int(1)]]);
     let timed = "output n. n(x: X)@next :- n(x: X). n(x: 1).";
     assert!(matches!(then.query(&Query::new(timed)), Err(Error::Timed)));
-    assert_eq!(then.items().unwrap().len(), 3, "the root, the note, and an extra");
+    assert_eq!(then.items().unwrap().len(), 4, "the root, the note, and two extras");
 
     let history = party.history(item).unwrap();
     let (third, fourth) = (&history[3], &history[4]);

@@ -367,7 +367,8 @@ fn an_entry_of_a_later_version_is_read_by_who_knows_it() {
         wire(&header_of(&first), SecretKey::from_bytes([9; 32]).sign(Domain::Entry, b"x").as_bytes());
     let mut batch = motet_store::Batch::new();
     for (key, entry) in [(first.id(), first.encode()), (Cid::of(Codec::Raw, b"another"), forged)] {
-        let row = [wire(&entry, &parts[0])].concat(); // an entry and one part: two length-delimited fields as well
+        // An entry and one part: two length-delimited fields as well.
+        let row = [wire(&entry, &parts[0])].concat();
         batch.put(
             motet_store::Table("held"),
             [stage.party.as_bytes().as_slice(), key.as_bytes()].concat(),
@@ -499,8 +500,7 @@ fn mistakes_of_the_caller_have_names() {
     assert!(matches!(ada.set(parent, "long", "x".repeat(70_000)), Err(Error::Fact(_))));
     let mut wide = ada.transaction();
     (0..1025).for_each(|_| assert!(wide.create_item("facts", None, None).is_ok()));
-    let refused = wide.commit();
-    assert!(matches!(refused, Err(Error::TooMany { limit: 1024, .. })), "{refused:?}");
+    assert!(matches!(wide.commit(), Err(Error::TooMany { count, limit: 1024, .. }) if count > 1024));
     let nowhere = (0u32..4097).map(|n| Cid::of(Codec::Raw, &n.to_le_bytes())).collect();
     assert!(matches!(ada.transaction().after(nowhere).commit(), Err(Error::TooMany { .. })));
     let elsewhere = Cid::of(Codec::Raw, b"elsewhere");
@@ -592,7 +592,7 @@ fn race(seed: u64) {
     let link = ada.party(&party).invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
     let code = motet::authority::InvitationCode::Link(link);
     let copy = Peer {
-        store: copy_of(&*ada.store),
+        store: common::copy_of(&*ada.store),
         world: Arc::new(Remembering::new(200 + seed)),
         database: ada.database.clone(),
     };
@@ -655,34 +655,6 @@ fn not_allowed_or_uncounted(party: &Party, root: ItemId) {
     let before = party.item(root, motet::item::Item::state_hash).unwrap();
     let _ = party.set(root, "title", "again");
     assert_eq!(party.item(root, motet::item::Item::state_hash).unwrap(), before);
-}
-
-/// Every row of every table, in a store of its own.
-fn copy_of(store: &dyn motet_store::Store) -> Arc<dyn motet_store::Store> {
-    let tables = [
-        "profile",
-        "entries",
-        "pending",
-        "held",
-        "refused",
-        "parts",
-        "item_parts",
-        "invitations",
-        "joining",
-        "authors",
-        "keys",
-    ];
-    let mut batch = motet_store::Batch::new();
-    for table in tables.map(motet_store::Table) {
-        let mut put = |key: &[u8], value: &[u8]| {
-            batch.put(table, key, value);
-            std::ops::ControlFlow::Continue(())
-        };
-        store.scan(table, motet_store::ScanRange::all(), &mut put).unwrap();
-    }
-    let copy = motet_store::MemoryStore::new();
-    motet_store::Store::commit(&copy, batch).unwrap();
-    Arc::new(copy)
 }
 
 /// Handles stay good, and clones of a database are the same database.

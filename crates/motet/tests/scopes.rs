@@ -145,7 +145,7 @@ fn facts_say_in_which_item_they_are_and_which_entries_state_them() {
         send(&ada.database, &ben.database, &key);
         send(&ben.database, &ada.database, &key);
         let mut all = items.clone();
-        all.push(ItemId::root(&key));
+        all.extend([ItemId::root(&key), ItemId::tree(&key)]);
         let expected = stated(&ada.party(&key), &all);
         for view in &mut views {
             view.catch_up().unwrap();

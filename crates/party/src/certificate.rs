@@ -1,9 +1,9 @@
 //! The certificates in credentials.
 //!
 //! Nobody writes in another's name, nor takes what is another's. An identity certifies its devices, once and for every
-//! party. A feed is certified twice, by its own key and by its device's, over the party, the member, the device and the
-//! kind: so an admitting admin only passes on what the newcomer signed, nobody claims another's feed, and nobody makes a
-//! feed in another device's name.
+//! party. A feed is certified twice, by its own key and by its device's, over the party, the member, the device and
+//! the kind: so an admitting admin only passes on what the newcomer signed, nobody claims another's feed, and nobody
+//! makes a feed in another device's name.
 //!
 //! A device's certificate names no party, so it can be carried to another one. What is gained by that is a line in a
 //! list: a device without feeds writes nothing, and its feeds are certified for one party each. A device's key does not

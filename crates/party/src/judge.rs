@@ -168,7 +168,9 @@ impl<'a> Judge<'a> {
                 Statement::Device { stint, member: *member, device: *device, certificate: *certificate }
             }
             Credential::Feed { under, member, device, feed, kind, .. } => {
-                let fits = |it: &Statement| matches!(it, Statement::Device { member: m, device: d, .. } if (m, d) == (member, device));
+                let of = (member, device);
+                let fits =
+                    |it: &_| matches!(it, Statement::Device { member: m, device: d, .. } if (m, d) == of);
                 let stint = resolve(under, "stint of that device", &fits)?;
                 Statement::Feed { stint, member: *member, device: *device, feed: *feed, kind: *kind }
             }
@@ -227,7 +229,9 @@ impl<'a> Judge<'a> {
     fn standing(&self, body: &ControlBody) -> Result<Standing, Reason> {
         let header = self.entry.header();
         let named = body.under.ok_or(Reason::NoCredential)?;
-        let admits = |it: &Statement| matches!(it, Statement::Feed { feed, kind: EntryKind::Control, .. } if *feed == header.feed);
+        let control = EntryKind::Control;
+        let feed = (header.feed, control);
+        let admits = |it: &_| matches!(it, Statement::Feed { feed: f, kind: k, .. } if (*f, *k) == feed);
         let feed = self.find(&named).filter(|place| admits(self.statement(*place)));
         let feed = feed.ok_or(Reason::NotUnder(named))?;
         let author = self.author(feed);
@@ -343,7 +347,7 @@ impl<'a> Judge<'a> {
             return Err(Reason::AboveInvitation { number, invitation: *id, role: given, allowed: *allowed });
         }
         let revoked = self.authority.revocations(invitation).iter().copied();
-        let own = |it: &Statement| matches!(it, Statement::Revocation { invitation: other } if *other == invitation);
+        let own = |it: &_| matches!(it, Statement::Revocation { invitation: id } if *id == invitation);
         let here = self.own[..number].iter().any(own).then(|| self.entry.id());
         match self.lost(invitation).or_else(|| self.first_effective(revoked)).or(here) {
             Some(by) => Err(Reason::Closed { number, what: "an invitation", by }),

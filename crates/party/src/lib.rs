@@ -13,7 +13,7 @@
 //! | module | noun |
 //! |---|---|
 //! | [`credential`] | what a control entry can say |
-//! | [`genesis`], [`certificate`], [`fork`] | the birth of a party, the signatures in credentials, the proof of a fork |
+//! | [`genesis`], [`certificate`], [`fork`] | the birth of a party, signatures in credentials, the proof of a fork |
 //! | [`body`], `wire` | the bytes of a control entry's body |
 //! | `judge` | whether an entry is authorised |
 //! | [`authority`] | taking in control entries and counting what they state |

@@ -4,9 +4,9 @@
 //! and where an invitation is redeemed more than once, each redemption (H12).
 //!
 //! An act *cuts* an entry if it ends a stint of the entry's author, or closes the entry's feed, and the entry lies
-//! outside its cut. It *threatens* a statement if it cuts the entry that makes it, or that of a statement on its chain of
-//! authority; or if it spends an invitation on that chain. All of that is known when the later of the two is linked,
-//! and never changes. A genesis is cut by nobody, and no act cuts its own entry.
+//! outside its cut. It *threatens* a statement if it cuts the entry that makes it, or that of a statement on its chain
+//! of authority; or if it spends an invitation on that chain. All of that is known when the later of the two is
+//! linked, and never changes. A genesis is cut by nobody, and no act cuts its own entry.
 //!
 //! The chain goes up through what a statement rests on and what its author acts under ([`Authority::threats`]); the
 //! same steps taken downwards give all that an act threatens ([`Authority::threatened`]), without looking at the rest.
@@ -118,8 +118,8 @@ impl Authority {
         }
     }
 
-    /// The acts that leave nothing of the invitation for a redemption: earlier redemptions (of which there are acts only
-    /// if there are several), and revocations that did not know of it.
+    /// The acts that leave nothing of the invitation for a redemption: earlier redemptions (of which there are acts
+    /// only if there are several), and revocations that did not know of it.
     fn spenders(&self, redemption: Place, graph: &Graph) -> Vec<usize> {
         let Some(invitation) = self.statement(redemption).redeems() else { return Vec::new() };
         let earlier =

@@ -219,7 +219,8 @@ fn scripts() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Sight::All),
         1 => prop::collection::vec(any::<Index>(), 1..3).prop_map(Sight::Some),
     ];
-    let cut = prop_oneof![2 => Just(Cut::Heads), 1 => Just(Cut::Nothing), 1 => any::<Index>().prop_map(Cut::Somewhere)];
+    let somewhere = any::<Index>().prop_map(Cut::Somewhere);
+    let cut = prop_oneof![2 => Just(Cut::Heads), 1 => Just(Cut::Nothing), 1 => somewhere];
     let role = prop_oneof![2 => Just(Role::Admin), 1 => Just(Role::Writer)];
     let act = (0..5_usize, cut, role, 0..14_u8).prop_map(|(person, cut, role, kind)| match kind {
         0..=4 => Act::Remove { person, cut },

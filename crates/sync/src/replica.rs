@@ -11,8 +11,8 @@ use motet_fact::{Cid, PublicKey};
 pub enum Access {
     /// Everything: the device is a counted member's (H9).
     Full,
-    /// The control entries up to these: it was a member's device, and they say why it is none now, or how it comes to be
-    /// one again.
+    /// The control entries up to these: it was a member's device, and they say why it is none now, or how it comes to
+    /// be one again.
     Notices(Vec<Cid>),
     /// Nothing. It may introduce itself with control entries.
     None,

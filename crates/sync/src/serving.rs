@@ -1,7 +1,8 @@
 //! One party's serving half: what the peer was told, what it is being offered, what it wants.
 //!
 //! Nothing is given to a device without access, and the answer it gets is the one it would get if the party were not
-//! here. One that lost it is told why, by control entries and nothing else. Loading and packing the wanted entries is the session's, which shares the credit among its parties.
+//! here. One that lost it is told why, by control entries and nothing else. Loading and packing the wanted entries is
+//! the session's, which shares the credit among its parties.
 
 use std::collections::VecDeque;
 

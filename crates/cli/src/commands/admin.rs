@@ -1,4 +1,5 @@
-//! `motet party members|remove|role|readmit|recover|leave|prove-fork` and `motet device remove`: who may write, and who no more.
+//! `motet party members|remove|role|readmit|recover|leave|prove-fork` and `motet device remove`: who may write, and who
+//! no more.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -194,8 +195,10 @@ fn read_cut(cut: &CutArgs) -> Result<Cut, Failure> {
     }
     let entry = |text: &String| {
         text.parse::<Cid>().map_err(|error| {
-            Failure::Usage(format!("`{text}` is no entry: {error}"))
-                .help("`motet query 'output e. e(c: C, f: F, n: N) :- entry(cid: C, feed: F, seq: N).'` lists entries")
+            Failure::Usage(format!("`{text}` is no entry: {error}")).help(
+                "`motet query 'output e. e(c: C, f: F, n: N) :- entry(cid: C, feed: F, seq: N).'` lists \
+                     entries",
+            )
         })
     };
     match cut.last.as_slice() {

@@ -100,8 +100,7 @@ fn undefined_json(undefined: &Undefined) -> Json {
     let Site { relation, rule } = &undefined.site;
     let mut told = json!({"relation": &**relation, "term": &*undefined.term, "rows": undefined.rows});
     if let Some(rule) = rule {
-        told["rule"] =
-            json!({"at": format!("{}:{}:{}", rule.source, rule.line, rule.column), "text": &*rule.text});
+        told["rule"] = json!({"at": rule.place(), "text": &*rule.text});
     }
     told
 }

@@ -19,8 +19,7 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
     let item = |text: &str| context::item(&party, text);
     match command {
         ItemCommand::New { model, kind, parent, set } => {
-            let parent = parent.map(|parent| item(&parent)).transpose()?;
-            print_id(global, new(&party, &model, kind.as_deref(), parent, &set)?)
+            print_id(global, new(&party, &model, kind.as_deref(), parent.as_deref(), &set)?)
         }
         ItemCommand::Set { item: of, set } => {
             let set = properties(&set)?;
@@ -29,7 +28,7 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
             })
         }
         ItemCommand::Unset { item: of, names } => {
-            let names: Vec<Attribute> = names.iter().map(|name| property(name)).collect::<Result<_, _>>()?;
+            let names = each(&names, property)?;
             change(global, &party, &of, |transaction, item| {
                 names.into_iter().for_each(|name| transaction.remove(item, name));
             })
@@ -47,17 +46,15 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
             })
         }
         ItemCommand::Increment { item: of, counts } => {
-            let counts: Vec<(Attribute, i64)> =
-                counts.iter().map(|text| count(text)).collect::<Result<_, _>>()?;
+            let counts = each(&counts, count)?;
             change(global, &party, &of, |transaction, item| {
                 counts.into_iter().for_each(|(name, by)| transaction.increment(item, name, by));
             })
         }
         ItemCommand::Link { item: of, name, to, also } => {
             let (name, to) = (property(&name)?, reference(&party, &to)?);
-            change(global, &party, &of, |transaction, item| {
-                if also { transaction.add(item, name, to) } else { transaction.set(item, name, to) }
-            })
+            let say = if also { Transaction::add } else { Transaction::set };
+            change(global, &party, &of, |transaction, item| say(transaction, item, name, to))
         }
         ItemCommand::Links { item: of } => show::links(global, &party, item(&of)?),
         ItemCommand::Say { item: of, line } => say(global, &party, item(&of)?, &line),
@@ -70,24 +67,20 @@ pub(crate) fn run(global: &Global, command: ItemCommand) -> Result<(), Failure> 
             print_id(global, moved)
         }
         ItemCommand::Delete { item: of, children } => {
-            let gone = item(&of)?;
-            told(global, gone, party.delete_item(gone, children.into()))
+            told(global, item(&of)?, |gone| party.delete_item(gone, children.into()))
         }
         ItemCommand::Restore { item: of, along } => {
-            let back = item(&of)?;
-            told(global, back, party.restore_item(back, along))
+            told(global, item(&of)?, |back| party.restore_item(back, along))
         }
         ItemCommand::Purge { item: of, children } => {
-            let gone = item(&of)?;
-            told(global, gone, party.purge_item(gone, children.into()))
+            told(global, item(&of)?, |gone| party.purge_item(gone, children.into()))
         }
         ItemCommand::History { item: of } => show::history(global, &party, item(&of)?),
         ItemCommand::Undo { item: of } => took_back(global, party.undo(item(&of)?)?, "taken back"),
         ItemCommand::Redo { item: of } => took_back(global, party.redo(item(&of)?)?, "said again"),
         ItemCommand::Remodel { item: of, model } => print_id(global, party.remodel_item(item(&of)?, &model)?),
         ItemCommand::Rescue { item: of } => {
-            let of = of.map(|of| item(&of)).transpose()?;
-            rescue(global, &party.rescue(of)?)
+            rescue(global, &party.rescue(of.map(|of| item(&of)).transpose()?)?)
         }
     }
 }
@@ -96,9 +89,10 @@ fn new(
     party: &Party,
     model: &str,
     kind: Option<&str>,
-    parent: Option<ItemId>,
+    parent: Option<&str>,
     set: &[String],
 ) -> Result<ItemId, Failure> {
+    let parent = parent.map(|parent| context::item(party, parent)).transpose()?;
     let mut transaction = party.transaction();
     let new = transaction.create_item(model, kind, parent)?;
     for (name, value) in properties(set)? {
@@ -106,6 +100,11 @@ fn new(
     }
     transaction.commit()?;
     Ok(new)
+}
+
+/// What each of some words says.
+fn each<T>(words: &[String], read: fn(&str) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
+    words.iter().map(|word| read(word)).collect()
 }
 
 fn change(
@@ -168,8 +167,12 @@ fn place(party: &Party, stand: &StandArgs) -> Result<Stand, Failure> {
 }
 
 /// Prints the item that a change of the tree was about.
-fn told<T>(global: &Global, item: ItemId, changed: Result<T, motet::Error>) -> Result<(), Failure> {
-    match changed {
+fn told<T>(
+    global: &Global,
+    item: ItemId,
+    change: impl FnOnce(ItemId) -> Result<T, motet::Error>,
+) -> Result<(), Failure> {
+    match change(item) {
         Ok(_) => print_id(global, item),
         Err(error @ motet::Error::HasChildren { .. }) => {
             Err(Failure::from(error).help("--children orphan|along says what becomes of items under it"))
@@ -182,7 +185,7 @@ fn told<T>(global: &Global, item: ItemId, changed: Result<T, motet::Error>) -> R
 fn say(global: &Global, party: &Party, log: ItemId, words: &[String]) -> Result<(), Failure> {
     let line: Vec<(Attribute, Value)> = match words {
         [only] if !only.contains('=') => {
-            let value = motet_logic::parse_value(only).unwrap_or_else(|_| only.as_str().into());
+            let value = context::literal(only);
             vec![(Log::LINE.into(), value)]
         }
         _ => context::assignments(words)?.into_iter().map(|(name, value)| (name.into(), value)).collect(),

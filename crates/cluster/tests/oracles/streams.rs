@@ -5,6 +5,7 @@
 //! are due.
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 
 use motet_algebra::text::load;
 use motet_algebra::{
@@ -92,10 +93,15 @@ pub(crate) fn run(case: &Case) -> Outcome {
             return Outcome::Differs(what);
         }
     }
-    let mut running = Running::new(case, &compiled);
-    match running.whole_stream() {
-        Ok(()) => Outcome::Agreed(running.seen),
-        Err(outcome) => outcome,
+    // What breaks an invariant of its own is made small as well.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut running = Running::new(case, &compiled);
+        running.whole_stream().map(|()| running.seen)
+    }));
+    match outcome {
+        Ok(Ok(seen)) => Outcome::Agreed(seen),
+        Ok(Err(outcome)) => outcome,
+        Err(_) => Outcome::Differs("a runtime panics".to_owned()),
     }
 }
 

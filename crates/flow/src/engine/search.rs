@@ -146,7 +146,7 @@ impl<'a, S: Sink> Search<'a, S> {
                 return false;
             }
             stopped = self.step(next);
-            stopped || scan.once
+            stopped || (scan.once && self.is_least(graded, before))
         });
         // To find nothing is work too.
         self.touched += u64::from(self.touched == start);
@@ -164,7 +164,8 @@ impl<S: Sink> Search<'_, S> {
             self.touched += 1;
             return false;
         };
-        let plain = relation.hidden(self.sight.view).is_empty() && !(side.own && self.sight.graded);
+        let graded = side.own && self.sight.graded;
+        let plain = relation.hidden(self.sight.view).is_empty() && !graded;
         let before = self.level;
         let mut stopped = false;
         set.walk(|id| {
@@ -178,8 +179,9 @@ impl<S: Sink> Search<'_, S> {
             }
             self.registers[value] = id;
             stopped = self.step(next);
+            let enough = once && self.is_least(graded, before);
             self.level = before;
-            stopped || once
+            stopped || enough
         });
         stopped
     }
@@ -192,6 +194,7 @@ impl<S: Sink> Search<'_, S> {
         self.touched += 1;
         let [Some(one), Some(two)] = [set(&sides[0]), set(&sides[1])] else { return false };
         let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
+        let graded = self.sight.graded && sides.iter().any(|side| side.own);
         let before = self.level;
         let mut stopped = false;
         short.walk(|id| {
@@ -206,10 +209,18 @@ impl<S: Sink> Search<'_, S> {
             }
             self.registers[value] = id;
             stopped = self.step(next);
+            let enough = once && self.is_least(graded, before);
             self.level = before;
-            stopped || once
+            stopped || enough
         });
         stopped
+    }
+
+    /// Whether no other row of a step would give a derivation of a lower level, where one row is enough otherwise: a
+    /// row that loses a derivation must be told of the lowest.
+    #[inline]
+    fn is_least(&self, graded: bool, before: Level) -> bool {
+        !graded || self.level == before
     }
 
     /// Whether the row of a side with this id counts. If it is one of the recursion's own the level goes above its.

@@ -83,6 +83,8 @@ impl Counters {
             value: Value::Int(increment.by),
             causes: increment.causes.to_vec(),
             height: increment.height,
+            written: Vec::new(),
+            counted: true,
             place: None,
         })
     }

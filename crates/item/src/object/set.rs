@@ -133,6 +133,8 @@ impl Sets {
             value: add.element.1.clone(),
             causes: add.causes.to_vec(),
             height: add.height,
+            written: Vec::new(),
+            counted: true,
             place: None,
         })
     }

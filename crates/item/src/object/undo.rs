@@ -9,7 +9,7 @@ use crate::{ObjectState, label};
 impl ObjectState {
     /// Values go back to what they were, removed elements come again, added ones go, and what was counted is counted
     /// back. What somebody has said since, over what is to be taken back, stays.
-    pub(super) fn take_back(
+    pub(crate) fn take_back(
         &self,
         said: &[Cid],
         fresh: &mut dyn FnMut() -> Entity,

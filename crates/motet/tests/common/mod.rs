@@ -21,7 +21,7 @@ use motet::fact::{Cid, Digest, Phrase, PublicKey, Purpose, SecretKey};
 use motet::world::SeededWorld;
 use motet::{Database, Party, World};
 use motet_store::testing::Chance;
-use motet_store::{MemoryStore, ScanRange, Store, Table};
+use motet_store::{Batch, MemoryStore, ScanRange, Store, Table};
 use motet_sync::{Bundle, Limits, Message, Replica as _, Session};
 
 /// A seeded world that remembers what it gave out.
@@ -249,4 +249,32 @@ pub fn talk_all(databases: &[&Database]) {
             }
         }
     }
+}
+
+/// Every row of every table, in a store of its own.
+pub fn copy_of(store: &dyn Store) -> Arc<dyn Store> {
+    let tables = [
+        "profile",
+        "entries",
+        "pending",
+        "held",
+        "refused",
+        "parts",
+        "item_parts",
+        "invitations",
+        "joining",
+        "authors",
+        "keys",
+    ];
+    let mut batch = Batch::new();
+    for table in tables.map(Table) {
+        let mut put = |key: &[u8], value: &[u8]| {
+            batch.put(table, key, value);
+            ControlFlow::Continue(())
+        };
+        store.scan(table, ScanRange::all(), &mut put).unwrap();
+    }
+    let copy = MemoryStore::new();
+    copy.commit(batch).unwrap();
+    Arc::new(copy)
 }

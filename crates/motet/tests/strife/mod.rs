@@ -57,8 +57,8 @@ impl Story {
             _ => {
                 let somebody = self.someone();
                 let all = self.ids(somebody);
-                let some = self.pick(all.len());
-                Cut::Last(vec![all[some]])
+                let some = self.pick(all.len().max(1)); // a newcomer has none yet
+                Cut::Last(all.get(some).copied().into_iter().collect())
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A small world: a party, five identities with a device and feeds each, and control histories over them.
 //!
-//! A person has as many pairs of feeds as stints, told apart by a *round*. A [`Step`] is a wish for one more entry; what
-//! can't be had of it is left out, so that any list of steps makes a history, and a shorter list a shorter one.
+//! A person has as many pairs of feeds as stints, told apart by a *round*. A [`Step`] is a wish for one more entry;
+//! what can't be had of it is left out, so that any list of steps makes a history, and a shorter list a shorter one.
 
 #![allow(dead_code, reason = "each test uses a part")]
 

@@ -251,7 +251,8 @@ impl<'a> Reading<'a> {
     /// Whether somebody may care: a redemption takes away only if there is another.
     fn is_act(&self, key: Key) -> bool {
         let Plain::Member { how: How::Invitation(wanted), .. } = &self.plain[&key] else { return true };
-        let same = |plain: &&Plain| matches!(plain, Plain::Member { how: How::Invitation(other), .. } if other == wanted);
+        let same =
+            |plain: &&_| matches!(plain, Plain::Member { how: How::Invitation(it), .. } if it == wanted);
         self.plain.values().filter(same).count() > 1
     }
 
@@ -324,7 +325,8 @@ impl<'a> Reading<'a> {
     }
 
     fn admissions(&self, wanted: &PublicKey, as_kind: EntryKind) -> Vec<Key> {
-        let admits = |plain: &Plain| matches!(plain, Plain::Feed { feed, kind, .. } if feed == wanted && *kind == as_kind);
+        let admits =
+            |plain: &_| matches!(plain, Plain::Feed { feed, kind, .. } if feed == wanted && *kind == as_kind);
         self.plain.iter().filter(|(_, plain)| admits(plain)).map(|(key, _)| *key).collect()
     }
 
@@ -384,7 +386,11 @@ impl<'a> Reading<'a> {
             self.plain.insert((id, number), plain);
         }
         let under = self.find(id, &said.body.under?, said.body.credentials.len())?;
-        let admits = matches!(&self.plain[&under], Plain::Feed { feed, kind: EntryKind::Control, .. } if *feed == header.feed);
+        let control = EntryKind::Control;
+        let admits = matches!(
+            &self.plain[&under],
+            Plain::Feed { feed, kind, .. } if *feed == header.feed && *kind == control
+        );
         admits.then_some(())?;
         match backlink {
             // The founder's feed was admitted by the genesis on it.
@@ -432,7 +438,10 @@ impl<'a> Reading<'a> {
             }
             Credential::Feed { under, member, device, feed, kind, .. } => {
                 let stint = find(under)?;
-                let fits = matches!(&self.plain[&stint], Plain::Device { who, device: d, .. } if who == member && d == device);
+                let fits = matches!(
+                    &self.plain[&stint],
+                    Plain::Device { who, device: d, .. } if who == member && d == device
+                );
                 fits.then_some(())?;
                 Plain::Feed { stint, who: *member, device: *device, feed: *feed, kind: *kind }
             }
@@ -508,7 +517,9 @@ impl<'a> Reading<'a> {
             Plain::Member { who, how: How::Change(_), .. } => admin && !recovers(who) && is_member(who),
             Plain::Member { who, role, how: How::Invitation(invitation) } => {
                 let Plain::Invitation { role: most } = &self.plain[invitation] else { return None };
-                let revokes = |key: &Key| matches!(&self.plain[key], Plain::Revocation { invitation: i } if i == invitation);
+                let of =
+                    |plain: &Plain| matches!(plain, Plain::Revocation { invitation: i } if i == invitation);
+                let revokes = |key: &Key| of(&self.plain[key]);
                 let revoked =
                     effective.iter().any(revokes) || (0..number).any(|number| revokes(&(id, number)));
                 let counts = invitation.0 == id || self.counts(*invitation, effective);
@@ -534,7 +545,7 @@ impl<'a> Reading<'a> {
             }
             Plain::Removal { whose: Subject::Device { member, device }, .. } => {
                 let known = knows(
-                    &|plain| matches!(plain, Plain::Device { who, device: d, .. } if who == member && d == device),
+                    &|it| matches!(it, Plain::Device { who, device: d, .. } if who == member && d == device),
                 );
                 (me == member || (admin && !recovers(member))) && known
             }

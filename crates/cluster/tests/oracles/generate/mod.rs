@@ -41,10 +41,8 @@ const LINK: ColumnType = ColumnType::Kind(Kind::Link);
 /// The case with a number.
 pub(crate) fn case(seed: u64, profile: Profile) -> Case {
     let case = Case { relations: vec![], rules: vec![], stream: vec![], rests: false };
-    let mut maker = Maker { dice: Dice::new(seed), profile, outputs: 85, case };
-    if maker.dice.percent(25) {
-        maker.outputs = 25;
-    }
+    let mut maker = Maker { dice: Dice::new(seed), profile, few: false, case };
+    maker.few = maker.dice.percent(25);
     maker.inputs();
     if profile == Profile::Timed {
         maker.events();
@@ -66,8 +64,8 @@ pub(crate) fn case(seed: u64, profile: Profile) -> Case {
 struct Maker {
     dice: Dice,
     profile: Profile,
-    /// How many in a hundred of the relations with rules are outputs.
-    outputs: usize,
+    /// Whether few of the relations with rules are outputs.
+    few: bool,
     case: Case,
 }
 
@@ -144,7 +142,7 @@ impl Maker {
             names[..width].iter().map(|name| ((*name).to_owned(), self.column_type())).collect();
         let any = columns.iter().any(|(_, of)| *of == ColumnType::Any);
         let declared = any || self.dice.percent(60);
-        let output = self.dice.percent(self.outputs);
+        let output = self.dice.percent(if self.few { 20 } else { 85 });
         Relation { name, columns, declared, input: false, event: false, output }
     }
 

@@ -145,6 +145,8 @@ impl<'a> RuleMaker<'a> {
             let term = match self.dice().below(100) {
                 0..=17 => continue,
                 18..=23 => Term::Constant(self.maker.value(*of)),
+                // Demand has more to leave out where little is asked for.
+                30..=50 if self.maker.few => Term::Constant(self.maker.value(*of)),
                 24..=26 => Term::Anything,
                 27..=29 if *of == INT => self.int_term(1),
                 _ => match self.argument(*of, used, before) {
