@@ -110,45 +110,95 @@ fn agree(consoles: &mut [Console], party: &str, before: Option<&str>) -> String 
     })
 }
 
+/// Ada's second device is linked by words read aloud. Gives where her first one serves.
+fn link_by_words(phone: &Path, serving: &mut Console) -> String {
+    let at = serving.address();
+    let words = serving.ask(json!({"do": "link"}))["code"].as_str().unwrap().to_owned();
+    assert_eq!(words.split('-').count(), 4, "{words}");
+    assert!(refused(phone, &["init", "--link", &words]).contains("--address"));
+    let wrong = format!("{}-zoo-zoo-zoo", words.split('-').next().unwrap());
+    assert!(refused(phone, &["init", "--link", &wrong, "--address", &at]).contains("the code is wrong"));
+    assert!(refused(phone, &["status"]).contains("is not linked yet"));
+    motet(phone, &["init", "--link", &words, "--address", &at, "--device", "phone"]);
+    assert!(refused(phone, &["init", "--link", &words, "--address", &at]).contains("already"));
+    let linked = json_of(phone, &["identity", "show"]);
+    assert_eq!((linked["name"].as_str(), &linked["holds the phrase"]), (Some("Ada"), &json!(false)));
+    assert!(refused(phone, &["device", "link", "--words"]).contains("recovery phrase"));
+    at
+}
+
+/// Ben's second device comes back with his phrase, while his first one serves. Gives where, and who he is.
+fn recover_by_phrase(desk: &Path, spare: &Path) -> (Console, String, Json) {
+    let ben = json_of(desk, &["init", "--name", "Ben", "--device", "desk"]);
+    let phrase = ben["recovery phrase"].as_str().unwrap().to_owned();
+    assert_eq!(json_of(desk, &["identity", "phrase"])["recovery phrase"], phrase.as_str());
+    motet(desk, &["party", "new", "Ben's own"]);
+    let mut serving = Console::start(desk, &[]);
+    let at = serving.address();
+    let mut recover = command(spare, &["init", "--recover", "--address", &at, "--device", "spare"]);
+    let recovered = recover.env("MOTET_PHRASE", &phrase).output().unwrap();
+    assert!(recovered.status.success(), "{}", String::from_utf8_lossy(&recovered.stderr));
+    let back = json_of(spare, &["identity", "show"]);
+    assert_eq!((&back["identity"], back["name"].as_str()), (&ben["identity"], Some("Ben")));
+    (serving, at, ben["identity"].clone())
+}
+
+/// Each side knows exactly the other, on both devices.
+fn know_each_other(consoles: &mut [Console], others: [&Json; 4]) {
+    for (console, other) in consoles.iter_mut().zip(others) {
+        let contacts = eventually("contacts", || {
+            let contacts = console.ask(json!({"do": "contacts"}));
+            (!contacts.as_object().unwrap().is_empty()).then_some(contacts)
+        });
+        assert_eq!(contacts.as_object().unwrap().keys().collect::<Vec<_>>(), [other.as_str().unwrap()]);
+        assert_eq!(console.ask(json!({"do": "devices"})).as_object().unwrap().len(), 2);
+    }
+}
+
+/// What the note of a party says where a device serves.
+fn properties(console: &mut Console, party: &str, note: &str) -> Vec<String> {
+    let note = console.ask(json!({"do": "get", "party": party, "item": note}));
+    note["properties"].as_object().map(|of| of.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// Of all that was written offline what counts has arrived, and nothing else; the phone, the second, has taken back
+/// what it said itself.
+fn what_counts_has_arrived(consoles: &mut [Console], party: &str, note: &str) {
+    for (at, console) in consoles.iter_mut().enumerate() {
+        let wanted: &[&str] = if at == 1 { &["title"] } else { &["line-0", "line-2", "line-3", "title"] };
+        eventually("what counts is there, and nothing else", || {
+            (properties(console, party, note) == wanted).then_some(())
+        });
+    }
+}
+
+/// What is done about a party on one device holds on the owner's other one.
+fn close_and_open_everywhere(consoles: &mut [Console], party: &str) {
+    consoles[1].ask(json!({"do": "deactivate", "party": party, "everywhere": true}));
+    eventually("it is closed on the other device", || {
+        let parties = consoles[2].ask(json!({"do": "parties"}));
+        let seen = parties.as_array().unwrap().iter().find(|it| it["party"] == party).unwrap();
+        (seen["open"] == false && seen["title"] == "Home").then_some(())
+    });
+    consoles[2].ask(json!({"do": "activate", "party": party, "everywhere": true}));
+    agree(consoles, party, None);
+}
+
 #[test]
 fn two_people_with_two_devices_each() {
     let home = TempDir::new().unwrap();
     let device = |name: &str| -> PathBuf { home.path().join(name) };
     let [laptop, phone, desk, spare] = ["laptop", "phone", "desk", "spare"].map(device);
+    let places = [&laptop, &phone, &desk, &spare];
 
-    // Ada founds a party on her laptop, and links her phone by words read aloud.
+    // Ada founds a party, and invites Ben, whose recovered device joins; his other one hears of it from that.
     motet(&laptop, &["init", "--name", "Ada", "--device", "laptop"]);
     motet(&laptop, &["party", "new", "Home"]);
-    let ada = json_of(&laptop, &["identity", "show"])["identity"].as_str().unwrap().to_owned();
+    let ada = json_of(&laptop, &["identity", "show"])["identity"].clone();
     let mut ada_serves = Console::start(&laptop, &[]);
-    let at = ada_serves.address();
-    let words = ada_serves.ask(json!({"do": "link"}))["code"].as_str().unwrap().to_owned();
-    assert_eq!(words.split('-').count(), 4, "{words}");
-    assert!(refused(&phone, &["init", "--link", &words]).contains("--address"));
-    let wrong = format!("{}-zoo-zoo-zoo", words.split('-').next().unwrap());
-    assert!(refused(&phone, &["init", "--link", &wrong, "--address", &at]).contains("the code is wrong"));
-    assert!(refused(&phone, &["status"]).contains("is not linked yet"));
-    motet(&phone, &["init", "--link", &words, "--address", &at, "--device", "phone"]);
-    assert!(refused(&phone, &["init", "--link", &words, "--address", &at]).contains("already"));
-    let linked = json_of(&phone, &["identity", "show"]);
-    assert_eq!((linked["identity"].as_str(), linked["name"].as_str()), (Some(ada.as_str()), Some("Ada")));
-    assert_eq!(linked["holds the phrase"], false);
-    assert!(refused(&phone, &["device", "link", "--words"]).contains("recovery phrase"));
-
-    // Ben's second device comes back with his phrase, while his first one serves.
-    let ben = json_of(&desk, &["init", "--name", "Ben", "--device", "desk"]);
-    let phrase = ben["recovery phrase"].as_str().unwrap().to_owned();
-    assert_eq!(json_of(&desk, &["identity", "phrase"])["recovery phrase"], phrase.as_str());
-    motet(&desk, &["party", "new", "Ben's own"]);
-    let mut ben_serves = Console::start(&desk, &[]);
-    let bens = ben_serves.address();
-    let mut recover = command(&spare, &["init", "--recover", "--address", &bens, "--device", "spare"]);
-    let recovered = recover.env("MOTET_PHRASE", &phrase).output().unwrap();
-    assert!(recovered.status.success(), "{}", String::from_utf8_lossy(&recovered.stderr));
-    let back = json_of(&spare, &["identity", "show"]);
-    assert_eq!((back["identity"].clone(), back["name"].as_str()), (ben["identity"].clone(), Some("Ben")));
-
-    // Ada invites Ben, whose recovered device joins; his other device hears of it from that one.
+    let at = link_by_words(&phone, &mut ada_serves);
+    assert_eq!(json_of(&phone, &["identity", "show"])["identity"], ada);
+    let (ben_serves, bens, ben) = recover_by_phrase(&desk, &spare);
     let words = ada_serves.ask(json!({"do": "invite"}))["code"].as_str().unwrap().to_owned();
     motet(&spare, &["join", &words, "--address", &at]);
     assert!(refused(&desk, &["status"]).contains("in use"));
@@ -159,22 +209,11 @@ fn two_people_with_two_devices_each() {
     let note = all[1].ask(json!({"do": "create", "party": party, "type": "note", "set": {"title": "Milk"}}));
     let note = note["item"].as_str().unwrap().to_owned();
     let second = agree(&mut all, &party, Some(&first));
-
-    // Each side knows exactly the other, on both devices.
-    for (console, other) in all.iter_mut().zip([&ben["identity"], &ben["identity"], &json!(ada), &json!(ada)])
-    {
-        let contacts = eventually("contacts", || {
-            let contacts = console.ask(json!({"do": "contacts"}));
-            (!contacts.as_object().unwrap().is_empty()).then_some(contacts)
-        });
-        assert_eq!(contacts.as_object().unwrap().keys().collect::<Vec<_>>(), [other.as_str().unwrap()]);
-        assert_eq!(console.ask(json!({"do": "devices"})).as_object().unwrap().len(), 2);
-    }
+    know_each_other(&mut all, [&ben, &ben, &ada, &ada]);
 
     // Killed, all four write, and Ada's phone is removed on the laptop. Brought together again, the others agree, and
     // what the phone wrote after it was last heard of is in nobody's note, its own included.
     drop(all);
-    let places = [&laptop, &phone, &desk, &spare];
     for (number, place) in places.iter().enumerate() {
         let (line, title) = (format!("line-{number}={number}"), format!("title=Milk {number}"));
         motet(place, &["--party", &party, "item", "set", &note, &line, &title]);
@@ -187,37 +226,13 @@ fn two_people_with_two_devices_each() {
     all.push(Console::start(&desk, &[&at]));
     let bens = all[2].address();
     all.push(Console::start(&spare, &[&at, &bens]));
-    let mut removed = all.remove(1);
-    let properties = |console: &mut Console| {
-        let note = console.ask(json!({"do": "get", "party": party, "item": note}));
-        note["properties"].as_object().map(|of| of.keys().cloned().collect::<Vec<_>>()).unwrap_or_default()
-    };
-    eventually("everything that counts has arrived, and nothing else", || {
-        let lines = ["line-0", "line-2", "line-3", "title"];
-        all.iter_mut().all(|console| properties(console) == lines).then_some(())
-    });
-    eventually("the phone has taken back what does not count", || {
-        (properties(&mut removed) == ["title"]).then_some(())
-    });
-
+    what_counts_has_arrived(&mut all, &party, &note);
+    let removed = all.remove(1);
     agree(&mut all, &party, Some(&second));
-
-    // What is done about a party on one device holds on the owner's other one.
-    let seen_at = |at: usize, all: &mut Vec<Console>| {
-        let parties = all[at].ask(json!({"do": "parties"}));
-        parties.as_array().unwrap().iter().find(|it| it["party"] == party).unwrap().clone()
-    };
-    all[1].ask(json!({"do": "deactivate", "party": party, "everywhere": true}));
-    eventually("it is closed on the spare", || {
-        let seen = seen_at(2, &mut all);
-        (seen["open"] == false && seen["title"] == "Home").then_some(())
-    });
-    all[2].ask(json!({"do": "activate", "party": party, "everywhere": true}));
-    agree(&mut all, &party, None);
+    close_and_open_everywhere(&mut all, &party);
     drop((all, removed));
-    assert!(
-        refused(&phone, &["--party", &party, "item", "set", &note, "late=1"]).contains("removed this device")
-    );
+    let late = refused(&phone, &["--party", &party, "item", "set", &note, "late=1"]);
+    assert!(late.contains("removed this device"), "{late}");
     assert!(motet(&phone, &["--party", &party, "status"]).contains("do not count"));
     for place in places {
         motet(place, &["verify"]);

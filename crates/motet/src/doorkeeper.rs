@@ -226,7 +226,8 @@ impl Doorkeeper {
             (OfferKind::Member, Some(id)) => {
                 let invitation = match code {
                     Some(_) => party.own_invitation(&id).ok_or(Denial::Unknown)?,
-                    None => personal_invitation(&party, &id, &identity)?, // since it was offered, much may be otherwise
+                    // Since it was offered, much may be otherwise.
+                    None => personal_invitation(&party, &id, &identity)?,
                 };
                 let (name, invitation) = (request.name.clone(), Some(invitation.id));
                 let member = Credential::Member { member: identity, role: offer.role, name, invitation };

@@ -208,8 +208,8 @@ pub enum Error {
     IdentityParty,
     /// This device does not hold the recovery phrase.
     #[error(
-        "this device does not hold the identity's recovery phrase; `motet identity recover` gives it to this one, or \
-         do it on one that holds it"
+        "this device does not hold the identity's recovery phrase; `motet identity recover` gives it to this \
+         one, or do it on one that holds it"
     )]
     NotHolder,
     /// The words are no recovery phrase.

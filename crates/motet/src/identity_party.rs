@@ -241,8 +241,8 @@ impl Database {
     }
 
     /// Removes another of the owner's devices: from the identity party, and from every party in which it stands. In
-    /// those that are not open here the next device does it that has them open, cut at what is there. Gives the entries,
-    /// by party.
+    /// those that are not open here the next device does it that has them open, cut at what is there. Gives the
+    /// entries, by party.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] if it is this device, or none of the owner's, or this one was removed itself;

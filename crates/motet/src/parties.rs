@@ -221,7 +221,8 @@ impl Database {
             member.is_some_and(|member| member != identity) && until.is_none_or(has)
         };
         if heard {
-            let _again = self.erase(key); // if it can't be deleted now, the next one who has heard brings it up again
+            // If it can't be deleted now, the next one who has heard brings it up again.
+            let _again = self.erase(key);
         }
     }
 
@@ -351,7 +352,8 @@ impl Database {
     fn own_feeds(&self, key: &PublicKey, record: &PartyRecord) -> BTreeSet<PublicKey> {
         let state = self.open_state(key).or_else(|| self.lock_leaving().get(key).cloned()).or_else(|| {
             let state = PartyState::open(self.store(), record.clone(), self.models());
-            state.ok().map(|state| Arc::new(Mutex::new(state))) // what can't be read has no keys that are known
+            // What can't be read has no keys that are known.
+            state.ok().map(|state| Arc::new(Mutex::new(state)))
         });
         let admitted = state.map(|state| {
             let state = lock(&state);

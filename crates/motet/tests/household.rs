@@ -181,6 +181,13 @@ fn two_owners_with_two_devices_each_are_one_party() {
     }
 }
 
+/// The properties of an item.
+fn names(peer: &Peer, party: &PublicKey, item: ItemId) -> Vec<String> {
+    let read = |it: &motet::item::Item| it.attributes(&item.entity());
+    let attributes = peer.party(party).item(item, read).unwrap();
+    attributes.into_keys().filter_map(|name| Some(name.as_text()?.to_owned())).collect()
+}
+
 /// EC-47: a device is removed by another of its owner while it is offline and writes. Parties that the remover has not
 /// open are seen to by another device.
 #[test]
@@ -216,11 +223,6 @@ fn a_device_that_is_removed_while_it_writes_counts_up_to_the_cut() {
     talk_all(&[&ada.database, &phone.database, &ben.database]);
     talk_all(&[&ada.database, &tablet.database, &phone.database, &ben.database]);
 
-    let names = |peer: &Peer, party: &PublicKey, item: ItemId| -> Vec<String> {
-        let read = |it: &motet::item::Item| it.attributes(&item.entity());
-        let attributes = peer.party(party).item(item, read).unwrap();
-        attributes.into_keys().filter_map(|name| Some(name.as_text()?.to_owned())).collect()
-    };
     let hash = ada.party(&home).state_hash().unwrap();
     for peer in [&ada, &phone, &ben] {
         assert_eq!(names(peer, &home, note), ["ada", "ben", "phone", "seen"]);

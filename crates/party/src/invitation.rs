@@ -11,8 +11,8 @@
 //! try is an answer of the issuer, and it gives [`ATTEMPTS`].
 //!
 //! Layout of a link: version (1 byte: 1), party (32), invitation (16), secret (16), issuer (32), number of addresses
-//! (1), each address after its length (1 byte); at last a checksum of 4 bytes over all that. Case, blanks and dashes don't
-//! matter, so a code can be broken over lines or read aloud.
+//! (1), each address after its length (1 byte); at last a checksum of 4 bytes over all that. Case, blanks and dashes
+//! don't matter, so a code can be broken over lines or read aloud.
 
 use std::fmt;
 use std::str::FromStr;

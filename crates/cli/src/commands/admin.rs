@@ -75,7 +75,7 @@ pub(crate) fn leave(database: &Database, key: &PublicKey, yes: bool) -> Result<(
         let mut err = std::io::stderr().lock();
         let _told = writeln!(
             err,
-            "It is deleted here once a device of another member has heard: let `motet serve` or `motet sync` run."
+            "It is deleted here once a device of another member has heard: let `motet serve` run."
         );
     }
     Ok(())

@@ -79,8 +79,9 @@ impl<'a> Console<'a> {
             "devices" => self.devices(),
             "quit" => Ok(json!({})),
             other => Err(format!(
-                "there is no `{other}`; known are: status, hash, create, set, state, get, watch, unwatch, rows, \
-                 digest, resume, peer, found, parties, activate, deactivate, invite, link, contacts, devices, quit"
+                "there is no `{other}`; known are: status, hash, create, set, state, get, watch, unwatch, \
+                 rows, digest, resume, peer, found, parties, activate, deactivate, invite, link, contacts, \
+                 devices, quit"
             )),
         }
     }

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub(crate) mod reading;
+pub(crate) mod world;
 
 use std::collections::BTreeSet;
 use std::fmt;
