@@ -36,6 +36,12 @@ impl Replica for Database {
         }
     }
 
+    fn belongs(&self, party: &PublicKey) -> bool {
+        let device = self.profile().device;
+        let Some(party) = self.synced_party(party) else { return false };
+        party.with(|state| state.authority.role_of_device(&device, &state.graph)).is_some()
+    }
+
     fn heads(&self, party: &PublicKey) -> Heads {
         let mut heads = Heads::default();
         let Some(party) = self.synced_party(party) else { return heads };

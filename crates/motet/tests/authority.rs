@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{Peer, assert_sound, converse, everything, linked, meet, send};
 use motet::authority::{Deed, Denial, InvitationCode, Loss, Role, Subject};
 use motet::fact::{Cid, PublicKey, Value};
-use motet::item::{ItemId, Object};
-use motet::{Cut, Database, Error, InvitationState, Parameters, Party, RuntimeKind, View};
+use motet::item::{ItemId, Object, Reference};
+use motet::{Cut, Database, Error, InvitationState, Parameters, Party, RuntimeKind, Stand, View};
 use motet_algebra::Budget;
 use motet_feed::Entry;
 use motet_sync::{Access, Replica as _};
@@ -366,6 +368,47 @@ fn a_rescued_item_is_a_new_one_and_what_points_to_it_follows() {
         assert_eq!(titles[0].1.as_text(), Some("Milk, eggs"));
         let first = |item: &motet::item::Item| item.attributes(&shared.entity())[&"first".into()].clone();
         assert_eq!(party.item(shared, first).unwrap(), Value::from(new));
+    }
+    home.agree(&[0, 1]);
+}
+
+/// Whatever points to an item that becomes a new one: a reference, a move to a place, the insertions of a text, the
+/// slots of a list.
+#[test]
+fn a_rescued_item_keeps_its_form() {
+    let mut home = Home::new(&[Role::Writer]);
+    let shared = home.party(0).create_item(Object::NAME, None, None).unwrap();
+    home.meet();
+    let party = home.party(1);
+    let folder = party.create_item(Object::NAME, Some("folder"), Some(shared)).unwrap();
+    let [text, list] = ["text", "list"].map(|model| party.create_item(model, None, Some(folder)).unwrap());
+    party.place_item(list, folder, Stand::Before(text)).unwrap();
+    party.set(shared, "see", Reference::here(text)).unwrap();
+    party.set(shared, "also", Reference::there(home.party, list)).unwrap();
+    let body = party.text(text).unwrap();
+    body.append("Milk and honey").unwrap();
+    body.replace(5..8, "or").unwrap();
+    let elements = party.list(list).unwrap();
+    for value in [1, 2, 3] {
+        elements.push(value).unwrap();
+    }
+    elements.move_element(2, 0).unwrap();
+    home.party(0).remove_member(&home.identity(1), &Cut::Here).unwrap();
+    home.party(0).readmit(&home.identity(1), Role::Writer).unwrap();
+    home.meet();
+    let new = home.party(1).rescue(None).unwrap().items;
+    home.meet();
+    for peer in [0, 1] {
+        let party = home.party(peer);
+        let (folder, text, list) = (new[&folder], new[&text], new[&list]);
+        assert_eq!(party.tree(|tree| tree.children(folder).collect::<Vec<_>>()).unwrap(), [list, text]);
+        assert_eq!(party.text(text).unwrap().content().unwrap(), "Milk or honey");
+        let elements = party.list(list).unwrap().elements().unwrap();
+        assert_eq!(elements.into_iter().map(|it| it.value).collect::<Vec<_>>(), [3.into(), 1.into(), 2.into()]);
+        let points = |item: &motet::item::Item| item.attributes(&shared.entity()).into_values().collect();
+        let points: BTreeSet<Value> = party.item(shared, points).unwrap();
+        let expected = [Reference::there(home.party, list), Reference::here(text)];
+        assert_eq!(points, expected.map(Value::from).into());
     }
     home.agree(&[0, 1]);
 }

@@ -168,9 +168,12 @@ fn cut(seed: u64) {
         issuer.list(list).unwrap().insert(2, name.to_lowercase()).unwrap();
     }
     let everybody = [&ada, &copy, &newcomers[0], &newcomers[1]];
-    for from in everybody {
-        for to in everybody {
-            send(&from.database, &to.database, &party);
+    // Whoever sees its feeds written to in two places begins new ones, so there is more to say then.
+    for _ in 0..3 {
+        for from in everybody {
+            for to in everybody {
+                send(&from.database, &to.database, &party);
+            }
         }
     }
     let content = ada.party(&party).text(text).unwrap().content().unwrap();

@@ -21,7 +21,8 @@ pub struct PartyProgress {
     pub sent_bytes: u64,
     /// Whether either side has told heads. A party that only one of them is in is not talked about.
     pub shared: bool,
-    /// Whether both sides last told the same heads: they held the same linked entries.
+    /// Whether both sides last told the same heads: they held the same linked entries. If one of them stands for nobody
+    /// in the party: whether each has heard what the other tells it.
     pub in_sync: bool,
 }
 

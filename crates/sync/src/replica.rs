@@ -64,6 +64,12 @@ pub trait Replica {
     /// The peer tells its heads. Nothing has to come of it.
     fn is_told(&self, _party: &PublicKey, _peer_device: &PublicKey, _heads: &Heads) {}
 
+    /// Whether this device is a counted member's, as far as the party is known here (H9). One that is not hears the
+    /// notices for it and no more, whatever else there is.
+    fn belongs(&self, _party: &PublicKey) -> bool {
+        true
+    }
+
     /// The linked heads of every feed of a party; a forked feed has several (H5).
     fn heads(&self, party: &PublicKey) -> Heads;
 

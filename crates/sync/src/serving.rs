@@ -92,6 +92,11 @@ impl Serving {
         }
     }
 
+    /// Whether the heads told last were heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.told.is_some() && !self.unheard
+    }
+
     /// The heads were heard.
     pub(crate) fn heard(&mut self) {
         self.unheard = false;

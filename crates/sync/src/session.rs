@@ -94,6 +94,8 @@ struct Party {
     asking: Asking,
     serving: Serving,
     progress: PartyProgress,
+    /// One of the two stands for nobody in the party, and the other tells it no more than that.
+    is_limited: bool,
 }
 
 /// One end of a connection to one peer.
@@ -179,7 +181,8 @@ impl Session {
     pub fn progress(&self) -> Progress {
         let party = |(key, party): (&PublicKey, &Party)| {
             let (told, heard) = (party.serving.told(), party.asking.heard());
-            let in_sync = told.is_some() && told == heard && party.asking.is_idle();
+            let the_same = told == heard || (party.is_limited && party.serving.is_heard());
+            let in_sync = told.is_some() && heard.is_some() && the_same && party.asking.is_idle();
             let shared = told.is_some() || heard.is_some();
             (*key, PartyProgress { shared, in_sync, ..party.progress })
         };
@@ -196,6 +199,7 @@ impl Session {
             }
             state
         });
+        state.is_limited = matches!(view.access, Access::Notices(_)) || !replica.belongs(&party);
         (state, view)
     }
 
