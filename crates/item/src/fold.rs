@@ -56,7 +56,7 @@ impl<F: Fold> Model for Folding<F> {
     }
 
     fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
-        Ok(Box::new(kept::restore(F::NAME, Folded::<F>::begin(item), snapshot)?))
+        Ok(Box::new(kept::restore(self, Folded::<F>::begin(item), snapshot)?))
     }
 }
 

@@ -10,7 +10,7 @@ use motet_fact::{Attribute, Cid, Entity, PublicKey, Value};
 use motet_feed::Position;
 use prost::Message as _;
 
-use crate::{Place, SnapshotError, State, Told, proto};
+use crate::{Model, Place, SnapshotError, State, Told, proto};
 
 const VERSION: u32 = 1;
 
@@ -111,8 +111,9 @@ pub fn write(mut facts: Vec<Kept>) -> Vec<u8> {
 ///
 /// # Errors
 /// [`SnapshotError::Malformed`] if the bytes are not what the state would write.
-pub fn restore<S: State>(model: &str, mut state: S, snapshot: &[u8]) -> Result<S, SnapshotError> {
-    let malformed = |what: &str| SnapshotError::Malformed { model: model.to_owned(), what: what.to_owned() };
+pub fn restore<S: State>(model: &dyn Model, mut state: S, snapshot: &[u8]) -> Result<S, SnapshotError> {
+    let malformed =
+        |what: &str| SnapshotError::Malformed { model: model.name().to_owned(), what: what.to_owned() };
     let kept = proto::KeptFacts::decode(snapshot).map_err(|error| malformed(&error.to_string()))?;
     if kept.version != VERSION {
         return Err(malformed("its format version is another one"));
@@ -122,6 +123,9 @@ pub fn restore<S: State>(model: &str, mut state: S, snapshot: &[u8]) -> Result<S
         let fact = Kept::read(fact).ok_or_else(|| malformed("a fact in it is none"))?;
         if !seen.insert(fact.cid) {
             return Err(malformed("a fact is in it twice"));
+        }
+        if !fact.counted && !model.keeps_withdrawn(&fact.attribute) {
+            return Err(malformed("a fact in it does not count, and is no structure"));
         }
         facts.push(fact);
     }

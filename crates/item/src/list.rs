@@ -73,7 +73,7 @@ impl Model for List {
     }
 
     fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
-        Ok(Box::new(kept::restore(Self::NAME, ListState::new(item), snapshot)?))
+        Ok(Box::new(kept::restore(self, ListState::new(item), snapshot)?))
     }
 
     fn has_properties(&self) -> bool {

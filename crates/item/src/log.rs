@@ -42,7 +42,7 @@ impl Model for Log {
     }
 
     fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
-        Ok(Box::new(kept::restore(Self::NAME, LogState::new(item), snapshot)?))
+        Ok(Box::new(kept::restore(self, LogState::new(item), snapshot)?))
     }
 
     fn has_properties(&self) -> bool {

@@ -166,7 +166,10 @@ pub enum SnapshotError {
 
 /// The models a replica knows, by name and version. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Registry(Arc<BTreeMap<String, BTreeMap<u32, Arc<dyn Model>>>>);
+pub struct Registry(Arc<BTreeMap<String, Versions>>);
+
+/// The models of one name.
+type Versions = BTreeMap<u32, Arc<dyn Model>>;
 
 impl Registry {
     /// Knows no model.

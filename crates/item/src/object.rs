@@ -60,7 +60,7 @@ impl Model for Object {
     }
 
     fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
-        Ok(Box::new(kept::restore(Self::NAME, ObjectState::new(item), snapshot)?))
+        Ok(Box::new(kept::restore(self, ObjectState::new(item), snapshot)?))
     }
 }
 

@@ -53,7 +53,7 @@ impl Model for Tree {
     }
 
     fn restore(&self, _item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
-        Ok(Box::new(kept::restore(Self::NAME, TreeState::of(&self.party), snapshot)?))
+        Ok(Box::new(kept::restore(self, TreeState::of(&self.party), snapshot)?))
     }
 }
 
@@ -422,9 +422,7 @@ impl TreeState {
 
     /// Puts a child where a move says, or nowhere.
     fn put(&mut self, child: u32, seat: Option<u32>, touched: &mut Touched) {
-        if !touched.contains_key(&child) {
-            touched.insert(child, self.seat_of(child));
-        }
+        touched.entry(child).or_insert_with(|| self.seat_of(child));
         if let Some(old) = self.nodes[child as usize].seat {
             let at = self.stand(old).expect("a seated child is among its parent's");
             let parent = self.moves[old as usize].parent;

@@ -359,8 +359,12 @@ fn hear(world: &World, choices: &[u8]) -> Replica {
         replica.take(world, news);
         replica.take(world, news);
         let choice = choices[step % choices.len()] as usize;
-        if choice % 3 == 0 {
-            let cut = all.iter().copied().filter(|entry| (entry + choice) % 4 == 0 && *entry > 0).collect();
+        if choice.is_multiple_of(3) {
+            let cut = all
+                .iter()
+                .copied()
+                .filter(|entry| (entry + choice).is_multiple_of(4) && *entry > 0)
+                .collect();
             replica.recount(world, &cut);
         }
         check(world, &replica);

@@ -88,7 +88,7 @@ impl Twin {
 
     /// The characters in document order, with their names and whether they are shown.
     fn walk(&self) -> Vec<(Name, char, bool)> {
-        let mut children: BTreeMap<(Option<Name>, bool), Vec<(bool, Cid, Name)>> = BTreeMap::new();
+        let mut children: BTreeMap<_, Vec<(bool, Cid, Name)>> = BTreeMap::new();
         for (cid, (origin, right, text)) in &self.insertions {
             children.entry((*origin, *right)).or_default().push((true, *cid, (*cid, 0)));
             for offset in 1..text.len() as u32 {
@@ -332,8 +332,9 @@ fn hear(world: &World, choices: &[u8], snapshots: bool) -> Replica {
         replica.take(world, news);
         replica.take(world, news);
         let choice = choices[step % choices.len()] as usize;
-        if choice % 3 == 0 {
-            world_cut = all.iter().copied().filter(|entry| (entry + choice) % 4 == 0 && *entry > 0).collect();
+        if choice.is_multiple_of(3) {
+            let cut = |entry: &usize| (entry + choice).is_multiple_of(4) && *entry > 0;
+            world_cut = all.iter().copied().filter(cut).collect();
             replica.recount(world, &world_cut);
         }
         check(world, &replica);

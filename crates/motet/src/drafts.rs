@@ -5,6 +5,7 @@
 //! transaction is written, not when it is made; and of several written at once, a later one stands upon what an earlier
 //! one said. Texts and lists of which that is asked are folded a second time, with what was said and is not linked yet.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Attribute, Cid, Codec, Digest, Entity, Fact, PublicKey};
@@ -180,13 +181,13 @@ impl Drafts {
         if !self.repeated.contains(&item) {
             return Ok(());
         }
-        if !self.ahead.contains_key(&item) {
-            self.ahead.insert(item, state.fold(store, item)?);
-        }
+        let ahead = match self.ahead.entry(item) {
+            Entry::Occupied(ahead) => ahead.into_mut(),
+            Entry::Vacant(place) => place.insert(state.fold(store, item)?),
+        };
         let entry = Position { depth: u64::MAX, feed: *feed, id: Cid::of(Codec::Raw, b"not signed yet") };
         let assertions: Vec<Assertion<'_>> =
             facts.iter().map(|fact| Assertion { fact, entry, counted: true }).collect();
-        let ahead = self.ahead.get_mut(&item).expect("it was just put there");
         ahead.assert(&assertions, &Everything);
         Ok(())
     }

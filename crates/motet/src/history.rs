@@ -5,6 +5,7 @@
 //! since. What was taken back can be said again, and so on, as long as nothing else is said in between. Everybody
 //! takes back their own revisions only, whichever of their devices they come from.
 
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
@@ -174,10 +175,11 @@ impl PartyState {
             }
         }
         for (position, fact) in self.moves_of(store, item)? {
-            if !said.contains_key(&position) {
-                said.insert(position, (written_at(self, store, &position)?, Vec::new()));
-            }
-            said.get_mut(&position).expect("it was just put there").1.push(fact);
+            let (_, facts) = match said.entry(position) {
+                Slot::Occupied(revision) => revision.into_mut(),
+                Slot::Vacant(place) => place.insert((written_at(self, store, &position)?, Vec::new())),
+            };
+            facts.push(fact);
         }
         let members = self.authority.members(&self.graph);
         let revise = |(entry, (at, facts))| {

@@ -74,7 +74,9 @@ impl Replica for Database {
         let Some(party) = self.synced_party(party) else { return Vec::new() };
         party.with(|state| {
             let waits = |id: &Cid| state.has(id) || state.refused.contains_key(id);
-            state.pending.wanted().map(|(id, _)| id).filter(|id| !waits(id)).collect()
+            let causes = state.pending.wanted().map(|(id, _)| id);
+            let wanted: BTreeSet<Cid> = causes.chain(state.authority.cut_points()).collect();
+            wanted.into_iter().filter(|id| !waits(id)).collect()
         })
     }
 

@@ -340,6 +340,28 @@ fn a_revoked_invitation_lets_nobody_in() {
     assert_eq!(state, Some(InvitationState::Revoked));
 }
 
+/// Two admins remove somebody, each at what it knows. The longer cut names an entry that the shorter one cuts, so nobody
+/// serves it for its own sake; but what lies before it counts, and whoever comes later must see that.
+#[test]
+fn a_cut_is_read_by_who_lacks_what_it_names() {
+    let mut home = Home::new(&[Role::Writer, Role::Admin, Role::Reader]);
+    home.say(1, "known");
+    home.meet();
+    let named = home.say(1, "not to all");
+    converse(home.database(1), home.database(2));
+    for admin in [0, 2] {
+        home.party(admin).remove_member(&home.identity(1), &Cut::Here).unwrap();
+    }
+    // Dan hears of the removals from who does not tell him of the entry.
+    converse(home.database(0), home.database(2));
+    converse(home.database(2), home.database(3));
+    for peer in [0, 2, 3] {
+        assert_eq!(home.properties(peer), ["known"]);
+        assert!(home.database(peer).contains(&home.party, &named));
+    }
+    home.agree(&[0, 2, 3]);
+}
+
 /// What was made in withdrawn work becomes something new, and what points to it points to that.
 #[test]
 fn a_rescued_item_is_a_new_one_and_what_points_to_it_follows() {

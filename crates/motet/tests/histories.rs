@@ -590,7 +590,7 @@ fn all_replicas_agree_after_any_history() {
         tell(seed);
         return;
     }
-    let cases = number("MOTET_CASES").unwrap_or(1000);
+    let cases = number("MOTET_CASES").unwrap_or(400);
     let told: Vec<Events> = std::thread::scope(|scope| {
         let teller =
             |first| scope.spawn(move || (first..cases).step_by(2).map(tell_or_name).collect::<Vec<_>>());

@@ -216,6 +216,12 @@ impl Authority {
         self.cut_points.get(id).into_iter().flatten().copied()
     }
 
+    /// The entries of data that cuts name. Whoever lacks one, since it does not count, must ask for it all the same:
+    /// what lies before it may.
+    pub fn cut_points(&self) -> impl Iterator<Item = Cid> + '_ {
+        self.cut_points.keys().copied()
+    }
+
     fn stands(&self, record: usize, graph: &Graph) -> bool {
         self.record(record).under.is_none_or(|under| self.is_counted(under))
             && !self.any_effective(self.cutters(record, graph))

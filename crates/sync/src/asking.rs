@@ -210,7 +210,7 @@ impl Asking {
         self.round = Some(Round { want, offers: Offers::Expected, outdated: false });
     }
 
-    /// Heads that are lacking, and what waiting entries wait for.
+    /// Heads that are lacking, and what must come by name.
     fn sought(&self, view: &View, heard: &Heads) -> Vec<Cid> {
         let mut sought = heard.control.clone();
         if view.access == Access::Full {

@@ -10,6 +10,7 @@
     reason = "helpers of tests are tests, and each uses some"
 )]
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Attribute, Cid, Codec, Entity, Fact, PublicKey, Value};
@@ -142,8 +143,8 @@ impl<'a> Reading<'a> {
             }
             if let Some(&cause) = missing {
                 self.voids.insert(Void { entry: plan.position, fact: fact.cid(), cause });
-            } else if !self.valid.contains_key(&(entry, fact.cid())) {
-                self.valid.insert((entry, fact.cid()), index);
+            } else if let Entry::Vacant(place) = self.valid.entry((entry, fact.cid())) {
+                place.insert(index);
                 self.facts.insert(fact.cid(), fact.clone());
                 index += 1;
             }
