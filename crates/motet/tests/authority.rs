@@ -340,8 +340,8 @@ fn a_revoked_invitation_lets_nobody_in() {
     assert_eq!(state, Some(InvitationState::Revoked));
 }
 
-/// Two admins remove somebody, each at what it knows. The longer cut names an entry that the shorter one cuts, so nobody
-/// serves it for its own sake; but what lies before it counts, and whoever comes later must see that.
+/// Two admins remove somebody, each at what it knows. The longer cut names an entry that the shorter one cuts, so
+/// nobody serves it for its own sake; but what lies before it counts, and whoever comes later must see that.
 #[test]
 fn a_cut_is_read_by_who_lacks_what_it_names() {
     let mut home = Home::new(&[Role::Writer, Role::Admin, Role::Reader]);
@@ -426,7 +426,10 @@ fn a_rescued_item_keeps_its_form() {
         assert_eq!(party.tree(|tree| tree.children(folder).collect::<Vec<_>>()).unwrap(), [list, text]);
         assert_eq!(party.text(text).unwrap().content().unwrap(), "Milk or honey");
         let elements = party.list(list).unwrap().elements().unwrap();
-        assert_eq!(elements.into_iter().map(|it| it.value).collect::<Vec<_>>(), [3.into(), 1.into(), 2.into()]);
+        assert_eq!(
+            elements.into_iter().map(|it| it.value).collect::<Vec<_>>(),
+            [3.into(), 1.into(), 2.into()]
+        );
         let points = |item: &motet::item::Item| item.attributes(&shared.entity()).into_values().collect();
         let points: BTreeSet<Value> = party.item(shared, points).unwrap();
         let expected = [Reference::there(home.party, list), Reference::here(text)];

@@ -76,8 +76,8 @@ pub trait Replica {
     /// Whether the entry is here, linked or waiting. What was refused is not here.
     fn contains(&self, party: &PublicKey, id: &Cid) -> bool;
 
-    /// Entries that are not here and must come by name, whether they are in the past of a head or not: those that waiting
-    /// entries wait for, and those that cuts name (H10).
+    /// Entries that are not here and must come by name, whether they are in the past of a head or not: those that
+    /// waiting entries wait for, and those that cuts name (H10).
     fn wanted(&self, party: &PublicKey) -> Vec<Cid>;
 
     /// The linked entries in the past of `wanted`, those included, that are not in the past of `had`, in causal order.
