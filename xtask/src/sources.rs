@@ -45,7 +45,32 @@ pub(crate) fn check(files: &[File], ratchet: &str) -> Vec<Complaint> {
         measure(file, &blanked, &mut lengths);
     }
     complaints.extend(held(&lengths, ratchet));
+    complaints.extend(forgotten(files));
     complaints
+}
+
+/// The files of tests that no program of tests names: where `tests/it.rs` is, only what it names is run.
+fn forgotten(files: &[File]) -> Vec<Complaint> {
+    let programs = files.iter().filter_map(|file| Some((file.path.strip_suffix("it.rs")?, file)));
+    let programs = programs.filter(|(directory, _)| directory.ends_with("/tests/"));
+    let of_one = |(directory, program): (&str, &File)| {
+        let named = |name: &str| program.text.lines().any(|line| line == format!("mod {name};"));
+        let beside = files.iter().filter_map(|file| {
+            let name = file.path.strip_prefix(directory)?.strip_suffix(".rs")?;
+            (name != "it" && !name.contains('/')).then_some((file, name))
+        });
+        let lost = beside.filter(|(_, name)| !named(name));
+        let say = |(file, name): (&File, &str)| {
+            Complaint::new(
+                &file.path,
+                1,
+                format!("never run: {} lacks `mod {name};`", program.path),
+                "name it",
+            )
+        };
+        lost.map(say).collect::<Vec<_>>()
+    };
+    programs.flat_map(of_one).collect()
 }
 
 /// The ratchet without what is over no more, and with what shrank at its new size. Nothing is added.
@@ -228,6 +253,22 @@ mod tests {
         let harmless =
             "//! A chapter, `std::fs` in it.\nuse std::fsx;\n// std::env\n#[cfg(test)]\nuse std::thread;\n";
         assert_eq!(complaints("crates/feed/src/x.rs", harmless, ""), []);
+    }
+
+    #[test]
+    fn a_file_of_tests_is_named_by_the_program_of_tests() {
+        let file =
+            |path: &str, text: &str| File { path: path.to_owned(), text: format!("//! A chapter.\n{text}") };
+        let mut files = vec![
+            file("crates/x/tests/it.rs", "mod named;\nmod common;\n"),
+            file("crates/x/tests/named.rs", ""),
+            file("crates/x/tests/common/mod.rs", ""),
+            file("crates/y/tests/alone.rs", ""),
+        ];
+        assert!(check(&files, "").is_empty());
+        files.push(file("crates/x/tests/lost.rs", ""));
+        let found: Vec<String> = check(&files, "").into_iter().map(|complaint| complaint.what).collect();
+        assert_eq!(found, ["never run: crates/x/tests/it.rs lacks `mod lost;`"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Formulas in other words have the same truth for every row, also where terms are undefined.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod formulas;
+use crate::formulas;
 
 use motet_algebra::{Column, Comparison, Formula, Function, Term};
 use motet_fact::Value;

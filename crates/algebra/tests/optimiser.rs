@@ -1,6 +1,4 @@
 //! What the optimiser makes of programs, as text. That it means the same is shown by the random programs of `cluster`.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};

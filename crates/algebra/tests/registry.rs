@@ -1,6 +1,4 @@
 //! Functions and aggregates of an application: what they may do, and what becomes of what they may not.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use motet_algebra::registry::RegistryError;

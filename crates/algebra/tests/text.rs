@@ -1,7 +1,7 @@
 //! The text form: what is printed reads back, no text is too much, and what is wrong is told where it is.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
+use crate::common;
 
 use motet_algebra::plan::{End, Format};
 use motet_algebra::text::diagnostic::Source;

@@ -1,6 +1,4 @@
 //! `motet check` as a person and an editor meet it.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::process::{Command, Output};
 
 use serde_json::Value as Json;

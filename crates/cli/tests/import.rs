@@ -1,11 +1,7 @@
 //! `motet import csv|jsonl|car`: rows become facts that queries see, and what cannot be read is said and not guessed.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::path::Path;
 
-use common::Home;
+use crate::common::Home;
 
 /// What an import has left in a party.
 trait Imported {

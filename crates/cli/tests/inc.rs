@@ -1,13 +1,9 @@
 //! `motet inc` as a program on the other side of two pipes meets it: transactions in, net changes out (Q12).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
-use common::{Bench, RUNTIMES, code, stderr, stdout};
+use crate::common::{Bench, RUNTIMES, code, stderr, stdout};
 use motet_algebra::{Budget, Changes, Naive, Row, Runtime as _};
 use motet_fact::Value;
 use motet_logic::{Catalog, Source};

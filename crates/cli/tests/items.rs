@@ -1,9 +1,5 @@
 //! `motet item`: the whole life of items on the command line.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
-use common::{Home, rows};
+use crate::common::{Home, rows};
 
 fn new(home: &Home, arguments: &[&str]) -> String {
     home.ok(&[&["item", "new"], arguments].concat()).trim().to_owned()

@@ -1,7 +1,5 @@
 //! `motet run --print-ra` and `--ra`: a program and its plan give the same files. `MOTET_SUITE` names a directory of
 //! further programs, each `NAME/program.pomo` with its inputs in `NAME/facts`.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

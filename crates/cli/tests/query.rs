@@ -1,11 +1,7 @@
 //! `motet query` and `motet view` as a person meets them: over several parties, explained, as facts, kept.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::process::Output;
 
-use common::{RUNTIMES, code, command, stderr, stdout};
+use crate::common::{RUNTIMES, code, command, stderr, stdout};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 

@@ -1,12 +1,10 @@
 //! `motet run`, `check`, `cid` and `decode` as a person meets them: files in, files and exit codes out.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Output, Stdio};
 
-use common::{Bench, RUNTIMES, code, stderr, stdout};
+use crate::common::{Bench, RUNTIMES, code, stderr, stdout};
 use motet_fact::{Entity, Fact};
 
 const CLOSURE: &str = "\

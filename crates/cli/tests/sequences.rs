@@ -1,9 +1,5 @@
 //! `motet text` and `motet list` as a person uses them.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
-use common::{Home, rows};
+use crate::common::{Home, rows};
 
 fn new(home: &Home, model: &str) -> String {
     home.ok(&["item", "new", "--model", model, "title=Things"]).trim().to_owned()

@@ -1,11 +1,7 @@
 //! Programs with `@next` and events on the command line: `run` ticks until they rest, `inc` ticks when it is told.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::process::Output;
 
-use common::{Bench, RUNTIMES, code, command, stderr, stdout};
+use crate::common::{Bench, RUNTIMES, code, command, stderr, stdout};
 
 /// One waits less after each tick.
 const QUEUE: &str = "\

@@ -1,6 +1,4 @@
 //! Budgets of memory and of patience: what goes over them is stopped where it goes over, and names its rule (Q17).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,10 +1,6 @@
 //! Programs with time on both runtimes, against a replay of the same epochs.
 //!
 //! `MOTET_CASES` sets the number of cases.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::collections::BTreeSet;
 
 use motet_algebra::{

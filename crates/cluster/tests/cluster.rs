@@ -1,6 +1,4 @@
 //! What the incremental runtimes promise, one promise at a time.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

@@ -4,8 +4,6 @@
 //! these. It is delivered in any order, so causes may come after what cites them; now and then facts are withdrawn
 //! again. After each delivery the outputs of both runtimes, kept by their changes, are what an oracle in plain Rust
 //! says of the facts that are there. `MOTET_CASES` sets the number of histories for each type.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, Changes, ColumnType, Naive, Row, Runtime};

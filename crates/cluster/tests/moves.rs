@@ -1,7 +1,5 @@
 //! Moves of a tree: whatever moves there are, in whatever order they come and go, every node has one parent, no node is
 //! above itself, and the tree is the one that a direct replay of the moves gives.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{

@@ -1,11 +1,7 @@
 //! Plans as text: the examples of docs/algebra.md, and the worked examples of the published PomoRA specification, as
 //! corrected by RA-18. Each test names its section; the headings say 2.1.x, and the links to them 2.3.x.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod plan_examples;
-
-use plan_examples::hold;
+use crate::plan_examples::hold;
 
 #[test]
 fn the_examples_of_the_page_give_what_it_says() {

@@ -5,8 +5,6 @@
 //! not, step by step. Now and then a step is first tried with a budget that may be too small, and must then leave no
 //! trace.
 //! `MOTET_CASES` sets the number of cases.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 

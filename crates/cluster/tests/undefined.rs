@@ -1,6 +1,4 @@
 //! Rows without a value are counted while they are there, and the naive evaluator counts the same.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::text::diagnostic::Source;

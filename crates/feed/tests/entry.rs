@@ -1,8 +1,6 @@
 //! The wire form of entries: round trips, a golden vector, and what hostile bytes may not do.
 
-mod common;
-
-use common::{entry, history, key, party, steps};
+use crate::common::{entry, history, key, party, steps};
 use expect_test::expect;
 use motet_fact::{Cid, Codec, PublicKey, SecretKey};
 use motet_feed::{Draft, Entry, EntryError, EntryKind, PartRef, Tag};

@@ -1,10 +1,10 @@
 //! The graph against a transitive closure, and every way a link can be refused.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{closure, entry, history, key, kind, link_in_order, party, steps};
+use crate::common::{closure, entry, history, key, kind, link_in_order, party, steps};
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Draft, Entry, EntryKind, FeedHead, Graph, LinkError, Linkage, Position};
 use proptest::prelude::*;

@@ -1,10 +1,8 @@
 //! What waits, against a list that is read through each time.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{history, key, steps};
+use crate::common::{history, key, steps};
 use motet_fact::{Cid, Codec};
 use motet_feed::{Graph, Linkage, Pending, QuotaError, Quotas, Waiter};
 use proptest::prelude::*;

@@ -1,6 +1,4 @@
 //! The engine against the stupid twin: every relation computed from nothing by brute force, after every epoch.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_flow::Engine;

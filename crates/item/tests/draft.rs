@@ -1,8 +1,6 @@
 //! What one writer says, step by step, makes of a property what a map in memory would be; whether each step is folded
 //! at once, or many are drafted before.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Attribute, Cid, Codec, Entity, Fact, PublicKey, Value};

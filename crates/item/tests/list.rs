@@ -2,17 +2,12 @@
 //! of writers who know different entries, with moves of one element to several places, removals beside moves, entries
 //! that are cut and counted again, and with placements that nobody in his right mind would make.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-#[path = "common/writers.rs"]
-mod writers;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::common::writers::{Fresh, Replica, World, cases};
 use motet_fact::{Cid, Entity, Fact, Value};
 use motet_item::{BaseRelation, EditError, List, ListEdit, ListState, Model, State};
 use proptest::prelude::*;
-use writers::{Fresh, Replica, World, cases};
 
 // The twin.
 

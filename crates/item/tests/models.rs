@@ -1,13 +1,11 @@
 //! The Log, the tree, and any fold, each against a stupid reading of the same facts: all that count, sorted, and read
 //! from the first to the last.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{
+use crate::common::{
     FactSpec, Reading, Row, Run, Say, arrival, assertions, beginning_with, build, ordinary, party, rows_of,
     snapshots_read_back, specs, steps,
 };

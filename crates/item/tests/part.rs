@@ -1,7 +1,5 @@
 //! Parts: what is written reads back, what nobody writes is refused, and transactions are split in order.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use motet_fact::{Cid, Codec, Entity, Fact, MAX_CAUSES, MAX_TEXT_BYTES, Value};
 use motet_feed::MAX_PART_BYTES;
 use motet_item::{PartBody, PartError, split};

@@ -1,8 +1,6 @@
 //! A fact's place is the least position among the counted entries that assert it (H14), and a model is told when it
 //! moves. Built in models don't look at places, so this one publishes them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Cid, Codec, Digest, Fact, PublicKey, Value};

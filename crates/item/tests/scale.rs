@@ -1,7 +1,5 @@
 //! What a call costs follows what it touches, not what the item holds; and small stories told in full.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 
 use motet_fact::{Attribute, Cid, Codec, Entity, Fact, PublicKey, Value};

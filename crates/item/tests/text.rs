@@ -2,17 +2,14 @@
 //! histories of writers who know different entries, with entries that are cut and counted again, undone, given twice
 //! and in other orders, and with operations that nobody in his right mind would write.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-#[path = "common/writers.rs"]
-mod writers;
+use crate::common::writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::common::writers::{Fresh, Replica, World, cases};
 use motet_fact::{Cid, Entity, Fact, Value};
 use motet_item::{Anchor, Bias, EditError, Model, Place, State, Text, TextEdit, TextState, Told};
 use proptest::prelude::*;
-use writers::{Fresh, Replica, World, cases};
 
 // The twin.
 

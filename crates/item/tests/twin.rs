@@ -2,13 +2,11 @@
 //! random histories with several feeds, forks, facts asserted twice, void causes, entries that cease to count and
 //! count again, models that are not known at first, and any causal order of arrival.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{
+use crate::common::{
     FactSpec, History, Reading, Row, Run, arrival, assertions, beginning_with, build, ordinary, party,
     rows_of, snapshots_read_back, specs, steps,
 };

@@ -3,15 +3,17 @@
 //! A variable has the type of the columns it stands in; a column that nobody declared has the types of what the heads
 //! put into it, or `any` if they differ. The two depend on each other through recursion, so they are found by repeating
 //! both until nothing changes: types of columns only ever widen, from not known over one kind to `any`, so that ends.
+//! A variable that stands in a column whose type is not known yet has none either, so that the order of rules and of
+//! the conditions of a body decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Aggregate, ColumnType, Comparison, Function, RelationName, Term, UserFunction};
 use motet_fact::Kind;
 
 use crate::ast::Measure;
 use crate::diagnostic::Span;
-use crate::relations::Relations;
+use crate::relations::{Known, Relations};
 use crate::rule::{GoalKind, Rule, Scan, Variable};
 
 /// The type of a term as far as it is known.
@@ -31,6 +33,8 @@ pub(crate) struct Conflict {
 pub(crate) struct Typing {
     pub(crate) types: BTreeMap<Variable, ColumnType>,
     pub(crate) conflicts: Vec<Conflict>,
+    /// Variables in a column whose type is not known yet.
+    open: BTreeSet<Variable>,
 }
 
 /// Finds the types of all columns that nobody declared.
@@ -42,8 +46,15 @@ pub(crate) fn infer(rules: &[Rule], relations: &mut Relations) {
             changed |= widen(rule, &typing, relations);
         }
         if !changed {
-            return;
+            break;
         }
+    }
+    for known in relations.known.values_mut().filter(|known| !known.declared) {
+        // Nothing ever comes into such a column but what is there already.
+        known
+            .columns
+            .iter_mut()
+            .for_each(|(_, column_type)| *column_type = column_type.or(Some(ColumnType::Any)));
     }
 }
 
@@ -82,14 +93,8 @@ impl Typing {
                 GoalKind::Aggregate { .. } | GoalKind::Not(_) | GoalKind::Compare(..) => {}
             }
         }
-        // Results of aggregates and `variable == term` may depend on each other in any order.
-        for _ in 0..=rule.goals.len() {
-            let before = typing.types.len();
-            typing.bind_results(rule, relations);
-            if typing.types.len() == before {
-                break;
-            }
-        }
+        typing.types.retain(|variable, _| !typing.open.contains(variable));
+        typing.bind_results(rule, relations);
         for goal in &rule.goals {
             if let GoalKind::Not(scan) | GoalKind::Aggregate { scan, .. } = &goal.kind {
                 typing.compare_scan(scan, relations);
@@ -101,9 +106,7 @@ impl Typing {
     fn meet_scan(&mut self, scan: &Scan, relations: &Relations) {
         let known = relations.get(&scan.relation);
         for (column, variable, span) in &scan.variables {
-            if let Some(column_type) = known.and_then(|known| known.column_type(column)) {
-                self.meet(variable, column_type, *span);
-            }
+            self.stand(variable, known, column, *span);
         }
         if let Some((variable, span)) = &scan.cid {
             self.meet(variable, ColumnType::Kind(Kind::Link), *span);
@@ -114,9 +117,16 @@ impl Typing {
     fn meet_ranked(&mut self, ranked: &Variable, scan: &Scan, relations: &Relations) {
         let known = relations.get(&scan.relation);
         for (column, variable, span) in scan.variables.iter().filter(|(_, variable, _)| variable == ranked) {
-            if let Some(column_type) = known.and_then(|known| known.column_type(column)) {
-                self.meet(variable, column_type, *span);
-            }
+            self.stand(variable, known, column, *span);
+        }
+    }
+
+    /// A variable in a column of a relation, if that is known.
+    fn stand(&mut self, variable: &Variable, known: Option<&Known>, column: &str, span: Span) {
+        match known.map(|known| known.column_type(column)) {
+            Some(Some(column_type)) => self.meet(variable, column_type, span),
+            Some(None) => drop(self.open.insert(variable.clone())),
+            None => {}
         }
     }
 
@@ -144,23 +154,42 @@ impl Typing {
         }
     }
 
+    /// The types of what is bound by an aggregate or `variable == term`, which may depend on each other in any order.
+    /// A kind is narrower than `any`, so that this ends.
     fn bind_results(&mut self, rule: &Rule, relations: &Relations) {
-        for goal in &rule.goals {
-            let (variable, found) = match &goal.kind {
-                GoalKind::Aggregate { result, measure, over, to, scan, .. } => {
-                    (result, self.aggregate(measure, to.as_ref().or(over.as_ref()), scan, relations))
+        let stand: BTreeSet<Variable> = self.types.keys().chain(&self.open).cloned().collect();
+        loop {
+            let found = rule.goals.iter().flat_map(|goal| self.results(&goal.kind, relations));
+            let found: Vec<_> = found.filter(|(variable, _)| !stand.contains(variable)).collect();
+            let mut changed = false;
+            for (variable, column_type) in found {
+                let known = self.types.get(&variable);
+                if known.is_none() || (known == Some(&ColumnType::Any) && column_type != ColumnType::Any) {
+                    self.types.insert(variable, column_type);
+                    changed = true;
                 }
-                GoalKind::Compare(Comparison::Equal, Term::Column(variable), term)
-                | GoalKind::Compare(Comparison::Equal, term, Term::Column(variable)) => {
-                    (variable, self.term(term).unwrap_or(None))
-                }
-                _ => continue,
-            };
-            if let Some(found) = found
-                && !self.types.contains_key(variable)
-            {
-                self.types.insert(variable.clone(), found);
             }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// What a goal says of the type of a variable that it may bind.
+    fn results(&self, goal: &GoalKind, relations: &Relations) -> Vec<(Variable, ColumnType)> {
+        let equal = |one: &Term, other: &Term| match one {
+            Term::Column(variable) => Some((variable.clone(), self.term(other).unwrap_or(None)?)),
+            _ => None,
+        };
+        match goal {
+            GoalKind::Aggregate { result, measure, over, to, scan, .. } => {
+                let found = self.aggregate(measure, to.as_ref().or(over.as_ref()), scan, relations);
+                found.map(|found| (result.clone(), found)).into_iter().collect()
+            }
+            GoalKind::Compare(Comparison::Equal, left, right) => {
+                equal(left, right).into_iter().chain(equal(right, left)).collect()
+            }
+            _ => vec![],
         }
     }
 

@@ -1,6 +1,4 @@
 //! A runtime that goes on where another one was says what the other would have said (Q11).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, Changes, Clocked, Naive, Program, RelationName, Row, Runtime};

@@ -1,6 +1,4 @@
 //! Control columns say where a row comes from, and are no part of it unless an atom names them (Q6).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, Changes, ColumnType, Naive, Runtime};

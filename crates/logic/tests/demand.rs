@@ -2,8 +2,6 @@
 //!
 //! Random programs have rules that read each other in every way, constants in bodies and heads, negation and counts.
 //! `MOTET_CASES` sets the number of cases.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

@@ -1,6 +1,4 @@
 //! Functions and aggregates that an application registers: programs use them by name, and their types are checked.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 
 use expect_test::expect;

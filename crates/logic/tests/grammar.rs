@@ -1,13 +1,9 @@
 //! The grammar of docs/language.md is the one the parser has: whatever it makes the parser reads, it reads every
 //! example of the page, and it has every word and sign that the parser looks for.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod ebnf;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use ebnf::Grammar;
+use crate::ebnf::Grammar;
 use motet_logic::{Catalog, Source, compile};
 use proptest::prelude::*;
 

@@ -1,6 +1,4 @@
 //! A program for all values of its parameters says of each what the program for that one says (Q16).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::{Budget, Changes, Naive, Program, RelationName, Row, Runtime};

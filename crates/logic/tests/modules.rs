@@ -1,7 +1,5 @@
 //! Saved rules come in by `use` (Q21): what they bring, what they leave, and where their mistakes are shown.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 
 use motet_algebra::{Budget, Changes, Naive, Row, Runtime};

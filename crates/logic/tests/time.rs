@@ -1,6 +1,4 @@
 //! Inductive rules and events: what they derive epoch by epoch, and which of them are refused.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};

@@ -3,8 +3,6 @@
 //! Random programs with recursion, negation and counting are run, and every row that there might be is asked about.
 //! What is said is checked against the rules as they were made, by a checker that knows nothing of the explaining
 //! code: the premises hold, the conclusion follows from them, and nothing is explained by itself.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::{Expect, expect};

@@ -1,7 +1,5 @@
 //! What is shown of an output, kept right, is what arranging all its rows gives each time.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::Row;

@@ -3,8 +3,6 @@
 //! Each test says its section. The specification's slips are read as requirements §1.3 reads them: variables begin
 //! with an upper-case letter (PL-2), and the missing quotes, colons and dots are there (PL-36). Its relations are
 //! written as it writes them; where it gives derived tuples, they are given here.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::{Expect, expect};

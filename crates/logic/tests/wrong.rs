@@ -8,8 +8,6 @@
 //!
 //! Every edit is made, each on its own: its problem must be gone then, no new one may have come, and where it was the
 //! only one nothing is wrong any more.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

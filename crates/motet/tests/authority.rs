@@ -1,12 +1,8 @@
 //! Removals, roles, recovery, forks and what becomes of the work that no longer counts, with real feeds.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{Peer, assert_sound, converse, everything, linked, meet, send};
+use crate::common::{Peer, assert_sound, converse, everything, linked, meet, send};
 use motet::authority::{Deed, Denial, InvitationCode, Loss, Role, Subject};
 use motet::fact::{Cid, PublicKey, Value};
 use motet::item::{ItemId, Object, Reference};

@@ -1,13 +1,9 @@
 //! A disk that fails at its n-th write, for every n: what was acknowledged is there, and the database goes
 //! on.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::{Peer, Remembering, assert_sound, everything, linked, seal_key, send};
+use crate::common::{Peer, Remembering, assert_sound, everything, linked, seal_key, send};
 use motet::authority::{Denial, InvitationCode, Role};
 use motet::fact::{Cid, PublicKey};
 use motet::item::{ItemId, Object};

@@ -1,7 +1,5 @@
 //! An application's own functions in views: both runtimes agree, changes arrive, and what fails stops nobody.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use motet::algebra::{Budget, ColumnType, Law, Registry, Row};
 use motet::fact::{Kind, Value};
 use motet::{Database, Parameters, RuntimeKind, View};

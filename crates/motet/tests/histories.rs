@@ -11,15 +11,12 @@
 //!
 //! `MOTET_CASES` says how many stories there are, `MOTET_CASE` replays one.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
 mod strife;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{Peer, assert_sound, everything, linked, rows, scatter, send};
+use crate::common::{Peer, assert_sound, everything, linked, rows, scatter, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Digest, Entity, Fact, PublicKey, Value};
 use motet::item::{BaseRelation, Facts, ItemId, List, ListEdit, Log, Object, PartBody, Reference, Text};

@@ -1,12 +1,10 @@
 //! The devices of one owner: linked, recovered, and one household from then on.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 
-use common::{Peer, Remembering, assert_sound, converse, seal_key, talk_all};
+use crate::common::{Peer, Remembering, assert_sound, converse, seal_key, talk_all};
 use motet::authority::{Denial, InvitationCode, Role};
 use motet::fact::{Phrase, PublicKey, Value};
 use motet::item::{ItemId, Object};

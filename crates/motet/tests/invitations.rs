@@ -1,13 +1,9 @@
 //! Invitations: good once, for a while, and for whom they are meant; resumed wherever they broke; and what guessers,
 //! liars and crashes make of them: nothing.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::{Peer, Remembering, assert_sound, converse, seal_key, talk_all};
+use crate::common::{Peer, Remembering, assert_sound, converse, seal_key, talk_all};
 use motet::authority::greeting::OfferKind;
 use motet::authority::invitation::ATTEMPTS;
 use motet::authority::{Denial, Greeting, Handle, InvitationCode, InvitationLink, InvitationWords, Role};

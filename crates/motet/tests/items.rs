@@ -1,12 +1,10 @@
 //! Items of a party: where they hang, what they point at, how they go and come back, and what was said about them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::time::Duration;
 
-use common::{Peer, assert_sound, send};
+use crate::common::{Peer, assert_sound, send};
 use motet::authority::Role;
 use motet::fact::{Attribute, Cid, Value};
 use motet::item::{BaseRelation, Fold, Folding, ItemId, Kept, LogState, Path, Property, Reference};

@@ -3,14 +3,10 @@
 //! The oracle is a view of the same program that is never closed, in the database of somebody who gets the same
 //! batches; the evaluator that defines the semantics runs it, and it is polled after each. A kept view is closed and
 //! opened again, on any runtime, with batches arriving while it is closed; it must come to the same.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use common::{Peer, Remembering, bundles, rows, seal_key};
+use crate::common::{Peer, Remembering, bundles, rows, seal_key};
 use motet::authority::Role;
 use motet::fact::{PublicKey, Value};
 use motet::item::ItemId;

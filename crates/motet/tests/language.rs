@@ -1,11 +1,7 @@
 //! The examples of docs/language.md are tests: each block marked `pomo` is a program with what it reads and what it
 //! gives, written in comments as the page itself explains under "How to read the examples".
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod examples;
-
-use examples::{Example, page};
+use crate::examples::{Example, page};
 
 #[test]
 fn every_block_of_the_page_says_what_it_is() {

@@ -1,11 +1,9 @@
 //! What liars, bunglers and later versions send: each gets a message that says what and where, nothing stored
 //! is lost, and the database goes on.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+use crate::common;
 
-mod common;
-
-use common::{Peer, Remembering, assert_sound, everything, linked, send};
+use crate::common::{Peer, Remembering, assert_sound, everything, linked, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Codec, Domain, Fact, PublicKey, SecretKey};
 use motet::item::{ItemId, PartBody};

@@ -1,11 +1,7 @@
 //! Answers that become part of the party: facts, and snapshots (Q10). And why a row is there (Q21).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{Peer, assert_sound, send};
+use crate::common::{Peer, assert_sound, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Entity, Fact, Value};
 use motet::item::{Facts, ItemId, Object};

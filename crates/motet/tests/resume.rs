@@ -1,7 +1,5 @@
 //! A view that was stopped over its budget goes on when it is resumed, and has missed nothing (Q17).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,6 @@
 //! Rules that a party saves reach all its members, and their queries use them (Q21).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
-use common::{Peer, send};
+use crate::common::{Peer, send};
 use motet::authority::Role;
 use motet::{Error, Parameters, Party};
 

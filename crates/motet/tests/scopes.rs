@@ -1,11 +1,7 @@
 //! Where rows come from: views over several parties, and the control columns (Q6).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Peer, send};
+use crate::common::{Peer, send};
 use motet::authority::Role;
 use motet::fact::{Entity, Fact, PublicKey, Value};
 use motet::item::{Facts, ItemId, Object};

@@ -1,9 +1,5 @@
 //! Texts and lists between people, with real feeds and stores.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
-use common::{Peer, assert_sound, everything, meet, scatter, send};
+use crate::common::{Peer, assert_sound, everything, meet, scatter, send};
 use motet::authority::Role;
 use motet::fact::{PublicKey, Value};
 use motet::item::{Bias, EditError, ItemId, Model as _, TextEdit, TextState};

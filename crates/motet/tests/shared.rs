@@ -4,9 +4,7 @@
 //! twin, on a circuit of its own. They are polled now and then, not all alike. In the end all have caught up, and each
 //! view must hold what its twin holds, and the changes it told must add up to that. `MOTET_CASES` says how many
 //! stories there are, `MOTET_CASE` replays one.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,4 @@
 //! Live queries with rules for the next epoch: epoch after epoch, in order, until nothing changes (Q11).
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use motet::{Database, Error, Parameters, Party, RuntimeKind, View};
 use motet_algebra::{Budget, RuntimeError};
 

@@ -1,10 +1,6 @@
 //! A live query with an order and a limit tells the changes of what it shows (Q21).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
-
-use common::Peer;
+use crate::common::Peer;
 use motet::item::ItemId;
 use motet::{Parameters, Party, RuntimeKind};
 use motet_algebra::{Budget, Row};

@@ -1,14 +1,12 @@
 //! Much that ceases to count at once: it goes little by little, shows how far it is, and survives a crash in the middle
 //! (H13).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Peer, Remembering, admit, assert_sound, everything, seal_key, send};
+use crate::common::{Peer, Remembering, admit, assert_sound, everything, seal_key, send};
 use motet::authority::Role;
 use motet::fact::{Fact, PublicKey};
 use motet::item::{Facts, ItemId};

@@ -6,12 +6,12 @@
 //! are walked as a tree: after each arrival the authority must say what the plain reading says of that subset.
 //! `MOTET_CASES` says how many scripts of six are made up.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::reading::{Verdicts, read, said_by};
-use common::{Act, Cut, Said, Scribe, Sight, Step, beginning, cases, identity, party};
+use crate::common::reading::{Verdicts, read, said_by};
+use crate::common::{Act, Cut, Said, Scribe, Sight, Step, beginning, cases, identity, party};
 use motet_fact::Cid;
 use motet_feed::Graph;
 use motet_party::{Authority, Role};

@@ -1,10 +1,8 @@
 //! Bodies, invitation codes and papers: round trips, and hostile bytes.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{
+use crate::common::{
     admission, body, control_key, data_key, device, device_key, forged, found, genesis_of, identity,
     invitation, party, removal, say,
 };

@@ -1,8 +1,8 @@
 //! Greetings: round trips, hostile bytes, and what whoever sits on the wire can do: nothing.
 
-mod common;
-
-use common::{control_key, data_key, device, device_key, forged, identity, identity_key, invitation, party};
+use crate::common::{
+    control_key, data_key, device, device_key, forged, identity, identity_key, invitation, party,
+};
 use motet_fact::{PublicKey, SecretKey};
 use motet_party::greeting::{Answering, Channel, Knocking, OfferKind};
 use motet_party::{

@@ -1,11 +1,11 @@
 //! Each rule by an example, and each refusal by its name.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 
-use common::world::{World, control, data, founded, with_second};
-use common::{
+use crate::common::world::{World, control, data, founded, with_second};
+use crate::common::{
     RECOVERY, Said, admission, admission_in, body, control_key, control_key_in, data_key, data_key_in,
     device, device_key, forged, found, genesis_of, has_device, has_feed, has_feed_in, identity, identity_key,
     invitation, invites, member, party, party_key, removal, say,

@@ -1,11 +1,9 @@
 //! The authority against a plain reading of the rules, over random histories. `MOTET_CASES` says how many.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::reading::{Verdicts, read, said_by};
-use common::{Said, cases, causal, history, orders, party, steps};
+use crate::common::reading::{Verdicts, read, said_by};
+use crate::common::{Said, cases, causal, history, orders, party, steps};
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{EntryKind, Graph, Linkage};
 use motet_party::{Authority, Effect};

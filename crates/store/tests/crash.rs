@@ -5,8 +5,6 @@
 //! hold what it held after the last acknowledged commit, or after the one that was under way; and must go on from
 //! there, through a second crash in its recovery.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;

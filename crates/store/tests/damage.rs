@@ -1,7 +1,5 @@
 //! Damaged, cut and foreign files: right data or a typed error, never a wrong row and never a panic.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

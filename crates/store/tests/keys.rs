@@ -1,7 +1,5 @@
 //! Secrets at rest.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::path::Path;
 
 use motet_store::testing::Chance;

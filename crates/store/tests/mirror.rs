@@ -1,7 +1,5 @@
 //! The store on disk and its stupid twin in memory are the same store.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::ops::ControlFlow;
 use std::sync::Arc;
 

@@ -2,8 +2,6 @@
 //!
 //! The other process is this program again, told by the environment which database to use, so each test has two sides.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,6 +1,4 @@
 //! Files as sources and sinks: CSV, JSON Lines and CAR.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::fs;
 use std::io::Write as _;
 use std::ops::ControlFlow;

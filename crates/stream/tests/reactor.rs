@@ -1,6 +1,4 @@
 //! The order of what happens around an epoch, and that nobody misses anything whoever fails.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

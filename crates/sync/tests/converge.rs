@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod twin;
+use crate::twin;
 
+use crate::twin::{Dice, History, Members, Network, Twin, device, party};
 use motet_feed::EntryKind;
 use motet_sync::{Limits, Replica};
 use proptest::prelude::*;
-use twin::{Dice, History, Members, Network, Twin, device, party};
 
 /// Limits so small that every bound is met.
 fn tight(dice: &mut Dice) -> Limits {

@@ -3,13 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod twin;
-
+use crate::twin::{Dice, History, Members, Network, Twin, TwinParty, device, party};
 use motet_fact::{Cid, Codec, PublicKey};
 use motet_feed::EntryKind;
 use motet_sync::{Bundle, Heads, Limits, Message, ProtocolError, Replica, Session};
 use proptest::prelude::*;
-use twin::{Dice, History, Members, Network, Twin, TwinParty, device, party};
 
 struct Liar {
     history: History,

@@ -1,8 +1,5 @@
 //! Random programs, most of them not sound: what a text form has to be able to say.
 
-#[path = "../formulas/mod.rs"]
-mod formulas;
-
 use std::sync::Arc;
 
 use motet_algebra::{
@@ -50,7 +47,7 @@ fn term() -> impl Strategy<Value = Term> {
 }
 
 fn formula() -> impl Strategy<Value = Formula> {
-    formulas::over(term)
+    crate::formulas::over(term)
 }
 
 fn leaf() -> impl Strategy<Value = Expression> {

@@ -142,18 +142,31 @@ impl Translator<'_> {
             Condition::Compare(operator, left, right) => format!("{} {operator} {}", term(left), term(right)),
             Condition::Aggregate(aggregate) => match aggregate.function {
                 "arg_max" | "arg_min" | "rank" => self.ordered(at, aggregate),
-                _ => self.folded(aggregate),
+                _ => self.folded(at, aggregate),
             },
         }
     }
 
-    fn folded(&self, aggregate: &Aggregate) -> String {
-        let columns = self.columns(&aggregate.atom).into_iter().enumerate();
-        let row: Vec<String> = columns.map(|(place, one)| one.map_or(format!("L{place}"), term)).collect();
+    /// The terms of the atom stand outside: one without a value makes no group of nothing, but no row (Q3).
+    fn folded(&self, at: usize, aggregate: &Aggregate) -> String {
+        let (mut row, mut outside) = (vec![], String::new());
+        for (place, one) in self.columns(&aggregate.atom).into_iter().enumerate() {
+            row.push(match one {
+                Some(of @ Term::Apply(..)) => {
+                    write!(outside, "U{at}_{place} = {}, ", term(of)).unwrap();
+                    format!("U{at}_{place}")
+                }
+                other => other.map_or(format!("L{place}"), term),
+            });
+        }
         let from = applied(&predicate(&aggregate.atom.relation), &row);
+        outside + &Self::group(aggregate, &row, &from)
+    }
+
+    fn group(aggregate: &Aggregate, row: &[String], from: &str) -> String {
         let result = variable(&aggregate.result);
         let over = aggregate.over.as_deref().map(variable);
-        let all = |first: &str| [&[first.to_owned()], &row[..]].concat().join(",");
+        let all = |first: &str| [&[first.to_owned()], row].concat().join(",");
         match (aggregate.function, over) {
             ("count", None) => format!("{result} = #count {{ {} : {from} }}", all("0")),
             ("count", Some(over)) => format!("{result} = #count {{ {over} : {from} }}"),

@@ -10,6 +10,8 @@
     reason = "helpers of tests are tests, and each uses some"
 )]
 
+pub mod writers;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,6 +7,7 @@ use motet_fact::{Value, codec};
 
 use super::number::{self, Looked};
 use super::reader::{Aggregate, Atom, Clause, Condition, Program, Term};
+use super::types::Types;
 
 /// A row: the value of each column.
 pub(super) type Row = BTreeMap<String, Value>;
@@ -22,7 +23,8 @@ pub(super) struct TooLong;
 
 /// What the program states of its inputs: they hold it from the first epoch on, or in the first if it is an event.
 pub(super) fn stated(program: &Program) -> Result<Relations, TooLong> {
-    let world = World { program, relations: Relations::new(), steps: &Cell::new(0) };
+    let world =
+        World { program, types: Types::of(program), relations: Relations::new(), steps: &Cell::new(0) };
     let mut all = Relations::new();
     for clause in program.clauses.iter().filter(|clause| states(program, clause)) {
         all.entry(clause.head.relation.clone()).or_default().extend(world.derived(clause)?);
@@ -47,7 +49,7 @@ pub(super) fn evaluate(
     let needed = program.clauses.iter().filter(|clause| needed.contains(&*clause.head.relation));
     let (inductive, deductive): (Vec<&Clause>, Vec<&Clause>) =
         needed.filter(|clause| !states(program, clause)).partition(|clause| clause.next);
-    let mut world = World { program, relations: rows, steps };
+    let mut world = World { program, types: Types::of(program), relations: rows, steps };
     for stratum in strata(&deductive) {
         let mut more = true;
         while more {
@@ -69,9 +71,12 @@ pub(super) fn evaluate(
     Ok((world.relations, next))
 }
 
-/// The outputs and all they depend on, in this epoch or by the one before.
+/// The outputs and all they depend on, in this epoch or by the one before; everything if there is no output.
 fn needed(program: &Program) -> BTreeSet<&str> {
     let mut needed: BTreeSet<&str> = program.outputs.iter().map(String::as_str).collect();
+    if needed.is_empty() {
+        needed = program.clauses.iter().map(|clause| &*clause.head.relation).collect();
+    }
     loop {
         let before = needed.len();
         for clause in &program.clauses {
@@ -240,6 +245,7 @@ fn value(term: &Term, bindings: &Bindings) -> Option<Value> {
 
 struct World<'a> {
     program: &'a Program,
+    types: Types<'a>,
     relations: Relations,
     /// How many rows may still be looked at.
     steps: &'a Cell<u64>,
@@ -357,8 +363,8 @@ impl World<'_> {
     fn zero(&self, atom: &Atom, over: Option<&String>) -> Value {
         let is_over = |term: &Term| matches!(term, Term::Variable(name) if Some(name) == over);
         let column = atom.arguments.iter().find(|(_, term)| is_over(term)).map(|(column, _)| column);
-        let declared = column.and_then(|column| self.declared(&atom.relation, column));
-        if declared == Some("float") { Value::float(0.0).expect("finite") } else { Value::Int(0) }
+        let of = column.and_then(|column| self.types.column(&atom.relation, column));
+        if of.as_deref() == Some("float") { Value::float(0.0).expect("finite") } else { Value::Int(0) }
     }
 }
 

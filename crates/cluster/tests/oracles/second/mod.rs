@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`reader`] | text to clauses |
 //! | [`meaning`] | what clauses derive in an epoch |
+//! | [`types`] | the types of columns that nobody declared |
 //! | [`time`] | what an epoch gives the next |
 //! | [`number`] | operators, comparisons, aggregates |
 //! | [`functions`] | functions of texts, bits and times |
@@ -25,3 +26,4 @@ mod page;
 mod reader;
 mod suite;
 mod time;
+mod types;

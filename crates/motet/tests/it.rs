@@ -1,0 +1,26 @@
+//! All tests of the crate in one program: one link instead of many.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod authority;
+mod common;
+mod contract;
+mod crash;
+mod examples;
+mod functions;
+mod histories;
+mod household;
+mod invitations;
+mod items;
+mod kept;
+mod language;
+mod lies;
+mod materialise;
+mod resume;
+mod rules;
+mod scopes;
+mod sequences;
+mod shared;
+mod time;
+mod windows;
+mod withdrawals;

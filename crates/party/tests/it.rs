@@ -1,0 +1,10 @@
+//! All tests of the crate in one program: one link instead of many.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+mod conflicts;
+mod forms;
+mod greeting;
+mod rules;
+mod twin;

@@ -1,0 +1,7 @@
+//! All tests of the crate in one program: one link instead of many.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod converge;
+mod hostile;
+mod twin;
