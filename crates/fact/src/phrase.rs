@@ -87,16 +87,17 @@ impl Phrase {
     }
 }
 
-/// Reads the words: case and the kind of white space don't matter.
+/// Reads the words: case and the kind of white space don't matter, and four letters of a word are enough.
 impl FromStr for Phrase {
     type Err = PhraseError;
 
     fn from_str(text: &str) -> Result<Self, PhraseError> {
         let text = Zeroizing::new(text.to_lowercase());
-        let words: Vec<&str> = text.split_whitespace().collect();
-        if let Some(place) = words.iter().position(|word| word_number(word).is_none()) {
-            return Err(PhraseError::UnknownWord { place: place + 1, word: words[place].to_owned() });
-        }
+        let whole = |(at, given): (usize, &str)| {
+            let unknown = || PhraseError::UnknownWord { place: at + 1, word: given.to_owned() };
+            word_number(given).map(word).ok_or_else(unknown)
+        };
+        let words: Vec<&str> = text.split_whitespace().enumerate().map(whole).collect::<Result<_, _>>()?;
         if words.len() != PHRASE_WORDS {
             return Err(PhraseError::Length(words.len()));
         }
@@ -158,6 +159,9 @@ mod tests {
         for purpose in [Purpose::Identity, Purpose::Recovery] {
             assert_eq!(read.key(purpose).public(), phrase.key(purpose).public());
         }
+        let short = |word: &str| word[..word.len().min(4)].to_owned();
+        let short: Vec<String> = phrase.words().split(' ').map(short).collect();
+        assert!(short.join(" ").parse::<Phrase>().unwrap() == phrase);
         assert_ne!(phrase.key(Purpose::Identity).public(), phrase.key(Purpose::Recovery).public());
         assert_ne!(
             phrase.key(Purpose::Identity).public(),
