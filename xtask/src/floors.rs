@@ -45,7 +45,7 @@ pub(crate) const PURE: [&str; 9] =
     ["fact", "feed", "party", "item", "sync", "flow", "algebra", "logic", "native"];
 
 /// What only `fact` may use (design, law 3).
-const HASHERS: [&str; 3] = ["sha2", "blake3", "ed25519-dalek"];
+const HASHERS: [&str; 5] = ["sha2", "blake3", "ed25519-dalek", "spake2", "bip39"];
 
 /// That a crate uses another.
 #[derive(Clone, Debug)]

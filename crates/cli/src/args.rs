@@ -82,43 +82,35 @@ impl From<RuntimeArg> for motet::RuntimeKind {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a database, with a new identity and device
-    Init {
-        /// The name you go by
-        #[arg(long, value_name = "NAME", default_value = "me")]
-        name: String,
-        /// Protect the secrets with a passphrase (asked for, or MOTET_PASSPHRASE) instead of a key file of mode 0600
-        #[arg(long)]
-        passphrase: bool,
-    },
+    /// Make a database, with a new identity; or of one that has devices already
+    Init(InitArgs),
+    /// Whose database this is, and the recovery phrase
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    /// Your devices
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Whom you know
+    #[command(subcommand)]
+    Contact(ContactCommand),
+    /// Settings that your devices share, or that one has
+    #[command(subcommand)]
+    Preference(PreferenceCommand),
     /// Parties: shared data sets
     #[command(subcommand)]
     Party(PartyCommand),
-    /// Devices
-    #[command(subcommand)]
-    Device(DeviceCommand),
     /// Invite one person: prints a code that works once
-    Invite {
-        /// What the newcomer may do: reader, writer or admin
-        #[arg(long, value_name = "ROLE", default_value = "writer")]
-        role: String,
-        /// How long the code works, such as 30m, 12h or 7d
-        #[arg(long, value_name = "TIME", default_value = "1d")]
-        expires: String,
-        /// Where `motet serve` of this database can be reached; may be given more than once
-        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7337")]
-        address: Vec<String>,
-        /// Then serve at the first of these addresses until stopped, so that the code can be used at once
-        #[arg(long)]
-        serve: bool,
-    },
-    /// Join a party by a code; the issuer must be serving
+    Invite(InviteArgs),
+    /// Invitations that were given out
+    #[command(subcommand)]
+    Invitation(InvitationCommand),
+    /// Join a party by a code, or what a device has for you without one; the other side must be serving
     Join {
         /// The code, as `motet invite` printed it
-        code: String,
-        /// Where the issuer is, if not where the code says
+        code: Option<String>,
+        /// Where the other side is, if the code does not say; may be given more than once
         #[arg(long, value_name = "HOST:PORT")]
-        address: Option<String>,
+        address: Vec<String>,
     },
     /// Items of a party
     #[command(subcommand)]
@@ -164,7 +156,7 @@ pub(crate) enum Command {
         #[arg(value_name = "HOST:PORT")]
         peer: String,
         /// Give up after so many seconds without progress
-        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        #[arg(long, value_name = "SECONDS", default_value_t = crate::commands::serve::PATIENCE_SECONDS)]
         patience: u64,
     },
     /// How the parties stand here: entries, waits, refusals, conflicts
@@ -195,6 +187,167 @@ pub(crate) enum Command {
     Demo(DemoArgs),
 }
 
+/// A new database.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The name you go by
+    #[arg(long, value_name = "NAME", default_value = "me")]
+    pub(crate) name: String,
+    /// What this device is called among yours
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Protect the secrets with a passphrase (asked for, or MOTET_PASSPHRASE) instead of a key file of mode 0600
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+    /// Make this a device of yours, by a code that `motet device link` printed on another; run again, it goes on where
+    /// it stopped
+    #[arg(long, value_name = "CODE", conflicts_with = "recover")]
+    pub(crate) link: Option<String>,
+    /// Come back with your recovery phrase (asked for, MOTET_PHRASE, or standard input)
+    #[arg(long)]
+    pub(crate) recover: bool,
+    /// Where your other device serves, if the code does not say; may be given more than once
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Vec<String>,
+}
+
+/// The identity.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityCommand {
+    /// Name, keys, and whether this device holds the recovery phrase
+    Show,
+    /// Print the recovery phrase
+    Phrase,
+    /// Give the recovery phrase to this device (asked for, MOTET_PHRASE, or standard input): it can link others then
+    Recover,
+    /// Take the recovery phrase off this device
+    Forget,
+}
+
+/// Devices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// List your devices
+    List,
+    /// Link another device: prints a code that works once
+    Link(PassingArgs),
+    /// Name a device
+    Name {
+        /// The device: its key, the beginning of it, or its name so far
+        device: String,
+        /// Its name from now on
+        name: String,
+    },
+    /// Remove a device: one of yours from all your parties, another's from a party; with --party from that one alone
+    Remove {
+        /// The device: its key or the beginning of it, or, if it is yours, its name
+        device: String,
+        /// Up to where it counts
+        #[command(flatten)]
+        cut: CutArgs,
+    },
+}
+
+/// How a code is passed on.
+#[derive(Debug, Args)]
+pub(crate) struct PassingArgs {
+    /// A short code to be read aloud, instead of a link to be sent
+    #[arg(long)]
+    pub(crate) words: bool,
+    /// How long it works, such as 30m, 12h or 7d
+    #[arg(long, value_name = "TIME", default_value = "1d")]
+    pub(crate) expires: String,
+    /// Where `motet serve` of this database can be reached; may be given more than once
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7337")]
+    pub(crate) address: Vec<String>,
+    /// Then serve at the first of these addresses until stopped, so that it can be used at once
+    #[arg(long)]
+    pub(crate) serve: bool,
+}
+
+/// An invitation.
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// What the newcomer may do: reader, writer or admin
+    #[arg(long, value_name = "ROLE", default_value = "writer")]
+    pub(crate) role: String,
+    /// Whom: a contact, or an identity key. It needs no code, and any admin's device lets it in
+    #[arg(long, value_name = "CONTACT", conflicts_with = "words")]
+    pub(crate) to: Option<String>,
+    /// How it is passed on
+    #[command(flatten)]
+    pub(crate) passing: PassingArgs,
+}
+
+/// Invitations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum InvitationCommand {
+    /// List them
+    List {
+        /// Those that link devices, instead of a party's
+        #[arg(long)]
+        devices: bool,
+    },
+    /// Take one back
+    Revoke {
+        /// Its id, the beginning of it, or the number in front of its words
+        invitation: String,
+        /// One that links a device, instead of a party's
+        #[arg(long)]
+        devices: bool,
+    },
+}
+
+/// Contacts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContactCommand {
+    /// List them
+    List,
+    /// Add one
+    Add {
+        /// Its identity: 64 hexadecimal digits
+        identity: String,
+        /// What you call it
+        name: String,
+    },
+    /// Give one another name
+    Name {
+        /// The contact: its name, its key or the beginning of it
+        contact: String,
+        /// Its name from now on
+        name: String,
+    },
+    /// Take one off the list
+    Remove {
+        /// The contact: its name, its key or the beginning of it
+        contact: String,
+    },
+}
+
+/// Preferences.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PreferenceCommand {
+    /// List them
+    List,
+    /// Set some
+    Set {
+        /// NAME=LITERAL (text in quotes, or plain words)
+        #[arg(required = true, value_name = "NAME=LITERAL")]
+        set: Vec<String>,
+        /// For this device alone, instead of for all
+        #[arg(long)]
+        here: bool,
+    },
+    /// Unset one
+    Unset {
+        /// Its name
+        name: String,
+        /// For this device alone, instead of for all
+        #[arg(long)]
+        here: bool,
+    },
+}
+
 /// Parties.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PartyCommand {
@@ -203,10 +356,37 @@ pub(crate) enum PartyCommand {
         /// What to call it
         name: String,
     },
-    /// List the parties held here
+    /// List all your parties, open, closed or on other devices
     List,
     /// Members, devices and feeds of a party
     Show,
+    /// Give a party a title
+    Title {
+        /// The title
+        title: String,
+    },
+    /// Open a party that was closed on this device
+    Open,
+    /// Close a party on this device, until it is opened
+    Close,
+    /// Have a party on this device, or on all of yours
+    Activate {
+        /// On all your devices
+        #[arg(long)]
+        everywhere: bool,
+    },
+    /// Have a party no more on this device, or on any of yours; nothing of it is lost
+    Deactivate {
+        /// On all your devices
+        #[arg(long)]
+        everywhere: bool,
+    },
+    /// Let a party take nothing in until it is resumed
+    Pause,
+    /// Let a party go on, and take in what came meanwhile
+    Resume,
+    /// Take a party off this device's disk; your other devices keep it
+    Delete,
     /// Who is a member, and who was: every stint, from the entry that began it to the one that ended it
     Members,
     /// Remove a member, with all devices: what it wrote up to now counts, what arrives later does not
@@ -232,7 +412,9 @@ pub(crate) enum PartyCommand {
         #[arg(long, value_name = "ROLE", default_value = "writer")]
         role: String,
     },
-    /// Be a member no more: what you wrote up to now counts, and stays
+    /// Become an admin again of a party that you founded, whatever happened; needs your recovery phrase
+    Recover,
+    /// Leave a party: what you wrote up to now counts, and stays with the others; all your devices delete it
     Leave {
         /// Do not ask
         #[arg(long, short)]
@@ -245,19 +427,6 @@ pub(crate) enum PartyCommand {
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
-    },
-}
-
-/// Devices.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeviceCommand {
-    /// Remove a device from a party: what it wrote up to now counts, what arrives later does not
-    Remove {
-        /// The device: the beginning of its key
-        device: String,
-        /// Up to where it counts
-        #[command(flatten)]
-        cut: CutArgs,
     },
 }
 

@@ -3,7 +3,10 @@
 pub(crate) mod admin;
 pub(crate) mod block;
 pub(crate) mod check;
+pub(crate) mod contact;
+pub(crate) mod device;
 pub(crate) mod export;
+pub(crate) mod identity;
 pub(crate) mod import_git;
 pub(crate) mod import_rows;
 pub(crate) mod inc;

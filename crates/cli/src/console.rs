@@ -8,6 +8,7 @@
 //! ([`live`]), so that a large epoch of one holds nobody else up. What is wrong with a request is said in its answer,
 //! and the console goes on; it ends with `quit`, or when its input ends.
 
+mod household;
 mod live;
 mod request;
 

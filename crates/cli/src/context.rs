@@ -3,8 +3,9 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use motet::authority::Role;
+use motet::fact::PublicKey;
 use motet::item::ItemId;
-use motet::{Database, Parameters, Party};
+use motet::{Database, Parameters, Party, PartyInfo, PartyStanding};
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -14,7 +15,8 @@ pub(crate) fn open(global: &Global) -> Result<Database, Failure> {
     Ok(Database::open_asking(&global.dir, &mut ask_passphrase)?)
 }
 
-fn ask_passphrase() -> Result<String, motet::Error> {
+/// Asks for the passphrase of a database that is protected by one.
+pub(crate) fn ask_passphrase() -> Result<String, motet::Error> {
     if let Ok(passphrase) = std::env::var("MOTET_PASSPHRASE") {
         return Ok(passphrase);
     }
@@ -43,7 +45,7 @@ pub(crate) fn party(global: &Global, database: &Database) -> Result<Party, Failu
     let Some(wanted) = &global.party else {
         return match parties.as_slice() {
             [only] => Ok(only.clone()),
-            [] => Err(Failure::Failed("this database holds no party yet".into())
+            [] => Err(Failure::Failed("this database holds no open party yet".into())
                 .help("`motet party new NAME` founds one, `motet join CODE` joins one")),
             several => Err(Failure::Usage(format!("this database holds {} parties", several.len()))
                 .help("say which with --party; `motet party list` shows them")),
@@ -52,8 +54,8 @@ pub(crate) fn party(global: &Global, database: &Database) -> Result<Party, Failu
     let fits = |party: &&Party| party.key().to_string().starts_with(wanted) || party.name() == *wanted;
     match parties.iter().filter(fits).collect::<Vec<_>>().as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Failure::Failed(format!("no party here is called `{wanted}`"))
-            .help("`motet party list` shows the parties held here")),
+        [] => Err(Failure::Failed(format!("no party that is open here is called `{wanted}`"))
+            .help("`motet party list` shows them all")),
         _ => {
             Err(Failure::Failed(format!("several parties fit `{wanted}`"))
                 .help("give more of the party's key"))
@@ -73,6 +75,22 @@ pub(crate) fn parties(global: &Global, database: &Database) -> Result<Vec<Party>
             several.split(',').map(one).collect()
         }
         _ => Ok(vec![party(global, database)?]),
+    }
+}
+
+/// The key of the party that `--party` names, or of the only one, whether it is open or not.
+pub(crate) fn any_party(global: &Global, database: &Database) -> Result<PublicKey, Failure> {
+    let parties = database.party_list()?;
+    let fits = |party: &&PartyInfo| match &global.party {
+        Some(wanted) => party.key.to_string().starts_with(wanted) || party.title == *wanted,
+        None => party.standing != PartyStanding::Left,
+    };
+    match parties.iter().filter(fits).collect::<Vec<_>>().as_slice() {
+        [only] => Ok(only.key),
+        [] => Err(Failure::Failed("there is no such party".into())
+            .help("`motet party list` shows all, those that are closed among them")),
+        several => Err(Failure::Usage(format!("{} parties fit", several.len()))
+            .help("say which with --party; `motet party list` shows them")),
     }
 }
 

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Cli, Command, DeviceCommand};
+use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
@@ -35,16 +35,15 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
-        Command::Init { name, passphrase } => commands::init::run(global, &name, passphrase),
+        Command::Init(args) => commands::init::run(global, &args),
+        Command::Identity(command) => commands::identity::run(global, &command),
+        Command::Device(command) => commands::device::run(global, command),
+        Command::Contact(command) => commands::contact::run(global, &command),
+        Command::Preference(command) => commands::contact::preference(global, &command),
         Command::Party(command) => commands::party::run(global, command),
-        Command::Device(DeviceCommand::Remove { device, cut }) => {
-            let party = context::open_party(global)?;
-            commands::admin::remove_device(global, &party, &device, &cut, &mut std::io::stdout().lock())
-        }
-        Command::Invite { role, expires, address, serve } => {
-            commands::invite::invite(global, &role, &expires, address, serve)
-        }
-        Command::Join { code, address } => commands::invite::join(global, &code, address),
+        Command::Invite(args) => commands::invite::invite(global, &args),
+        Command::Invitation(command) => commands::invite::invitation(global, &command),
+        Command::Join { code, address } => commands::invite::join(global, code.as_deref(), &address),
         Command::Item(command) => commands::item::run(global, command),
         Command::Text(command) => commands::text::run(global, command),
         Command::List(command) => commands::list::run(global, command),

@@ -7,6 +7,7 @@ mod common;
 mod console;
 mod demo;
 mod git;
+mod household;
 mod import;
 mod inc;
 mod items;

@@ -179,7 +179,25 @@ fn a_member_is_removed_while_it_writes_comes_back_and_rescues_what_it_wrote() {
     sync();
     assert!(titles(ada).is_empty(), "nothing that the device wrote counts");
     good(ada, &["party", "leave", "--yes"]);
-    assert!(bad(ada, &["item", "new"]).contains("ended your membership"));
+    assert!(bad(ada, &["item", "new"]).contains("no open party"));
+    assert!(good(ada, &["party", "list"]).contains("left"));
+}
+
+#[test]
+fn a_founder_becomes_an_admin_again_and_leaves() {
+    let home = TempDir::new().unwrap();
+    let ada = home.path();
+    good(ada, &["init", "--name", "Ada"]);
+    good(ada, &["party", "new", "Home"]);
+    good(ada, &["party", "role", "Ada", "reader"]);
+    assert!(bad(ada, &["item", "new"]).contains("readers write no data"));
+    good(ada, &["party", "recover"]);
+    good(ada, &["item", "new", "title=Bread"]);
+    assert!(good(ada, &["party", "list"]).contains("admin"));
+    assert!(bad(ada, &["party", "leave"]).contains("--yes"));
+    good(ada, &["party", "leave", "--yes"]);
+    assert!(bad(ada, &["party", "show"]).contains("no open party"));
+    assert!(bad(ada, &["party", "open"]).contains("no such party"));
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn a_query_reads_one_party_or_several() {
     let which = home.motet(&["query", TITLES]);
     assert_eq!(code(&which), 2, "it has to be said which");
     let unknown = home.motet(&["query", TITLES, "--party", "home,away"]);
-    assert!(stderr(&unknown).contains("no party here is called `away`"), "{}", stderr(&unknown));
+    assert!(stderr(&unknown).contains("no party that is open here is called `away`"), "{}", stderr(&unknown));
     let one_only = home.motet(&["query", TITLES, "--party", "all", "--snapshot"]);
     assert_eq!(code(&one_only), 2);
     assert!(home.ok(&["query", TITLES, "--party", "all", "--explain"]).contains("attr"));

@@ -25,8 +25,6 @@ pub enum Domain {
     FeedOfDevice,
     /// A device's word that it holds one end of an encrypted channel.
     Channel,
-    /// A newcomer's word that it redeems an invitation.
-    Redemption,
 }
 
 impl Domain {
@@ -38,7 +36,6 @@ impl Domain {
             Domain::FeedCertificate => "motet/feed-certificate/1",
             Domain::FeedOfDevice => "motet/feed-of-device/1",
             Domain::Channel => "motet/channel/1",
-            Domain::Redemption => "motet/redemption/1",
         }
     }
 

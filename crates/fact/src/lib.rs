@@ -16,6 +16,8 @@
 //! | [`key`] | Ed25519 keys and domain-separated signatures |
 //! | [`hash`] | derived ids, and a hash of a set that is kept while the set changes |
 //! | [`seal`] | secrets at rest |
+//! | [`phrase`] | the recovery phrase: 24 words that are an identity |
+//! | [`pake`] | a long key agreed on with a short code |
 
 pub mod cid;
 pub mod codec;
@@ -23,6 +25,8 @@ pub mod fact;
 pub mod hash;
 pub mod key;
 pub mod order;
+pub mod pake;
+pub mod phrase;
 pub mod seal;
 pub mod value;
 
@@ -31,4 +35,5 @@ pub use codec::DecodeError;
 pub use fact::{Fact, FactError, MAX_CAUSES, MAX_FACT_BYTES, MAX_TEXT_BYTES};
 pub use hash::{Digest, SetHash};
 pub use key::{Domain, KeyError, PublicKey, SecretKey, Signature};
+pub use phrase::{Phrase, PhraseError, Purpose};
 pub use value::{Attribute, Entity, Float, Kind, Value, ValueError};

@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use motet::authority::Role;
+use motet::authority::{InvitationCode, Role};
 use motet::{Database, Parameters, Party};
 use motet_sync::Replica as _;
 
@@ -15,12 +15,11 @@ fn main() -> Result<(), motet::Error> {
     let note = home.create_item("object", Some("note"), None)?;
     home.set(note, "title", "Milk")?;
 
-    // Ada invites Ben. The channel binding ties his answer to the connection it comes over; here there is none.
-    let code = home.invite(Role::Writer, i64::MAX, Vec::new())?;
+    // Ada invites Ben, and reads the words to him.
+    let words = home.invite_by_words(Role::Writer, i64::MAX)?;
     let ben = Database::in_memory("Ben")?;
-    let joining = ben.begin_join(&code)?;
-    ada.redeem(&joining.request(b"by hand")?, b"by hand")?;
-    let bens_home = joining.finish()?;
+    ben.join(&InvitationCode::Words(words)).meet(&ada)?;
+    let bens_home = ben.party(&home.key())?;
     exchange(&home, &bens_home)?;
 
     let query = r#"

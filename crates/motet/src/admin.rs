@@ -1,4 +1,4 @@
-//! Removing members and devices, changing roles, admitting again, taking invitations back, recovering (H10, H11).
+//! Removing members and devices, changing roles, admitting again, recovering (H10, H11).
 //!
 //! What an admin decides becomes a control entry, and is judged like any other: a call fails here if this device's
 //! owner may not do it now. A removal names, for each feed that it closes, up to where it counts. By default that is
@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_feed::{Entry, EntryKind};
 use motet_item::PartBody;
-use motet_party::{
-    Credential, CredentialId, Cuts, ForkProof, InvitationId, Role, Subject, certify_device, certify_feed,
-};
+use motet_party::{Credential, CredentialId, Cuts, ForkProof, Role, Subject, certify_device, certify_feed};
 use motet_store::Batch;
 
 use crate::database::put_record;
@@ -40,7 +38,17 @@ impl Party {
     /// # Errors
     /// [`Error::NotAllowed`] unless this device's owner is an admin, or the member.
     pub fn remove_member(&self, member: &PublicKey, cut: &Cut) -> Result<Cid, Error> {
-        self.remove(Subject::Member(*member), cut)
+        self.remove_member_with(member, cut, Batch::new())
+    }
+
+    /// The same. Other rows are committed with it.
+    pub(crate) fn remove_member_with(
+        &self,
+        member: &PublicKey,
+        cut: &Cut,
+        extra: Batch,
+    ) -> Result<Cid, Error> {
+        self.remove(Subject::Member(*member), cut, extra)
     }
 
     /// Removes one device of a member.
@@ -50,13 +58,13 @@ impl Party {
     pub fn remove_device(&self, device: &PublicKey, cut: &Cut) -> Result<Cid, Error> {
         let known = self.devices().remove(device).filter(|device| device.counted);
         let member = known.ok_or_else(|| self.refuse(format!("device {device} is nobody's here")))?.member;
-        self.remove(Subject::Device { member, device: *device }, cut)
+        self.remove(Subject::Device { member, device: *device }, cut, Batch::new())
     }
 
-    fn remove(&self, subject: Subject, cut: &Cut) -> Result<Cid, Error> {
+    fn remove(&self, subject: Subject, cut: &Cut, extra: Batch) -> Result<Cid, Error> {
         let cuts = self.cuts(&subject, cut)?;
         let credential = Credential::Removal { subject, cuts };
-        self.write_control(&self.control_secret()?, vec![credential], Batch::new())
+        self.write_control(&self.control_secret()?, vec![credential], extra)
     }
 
     /// Gives a member another role. Its devices begin new feeds by themselves when they hear of it; what they write to
@@ -89,30 +97,6 @@ impl Party {
         }
         let credential = Credential::Member { member: *member, role, name: former.name, invitation: None };
         self.write_control(&self.control_secret()?, vec![credential], Batch::new())
-    }
-
-    /// Takes an invitation back. Who was admitted with it and is known to be, stays.
-    ///
-    /// # Errors
-    /// [`Error::NotAllowed`] unless this device's owner is an admin; [`Error::Invitation`] if there is no such
-    /// invitation, or it is used up or revoked.
-    pub fn revoke_invitation(&self, id: &InvitationId) -> Result<Cid, Error> {
-        let invitation = self.invitations().remove(id);
-        let fault = |what: &str| Error::Invitation(format!("invitation {id} {what}"));
-        let invitation = invitation.ok_or_else(|| fault("is not known here"))?;
-        match (invitation.used_by, invitation.revoked) {
-            (Some(member), _) => Err(fault(&format!("was used by {member}: remove that member instead"))),
-            (_, Some(entry)) => Err(fault(&format!("was revoked by entry {entry}"))),
-            (None, None) => {
-                let credential = Credential::Revocation { invitation: invitation.id };
-                self.write_control(&self.control_secret()?, vec![credential], Batch::new())
-            }
-        }
-    }
-
-    /// The invitations that were issued: open, used and revoked.
-    pub fn invitations(&self) -> BTreeMap<InvitationId, motet_party::Invitation> {
-        self.with(|state| state.authority.invitations())
     }
 
     /// Every stint of every member, by identity.
@@ -177,7 +161,7 @@ impl Party {
                 name: profile.name,
                 invitation: None,
             },
-            self.own_device(here(2))?,
+            self.own_device(here(2)),
             self.own_feed(here(3), &control, EntryKind::Control),
             self.own_feed(here(3), &data, EntryKind::Data),
         ];

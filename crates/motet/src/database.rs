@@ -6,31 +6,22 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use motet_fact::seal::SealKey;
-use motet_fact::{PublicKey, SecretKey};
+use motet_fact::{Phrase, PublicKey, Purpose, SecretKey};
 use motet_item::Registry;
+use motet_party::certify_device;
 use motet_store::{Batch, DiskStore, KeyStore, Lock, MemoryStore, Options, Store, key_file_beside, keys};
 use prost::Message as _;
 
+use crate::identity::{Profile, keep_phrase};
 use crate::model::Models;
-use crate::proto::{self, PartyRecord};
+use crate::proto::PartyRecord;
 use crate::state::{self, PartyState};
-use crate::tables::{PARTY_ROWS, PROFILE, SELF_ROW, party_row};
+use crate::tables::{LINKING_ROW, PARTY_ROWS, PROFILE, SELF_ROW, party_row};
 use crate::world::SystemWorld;
 use crate::{Error, Party, World};
 
 /// The name of the database's file in its directory.
 pub const FILE_NAME: &str = "motet.redb";
-
-/// Whose database this is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
-    /// The name its owner goes by.
-    pub name: String,
-    /// The owner's identity.
-    pub identity: PublicKey,
-    /// This device.
-    pub device: PublicKey,
-}
 
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
@@ -39,8 +30,15 @@ pub(crate) struct Inner {
     models: Mutex<Models>,
     pub(crate) profile: Profile,
     device: SecretKey,
-    pub(crate) parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
+    /// The parties that are open, the identity party among them.
+    parties: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
+    /// The records of the others that are here.
+    pub(crate) closed: Mutex<BTreeMap<PublicKey, PartyRecord>>,
+    /// The parties that were left, for those who have yet to hear of it.
+    leaving: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     listeners: Mutex<Vec<Sender<()>>>,
+    /// Held by whoever does the device's chores, see [`crate::steward`]; and what went wrong with them last.
+    pub(crate) chores: Mutex<Vec<String>>,
     /// What queries may use beyond what is built in.
     functions: Mutex<motet_algebra::Registry>,
 }
@@ -82,20 +80,35 @@ impl Database {
         protection: &Protection,
         world: Arc<dyn World>,
     ) -> Result<Self, Error> {
-        let file = directory.join(FILE_NAME);
-        if file.exists() {
-            return Err(Error::DatabaseExists(directory.display().to_string()));
-        }
-        let made = std::fs::create_dir_all(directory);
-        made.map_err(|error| Error::unreadable(format!("directory {}", directory.display()), error))?;
-        let store: Arc<dyn Store> = Arc::new(DiskStore::open(&file, Options::default())?);
-        let key_file = key_file_beside(&file);
-        let protection = match protection {
-            Protection::KeyFile => keys::Protection::File(&key_file),
-            Protection::Passphrase(passphrase) => keys::Protection::Passphrase(passphrase),
-        };
-        let keys = KeyStore::create(&*store, protection, &mut |buffer| world.fill(buffer))?;
-        Self::found(store, keys, name, world)
+        Self::recover_in(directory, name, &fresh_phrase(&*world), protection, world)
+    }
+
+    /// Makes a database in a directory, of an identity that has its recovery phrase and perhaps other devices.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    pub fn recover(
+        directory: &Path,
+        name: &str,
+        phrase: &Phrase,
+        protection: &Protection,
+    ) -> Result<Self, Error> {
+        Self::recover_in(directory, name, phrase, protection, Arc::new(SystemWorld))
+    }
+
+    /// The same in a given world.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    pub fn recover_in(
+        directory: &Path,
+        name: &str,
+        phrase: &Phrase,
+        protection: &Protection,
+        world: Arc<dyn World>,
+    ) -> Result<Self, Error> {
+        let (store, keys) = new_store(directory, protection, &*world)?;
+        Self::found(store, keys, name, phrase, world)
     }
 
     /// Opens the database in a directory whose secrets a key file protects.
@@ -119,16 +132,10 @@ impl Database {
     /// # Errors
     /// As [`Database::open_asking`].
     pub fn open_in(directory: &Path, ask: &mut Ask<'_>, world: Arc<dyn World>) -> Result<Self, Error> {
-        let file = directory.join(FILE_NAME);
-        if !file.exists() {
-            return Err(Error::NoDatabase(directory.display().to_string()));
+        let (store, keys) = existing_store(directory, ask)?;
+        if store.get(PROFILE, SELF_ROW)?.is_none() && store.get(PROFILE, LINKING_ROW)?.is_some() {
+            return Err(Error::LinkingUnfinished(directory.display().to_string()));
         }
-        let store: Arc<dyn Store> = Arc::new(DiskStore::open(&file, Options::default())?);
-        let keys = if KeyStore::lock(&*store)? == Some(Lock::Passphrase) {
-            KeyStore::open(&*store, keys::Protection::Passphrase(&ask()?))?
-        } else {
-            KeyStore::open(&*store, keys::Protection::File(&key_file_beside(&file)))?
-        };
         Self::resume(store, keys, world)
     }
 
@@ -159,7 +166,22 @@ impl Database {
         name: &str,
         world: Arc<dyn World>,
     ) -> Result<Self, Error> {
-        Self::found(store, KeyStore::with_key(key), name, world)
+        let phrase = fresh_phrase(&*world);
+        Self::found(store, KeyStore::with_key(key), name, &phrase, world)
+    }
+
+    /// Makes a database of an identity that has its recovery phrase, on a store of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn recover_on(
+        store: Arc<dyn Store>,
+        key: SealKey,
+        name: &str,
+        phrase: &Phrase,
+        world: Arc<dyn World>,
+    ) -> Result<Self, Error> {
+        Self::found(store, KeyStore::with_key(key), name, phrase, world)
     }
 
     /// Opens a database that [`Database::create_on`] made on the same store with the same key.
@@ -170,41 +192,46 @@ impl Database {
         Self::resume(store, KeyStore::with_key(key), world)
     }
 
+    /// One commit makes the whole of it: the keys, the profile, and the genesis of the identity party.
     fn found(
         store: Arc<dyn Store>,
         keys: KeyStore,
         name: &str,
+        phrase: &Phrase,
         world: Arc<dyn World>,
     ) -> Result<Self, Error> {
-        let identity = SecretKey::from_bytes(world.bytes());
-        let device = SecretKey::from_bytes(world.bytes());
-        let profile = Profile { name: name.to_owned(), identity: identity.public(), device: device.public() };
-        let mut batch = Batch::new();
-        for key in [&identity, &device] {
-            let label = secret_label(&key.public());
-            keys.seal_into(&mut batch, &label, &key.to_bytes(), &mut |buffer| world.fill(buffer));
-        }
-        let row = proto::Profile {
-            name: profile.name.clone(),
-            identity: profile.identity.as_bytes().to_vec(),
-            device: profile.device.as_bytes().to_vec(),
+        let (identity, device) = (phrase.key(Purpose::Identity), SecretKey::from_bytes(world.bytes()));
+        let profile = Profile {
+            name: name.to_owned(),
+            identity: identity.public(),
+            device: device.public(),
+            certificate: certify_device(&identity, &device.public()),
+            recovery: phrase.key(Purpose::Recovery).public(),
         };
-        batch.put(PROFILE, SELF_ROW, row.encode_to_vec());
-        store.commit(batch)?;
-        Self::assemble(store, keys, world, profile, Models::of(Registry::builtin()), BTreeMap::new())
+        let mut batch = Batch::new();
+        keep_phrase(&keys, &mut batch, phrase, &mut |buffer| world.fill(buffer));
+        batch.put(PROFILE, SELF_ROW, profile.to_row());
+        let models = Models::of(Registry::builtin());
+        let database =
+            Self::assemble(store, keys, world, profile, device, models, BTreeMap::new(), BTreeMap::new());
+        database.keep_key(&mut batch, database.device_key());
+        database.found_party(&identity, "", batch)?;
+        Ok(database)
     }
 
-    fn resume(store: Arc<dyn Store>, keys: KeyStore, world: Arc<dyn World>) -> Result<Self, Error> {
+    /// Opens what a store holds.
+    pub(crate) fn resume(
+        store: Arc<dyn Store>,
+        keys: KeyStore,
+        world: Arc<dyn World>,
+    ) -> Result<Self, Error> {
         let row = store
             .get(PROFILE, SELF_ROW)?
             .ok_or_else(|| Error::unreadable("the profile", "it is missing: `motet init` was cut short"))?;
-        let row = proto::Profile::decode(row.as_slice())
-            .map_err(|error| Error::unreadable("the profile", error))?;
-        let key =
-            |bytes: &[u8]| PublicKey::from_bytes(bytes).map_err(|error| Error::unreadable("a key", error));
-        let profile = Profile { name: row.name, identity: key(&row.identity)?, device: key(&row.device)? };
+        let profile = Profile::from_row(&row)?;
+        let device = own_secret(&keys, &*store, &profile.device)?;
         let models = Models::of(Registry::builtin());
-        let mut parties = BTreeMap::new();
+        let (mut parties, mut closed, mut leaving) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut records = Vec::new();
         state::visit_rows(&*store, PROFILE, PARTY_ROWS, |_, bytes| {
             let record = PartyRecord::decode(bytes)
@@ -212,33 +239,62 @@ impl Database {
             records.push(record);
             Ok(())
         })?;
+        // What the identity party says of a party decides whether it is read, so it comes first.
+        let home = profile.identity.as_bytes().as_slice();
+        records.sort_by_key(|record| record.party != home);
         for record in records {
-            let party = PartyState::open(&*store, record, models.clone())?;
-            parties.insert(party.party, Arc::new(Mutex::new(party)));
+            let key = PublicKey::from_bytes(&record.party)
+                .map_err(|error| Error::unreadable("the record of a party", error))?;
+            if key == profile.identity {
+                let party = PartyState::open(&*store, record, models.clone())?;
+                parties.insert(key, Arc::new(Mutex::new(party)));
+            } else if record.left {
+                let party = PartyState::open(&*store, record, models.clone())?;
+                leaving.insert(key, Arc::new(Mutex::new(party)));
+            } else {
+                closed.insert(key, record);
+            }
         }
-        Self::assemble(store, keys, world, profile, models, parties)
+        if !parties.contains_key(&profile.identity) {
+            return Err(Error::unreadable("the identity party", "it is missing"));
+        }
+        let database = Self::assemble(store, keys, world, profile, device, models, parties, closed);
+        *database.lock_leaving() = leaving;
+        database.identity_party().take_up()?;
+        database.open_active()?;
+        database.do_chores();
+        Ok(database)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of a database are as many")]
     fn assemble(
         store: Arc<dyn Store>,
         keys: KeyStore,
         world: Arc<dyn World>,
         profile: Profile,
+        device: SecretKey,
         models: Models,
         parties: BTreeMap<PublicKey, Arc<Mutex<PartyState>>>,
-    ) -> Result<Self, Error> {
-        let seed = keys.get(&*store, &secret_label(&profile.device))?;
-        let device = read_secret(seed.as_deref().map(Vec::as_slice))?
-            .ok_or_else(|| Error::unreadable("the device's secret", "it is missing"))?;
-        let (parties, listeners, functions) = (Mutex::new(parties), Mutex::default(), Mutex::default());
-        let models = Mutex::new(models);
-        let inner = Inner { store, keys, world, models, profile, device, parties, listeners, functions };
-        let database = Database { inner: Arc::new(inner) };
-        for party in database.parties() {
-            party.finish_withdrawals()?;
-            party.read_held_again()?;
-        }
-        Ok(database)
+        closed: BTreeMap<PublicKey, PartyRecord>,
+    ) -> Self {
+        let (parties, closed) = (Mutex::new(parties), Mutex::new(closed));
+        let (listeners, functions, chores) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let leaving = Mutex::default();
+        let inner = Inner {
+            store,
+            keys,
+            world,
+            models: Mutex::new(models),
+            profile,
+            device,
+            parties,
+            closed,
+            leaving,
+            listeners,
+            chores,
+            functions,
+        };
+        Database { inner: Arc::new(inner) }
     }
 
     /// Lets queries use functions and aggregates of the application's own, from now on and in place of those that were
@@ -287,10 +343,7 @@ impl Database {
             models.registry = models.registry.clone().with(model);
             models.clone()
         };
-        let parties: Vec<_> = {
-            let parties = self.inner.parties.lock().expect("no thread panics with the parties");
-            parties.values().cloned().collect()
-        };
+        let parties: Vec<_> = self.lock_parties().values().cloned().collect();
         parties.iter().for_each(|party| lock(party).revive(&models));
         self.notify();
     }
@@ -309,18 +362,22 @@ impl Database {
         &self.inner.profile
     }
 
-    /// The parties held here, by key.
+    /// The parties that are open here, by key. The identity party is not among them.
     pub fn parties(&self) -> Vec<Party> {
-        let parties = self.inner.parties.lock().expect("no thread panics with the parties");
-        parties.keys().map(|key| Party::new(self.clone(), *key)).collect()
+        let (home, parties) = (self.profile().identity, self.lock_parties());
+        let open = parties.iter().filter(|(key, _)| **key != home);
+        open.map(|(key, state)| Party::new(self.clone(), *key, state.clone())).collect()
     }
 
-    /// The handle to a party.
+    /// The handle to a party that is open.
     ///
     /// # Errors
-    /// [`Error::NoSuchParty`].
+    /// [`Error::PartyClosed`], [`Error::PartyInactive`], [`Error::NoSuchParty`].
     pub fn party(&self, key: &PublicKey) -> Result<Party, Error> {
-        self.state(key).map(|_| Party::new(self.clone(), *key))
+        match self.open_state(key) {
+            Some(state) => Ok(Party::new(self.clone(), *key, state)),
+            None => Err(self.why_not_open(key)),
+        }
     }
 
     /// A receiver that is told, with one unit, whenever something was linked. Many changes may come as one.
@@ -343,20 +400,42 @@ impl Database {
         &*self.inner.world
     }
 
-    pub(crate) fn state(&self, party: &PublicKey) -> Result<Arc<Mutex<PartyState>>, Error> {
-        let parties = self.inner.parties.lock().expect("no thread panics with the parties");
-        parties.get(party).cloned().ok_or(Error::NoSuchParty(*party))
+    pub(crate) fn lock_parties(&self) -> MutexGuard<'_, BTreeMap<PublicKey, Arc<Mutex<PartyState>>>> {
+        self.inner.parties.lock().expect("no thread panics with the parties")
     }
 
-    /// Takes a new party in. Its record must be stored already.
+    pub(crate) fn lock_closed(&self) -> MutexGuard<'_, BTreeMap<PublicKey, PartyRecord>> {
+        self.inner.closed.lock().expect("no thread panics with the closed parties")
+    }
+
+    pub(crate) fn lock_leaving(&self) -> MutexGuard<'_, BTreeMap<PublicKey, Arc<Mutex<PartyState>>>> {
+        self.inner.leaving.lock().expect("no thread panics with the parties that were left")
+    }
+
+    /// The handle to a party that takes part in syncs: it is open, or was left and others are yet to hear of it.
+    pub(crate) fn synced_party(&self, key: &PublicKey) -> Option<Party> {
+        let state = self.open_state(key).or_else(|| self.lock_leaving().get(key).cloned())?;
+        Some(Party::new(self.clone(), *key, state))
+    }
+
+    pub(crate) fn open_state(&self, party: &PublicKey) -> Option<Arc<Mutex<PartyState>>> {
+        self.lock_parties().get(party).cloned()
+    }
+
+    /// Takes a party in, and reads what the store has of it.
     pub(crate) fn adopt(&self, record: PartyRecord) -> Result<Party, Error> {
         let state = PartyState::open(self.store(), record, self.models())?;
         let key = state.party;
-        let mut parties = self.inner.parties.lock().expect("no thread panics with the parties");
-        parties.entry(key).or_insert_with(|| Arc::new(Mutex::new(state)));
-        drop(parties);
+        let state = {
+            let mut parties = self.lock_parties();
+            parties.entry(key).or_insert_with(|| Arc::new(Mutex::new(state))).clone()
+        };
+        self.lock_closed().remove(&key);
+        self.lock_leaving().remove(&key);
+        let party = Party::new(self.clone(), key, state);
+        party.take_up()?;
         self.notify();
-        Ok(Party::new(self.clone(), key))
+        Ok(party)
     }
 
     /// Makes a key and puts it under seal, to be committed with the batch.
@@ -382,22 +461,63 @@ impl Database {
     }
 
     pub(crate) fn own_secret(&self, key: &PublicKey) -> Result<SecretKey, Error> {
-        self.secret(key)?
-            .ok_or_else(|| Error::unreadable(format!("the secret of key {key}"), "it is missing"))
-    }
-
-    /// The secret of the owner's recovery: whoever has it may always admit again to the parties that were founded here
-    /// (H11).
-    pub(crate) fn recovery_secret(&self) -> Result<SecretKey, Error> {
-        let identity = self.own_secret(&self.profile().identity)?;
-        let seed = motet_fact::Digest::derive("motet recovery key v1", &[&identity.to_bytes()]);
-        Ok(SecretKey::from_bytes(seed.0))
+        own_secret(&self.inner.keys, self.store(), key)
     }
 
     /// This device's key, for transports that authenticate it.
     pub fn device_key(&self) -> &SecretKey {
         &self.inner.device
     }
+}
+
+pub(crate) fn own_secret(keys: &KeyStore, store: &dyn Store, key: &PublicKey) -> Result<SecretKey, Error> {
+    let seed = keys.get(store, &secret_label(key))?;
+    read_secret(seed.as_deref().map(Vec::as_slice))?
+        .ok_or_else(|| Error::unreadable(format!("the secret of key {key}"), "it is missing"))
+}
+
+fn fresh_phrase(world: &dyn World) -> Phrase {
+    Phrase::from_entropy(world.bytes())
+}
+
+/// Makes the store of a new database in a directory.
+pub(crate) fn new_store(
+    directory: &Path,
+    protection: &Protection,
+    world: &dyn World,
+) -> Result<(Arc<dyn Store>, KeyStore), Error> {
+    let file = directory.join(FILE_NAME);
+    if file.exists() {
+        return Err(Error::DatabaseExists(directory.display().to_string()));
+    }
+    let made = std::fs::create_dir_all(directory);
+    made.map_err(|error| Error::unreadable(format!("directory {}", directory.display()), error))?;
+    let store: Arc<dyn Store> = Arc::new(DiskStore::open(&file, Options::default())?);
+    let key_file = key_file_beside(&file);
+    let protection = match protection {
+        Protection::KeyFile => keys::Protection::File(&key_file),
+        Protection::Passphrase(passphrase) => keys::Protection::Passphrase(passphrase),
+    };
+    let keys = KeyStore::create(&*store, protection, &mut |buffer| world.fill(buffer))?;
+    Ok((store, keys))
+}
+
+/// Opens the store in a directory; asks for the passphrase if one protects it.
+pub(crate) fn existing_store(
+    directory: &Path,
+    ask: &mut Ask<'_>,
+) -> Result<(Arc<dyn Store>, KeyStore), Error> {
+    let file = directory.join(FILE_NAME);
+    if !file.exists() {
+        return Err(Error::NoDatabase(directory.display().to_string()));
+    }
+    let store: Arc<dyn Store> = Arc::new(DiskStore::open(&file, Options::default())?);
+    let keys = if KeyStore::lock(&*store)? == Some(Lock::Passphrase) {
+        KeyStore::open(&*store, keys::Protection::Passphrase(&ask()?))?
+    } else {
+        KeyStore::open(&*store, keys::Protection::File(&key_file_beside(&file)))?
+    };
+    Ok((store, keys))
 }
 
 fn read_secret(seed: Option<&[u8]>) -> Result<Option<SecretKey>, Error> {
@@ -409,7 +529,7 @@ fn read_secret(seed: Option<&[u8]>) -> Result<Option<SecretKey>, Error> {
     seed.map(read).transpose()
 }
 
-fn secret_label(key: &PublicKey) -> String {
+pub(crate) fn secret_label(key: &PublicKey) -> String {
     format!("secret/{key}")
 }
 

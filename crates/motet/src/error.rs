@@ -1,9 +1,10 @@
 //! What can go wrong, named by what the caller can do about it.
 
 use motet_algebra::RuntimeError;
-use motet_fact::{FactError, PublicKey};
+use motet_fact::{FactError, PhraseError, PublicKey};
 use motet_item::{EditError, ItemId};
 use motet_logic::Diagnostics;
+use motet_party::Denial;
 use motet_store::StoreError;
 
 /// Why a call to the database failed. Nothing already stored is lost by any of these.
@@ -194,6 +195,45 @@ pub enum Error {
     /// An invitation can't be made, read or redeemed.
     #[error("{0}")]
     Invitation(String),
+    /// The device on the other side does not let this one in, or ours not another.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The party is closed on this device, or the handle is older than its closing.
+    #[error("party {0} is closed here; `motet party open` opens it")]
+    PartyClosed(PublicKey),
+    /// The party is not active on this device.
+    #[error("party {0} is not active here; `motet party activate` makes it so")]
+    PartyInactive(PublicKey),
+    /// The party takes nothing in.
+    #[error("party {0} is paused here; `motet party resume` lets it go on")]
+    PartyPaused(PublicKey),
+    /// What may not be done to the identity party.
+    #[error(
+        "the identity party is always open: it is where this device keeps what its owner's devices share"
+    )]
+    IdentityParty,
+    /// This device does not hold the recovery phrase.
+    #[error(
+        "this device does not hold the identity's recovery phrase; `motet identity recover` gives it to this \
+         one, or do it on one that holds it"
+    )]
+    NotHolder,
+    /// The words are no recovery phrase.
+    #[error(transparent)]
+    Phrase(#[from] PhraseError),
+    /// The phrase is of another identity.
+    #[error("that is the recovery phrase of identity {theirs}, and this database is {own}'s")]
+    OtherIdentity {
+        /// Whose database it is.
+        own: PublicKey,
+        /// Whose phrase it is.
+        theirs: PublicKey,
+    },
+    /// The directory belongs to a device whose linking was cut short.
+    #[error(
+        "the device in {0} is not linked yet: run `motet init --link CODE` again, it goes on where it stopped"
+    )]
+    LinkingUnfinished(String),
     /// What the database keeps about itself is unreadable.
     #[error("{what} in the database is unreadable: {why}; `motet verify` tells more")]
     Unreadable {

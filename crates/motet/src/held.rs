@@ -59,9 +59,10 @@ impl Held {
 }
 
 impl PartyState {
-    /// Whether an entry is here: linked, waiting or held.
+    /// Whether an entry is here: linked, waiting, stalled or held.
     pub(crate) fn has(&self, id: &Cid) -> bool {
-        self.graph.contains(id) || self.pending.contains(id) || self.held.contains(id)
+        let waits = self.pending.contains(id) || self.stalled.contains(id);
+        self.graph.contains(id) || waits || self.held.contains(id)
     }
 
     pub(crate) fn read_held(&mut self, store: &dyn Store) -> Result<(), Error> {

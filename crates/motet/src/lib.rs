@@ -50,32 +50,46 @@
 //! | [`relations`] | the base relations that queries read |
 //! | `outline` | where items hang, in their rows |
 //! | `rules` | the rules that a party saves |
-//! | [`membership`] | invitations, joining, enrolment |
+//! | [`identity`] | whose database this is, and who can speak for the identity |
+//! | [`identity_party`] | what the devices of one owner keep together |
+//! | `steward` | what a device does by itself, so that they are one |
+//! | [`parties`] | open, closed, active, paused, deleted |
+//! | [`invitations`] | giving out invitations, and taking them back |
+//! | [`doorkeeper`], [`guest`] | the two sides of a greeting |
+//! | [`linking`] | a device that is not yet anybody's |
+//! | [`authors`] | members on whose behalf an import writes |
 //! | [`replica`] | what a sync session asks of a database |
 //! | [`verify`] | everything read again and recomputed |
 //! | [`world`] | entropy and time, as arguments |
 
 pub mod admin;
+pub mod authors;
 mod circuit;
 pub mod circuits;
 mod counted;
 pub mod database;
 pub mod deletion;
+pub mod doorkeeper;
 mod drafts;
 pub mod error;
+pub mod guest;
 mod held;
 pub mod history;
+pub mod identity;
+pub mod identity_party;
+pub mod invitations;
 mod journal;
 pub mod kept;
+pub mod linking;
 pub mod links;
 pub mod list;
 pub mod losses;
 pub mod materialise;
-pub mod membership;
 pub mod model;
 pub mod moment;
 mod outline;
 mod own_feeds;
+pub mod parties;
 pub mod party;
 pub mod pipeline;
 pub mod query;
@@ -88,6 +102,7 @@ mod rules;
 pub mod runtime_kind;
 pub mod selection;
 mod state;
+mod steward;
 mod tables;
 pub mod text;
 pub mod transaction;
@@ -108,19 +123,26 @@ mod proto {
 }
 
 pub use admin::Cut;
+pub use authors::Author;
 pub use circuits::Circuits;
-pub use database::{Database, Profile, Protection};
+pub use database::{Database, Protection};
 pub use deletion::Cascade;
+pub use doorkeeper::Doorkeeper;
 pub use error::Error;
+pub use guest::{Guest, Next};
 pub use history::{Revision, Undone};
+pub use identity::Profile;
+pub use identity_party::{OwnDevice, PartyStanding};
+pub use invitations::{InvitationInfo, InvitationState, Passing};
 pub use kept::KeptView;
+pub use linking::Linking;
 pub use links::{Link, Standing};
 pub use list::List;
 pub use losses::OwnLoss;
 pub use materialise::{Causes, Materialised, Snapshot};
-pub use membership::{Author, Joining};
 pub use model::{ModelBlock, ModelLimits, PublishedModel, RulesState, RulesStatus};
 pub use moment::{AsOf, Moment};
+pub use parties::PartyInfo;
 pub use party::{Party, Status};
 pub use pipeline::{Outcome, Report};
 pub use query::Query;

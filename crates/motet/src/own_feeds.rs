@@ -7,10 +7,10 @@
 
 use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_feed::EntryKind;
-use motet_party::{Credential, CredentialId, OpenStint, Role, certify_device, certify_feed};
-use motet_store::Batch;
+use motet_party::{Credential, CredentialId, OpenStint, Role, certify_feed};
+use motet_store::{Batch, KeyStore};
 
-use crate::database::put_record;
+use crate::database::{put_record, secret_label};
 use crate::state::PartyState;
 use crate::{Error, Party};
 
@@ -61,6 +61,9 @@ impl Party {
     /// # Errors
     /// [`Error::Store`].
     pub(crate) fn stand_again(&self) -> Result<(), Error> {
+        if self.database().identity_party().removal_of(&self.identity(), &self.device()).is_some() {
+            return Ok(());
+        }
         match self.with(|state| state.own_standing(&self.identity(), &self.device())) {
             Standing::Lacking(stint) => match self.begin_feeds(&stint) {
                 Err(Error::NotAllowed { .. }) => Ok(()), // whoever writes next is told why
@@ -68,6 +71,11 @@ impl Party {
             },
             Standing::Good | Standing::Ended(_) => Ok(()),
         }
+    }
+
+    /// The entry that removed a device of a member by itself, while it does not stand for it.
+    pub(crate) fn removal_of(&self, member: &PublicKey, device: &PublicKey) -> Option<Cid> {
+        self.with(|state| state.authority.removal_of_device(member, device, &state.graph))
     }
 
     fn stand(&self) -> Result<(), Error> {
@@ -95,18 +103,20 @@ impl Party {
         let device = match stint.device {
             Some(device) => device,
             None => {
-                credentials.push(self.own_device(stint.id)?);
+                credentials.push(self.own_device(stint.id));
                 CredentialId::here(0)
             }
         };
         let under = CredentialId::here(credentials.len() as u32);
         credentials.push(self.own_feed(device, &control, EntryKind::Control));
+        self.forget_unused(&record.control_feed, &mut batch);
         record.control_feed = control.public().as_bytes().to_vec();
         record.control_feed_retired = false;
         let keeps = |feed: &PublicKey| feed.as_bytes().as_slice() == record.data_feed;
         if stint.role >= Role::Writer && !stint.feeds.iter().any(keeps) {
             let data = self.database().new_key(&mut batch);
             credentials.push(self.own_feed(device, &data, EntryKind::Data));
+            self.forget_unused(&record.data_feed, &mut batch);
             record.data_feed = data.public().as_bytes().to_vec();
             record.data_feed_retired = false;
         }
@@ -115,6 +125,14 @@ impl Party {
         self.write_first(&control, under, admission, credentials, batch)?;
         self.with(|state| state.record = record);
         Ok(())
+    }
+
+    /// Forgets the key of a feed that nobody ever admitted.
+    fn forget_unused(&self, feed: &[u8], batch: &mut Batch) {
+        let Ok(feed) = PublicKey::from_bytes(feed) else { return };
+        if self.with(|state| state.authority.feed(&feed, &state.graph).is_none()) {
+            KeyStore::forget_into(batch, &secret_label(&feed));
+        }
     }
 
     fn begin_data_feed(&self, stint: &OpenStint) -> Result<PublicKey, Error> {
@@ -132,14 +150,9 @@ impl Party {
     }
 
     /// The credential that this device is its member's, in a stint.
-    pub(crate) fn own_device(&self, under: CredentialId) -> Result<Credential, Error> {
+    pub(crate) fn own_device(&self, under: CredentialId) -> Credential {
         let (member, device) = (self.identity(), self.device());
-        let known = self.with(|state| state.authority.devices(&state.graph).remove(&device));
-        let certificate = match known.filter(|known| known.member == member) {
-            Some(known) => known.certificate,
-            None => certify_device(&self.database().own_secret(&member)?, &device),
-        };
-        Ok(Credential::Device { under, member, device, certificate })
+        Credential::Device { under, member, device, certificate: self.database().profile().certificate }
     }
 
     /// The credential that a feed is this device's.

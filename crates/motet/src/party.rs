@@ -1,6 +1,7 @@
 //! The handle to one party: reads, questions, status. Writing is in the module `write`.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use motet_algebra::Budget;
 use motet_fact::{Cid, Digest, PublicKey};
@@ -14,13 +15,18 @@ use crate::runtime_kind::RuntimeKind;
 use crate::state::PartyState;
 use crate::view::View;
 use crate::withdrawal::Progress;
-use crate::{Database, Error, Parameters, Query, model};
+use crate::{Database, Error, Parameters, Query, Receipt, model};
 
-/// A handle to one party of a database. Cheap to clone.
+/// The property of the root item that is the party's title.
+pub const TITLE: &str = "title";
+
+/// A handle to one party of a database. Cheap to clone. A handle from before the party was closed shows it as it was
+/// then, and writes nothing: [`Database::party`] gives a new one.
 #[derive(Clone)]
 pub struct Party {
     database: Database,
     key: PublicKey,
+    state: Arc<Mutex<PartyState>>,
 }
 
 /// What there is to know of an item at a glance.
@@ -68,8 +74,8 @@ pub struct Status {
 }
 
 impl Party {
-    pub(crate) fn new(database: Database, key: PublicKey) -> Self {
-        Party { database, key }
+    pub(crate) fn new(database: Database, key: PublicKey, state: Arc<Mutex<PartyState>>) -> Self {
+        Party { database, key, state }
     }
 
     /// The party's key: its name among all parties.
@@ -83,14 +89,48 @@ impl Party {
     }
 
     pub(crate) fn with<T>(&self, read: impl FnOnce(&mut PartyState) -> T) -> T {
-        let state = self.database.state(&self.key).expect("a handle is to a party that is here");
-        let mut state = lock(&state);
-        read(&mut state)
+        read(&mut lock(&self.state))
     }
 
-    /// What people call it; empty until its genesis has arrived.
+    /// The item that the party has from the start.
+    pub fn root(&self) -> ItemId {
+        ItemId::root(&self.key)
+    }
+
+    /// What people call it: its title, or, as long as nobody has set one, the name it was founded under; empty until
+    /// its genesis has arrived.
     pub fn name(&self) -> String {
+        self.title().ok().flatten().unwrap_or_else(|| self.founding_name())
+    }
+
+    /// Goes on with what was under way when the party was last open.
+    pub(crate) fn take_up(&self) -> Result<(), Error> {
+        self.finish_withdrawals()?;
+        if self.is_paused() { Ok(()) } else { self.read_held_again() }
+    }
+
+    fn founding_name(&self) -> String {
         self.with(|state| state.authority.party_name().unwrap_or_default().to_owned())
+    }
+
+    /// The title that somebody set: a property of the root item.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn title(&self) -> Result<Option<String>, Error> {
+        let root = self.root();
+        let attributes = self.item(root, |item| item.attributes(&root.entity()))?;
+        Ok(attributes.get(&TITLE.into()).and_then(|title| title.as_text()).map(str::to_owned))
+    }
+
+    /// Gives it a title, for all members.
+    ///
+    /// # Errors
+    /// As [`crate::Transaction::commit`].
+    pub fn set_title(&self, title: &str) -> Result<Receipt, Error> {
+        let receipt = self.set(self.root(), TITLE, title)?;
+        self.database.do_chores();
+        Ok(receipt)
     }
 
     /// Its members, by identity.
@@ -128,11 +168,12 @@ impl Party {
 
     /// How the party stands on this replica.
     pub fn status(&self) -> Status {
+        let name = self.name();
         let (identity, rescued) = (self.database.profile().identity, &self.rescued());
         self.with(|state| {
             let ids: Vec<Cid> = state.pending.ids().collect();
             Status {
-                name: state.authority.party_name().unwrap_or_default().to_owned(),
+                name: name.clone(),
                 entries: state.graph.len(),
                 feeds: state.graph.feeds().count(),
                 forked: state.graph.feeds().filter(|(.., forked)| *forked).map(|(feed, ..)| feed).collect(),

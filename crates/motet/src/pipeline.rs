@@ -53,6 +53,8 @@ pub enum Outcome {
     Known,
     /// It waits for these.
     Waiting(Vec<Cid>),
+    /// The party is paused: it waits until that is over.
+    Stalled,
     /// It is from a later version of Motet, and held until this program is updated.
     Held(String),
     /// It lies about its causes: refused for ever.
@@ -95,14 +97,21 @@ struct Run<'a> {
 }
 
 impl PartyState {
-    /// Sends arrivals down the corridor: `next` gives them one by one, each when the ones before are linked, so that
-    /// a local writer can cite what it has just written. `extra` is committed with them.
+    /// Sends arrivals down the corridor, unless the party is closed or paused: `next` gives them one by one, each when
+    /// the ones before are linked, so that a local writer can cite what it has just written. `extra` is committed with
+    /// them.
     pub(crate) fn run(
         &mut self,
         store: &dyn Store,
         extra: Batch,
         next: &mut Source<'_>,
     ) -> Result<Report, Error> {
+        if self.closed {
+            return Err(Error::PartyClosed(self.party));
+        }
+        if self.record.paused {
+            return Err(Error::PartyPaused(self.party));
+        }
         let (staged, linked, feeds) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         let mut run = Run { state: self, store, batch: extra, staged, linked, feeds };
         let mut report = Report::default();

@@ -8,17 +8,27 @@ use motet_sync::{Access, Bundle, Heads, Replica, ReplicaError};
 
 use crate::pipeline::{self, Arrival, Outcome};
 use crate::tables::{ENTRIES, position_key};
-use crate::{Database, Error, state};
+use crate::{Database, Error, Party, state};
 
 impl Replica for Database {
     fn parties(&self) -> Vec<PublicKey> {
-        Database::parties(self).iter().map(crate::Party::key).collect()
+        let open: Vec<PublicKey> = self.lock_parties().keys().copied().collect();
+        open.into_iter().chain(self.lock_leaving().keys().copied()).collect()
+    }
+
+    fn receives(&self, party: &PublicKey) -> bool {
+        self.party(party).is_ok_and(|party| !party.is_paused())
+    }
+
+    fn is_told(&self, party: &PublicKey, peer_device: &PublicKey, heads: &Heads) {
+        self.note_told(party, peer_device, &heads.control);
     }
 
     fn access(&self, party: &PublicKey, peer_device: &PublicKey) -> Access {
-        let Ok(party) = self.party(party) else { return Access::None };
+        let Some(party) = self.synced_party(party) else { return Access::None };
         match party.with(|state| state.authority.role_of_device(peer_device, &state.graph)) {
             Some(_) => Access::Full,
+            None if self.may_enter(&party, peer_device) => Access::Full,
             None => match party.with(|state| state.authority.notices(peer_device, &state.graph)) {
                 notices if notices.is_empty() => Access::None,
                 notices => Access::Notices(notices),
@@ -28,13 +38,13 @@ impl Replica for Database {
 
     fn belongs(&self, party: &PublicKey) -> bool {
         let device = self.profile().device;
-        let Ok(party) = self.party(party) else { return false };
+        let Some(party) = self.synced_party(party) else { return false };
         party.with(|state| state.authority.role_of_device(&device, &state.graph)).is_some()
     }
 
     fn heads(&self, party: &PublicKey) -> Heads {
         let mut heads = Heads::default();
-        let Ok(party) = self.party(party) else { return heads };
+        let Some(party) = self.synced_party(party) else { return heads };
         party.with(|state| {
             let mut closed = BTreeSet::new();
             for head in state.graph.feed_heads() {
@@ -57,11 +67,11 @@ impl Replica for Database {
     }
 
     fn contains(&self, party: &PublicKey, id: &Cid) -> bool {
-        self.party(party).is_ok_and(|party| party.with(|state| state.has(id)))
+        self.synced_party(party).is_some_and(|party| party.with(|state| state.has(id)))
     }
 
     fn wanted(&self, party: &PublicKey) -> Vec<Cid> {
-        let Ok(party) = self.party(party) else { return Vec::new() };
+        let Some(party) = self.synced_party(party) else { return Vec::new() };
         party.with(|state| {
             let waits = |id: &Cid| state.has(id) || state.refused.contains_key(id);
             let causes = state.pending.wanted().map(|(id, _)| id);
@@ -71,7 +81,7 @@ impl Replica for Database {
     }
 
     fn difference(&self, party: &PublicKey, wanted: &[Cid], had: &[Cid], control_only: bool) -> Vec<Cid> {
-        let Ok(party) = self.party(party) else { return Vec::new() };
+        let Some(party) = self.synced_party(party) else { return Vec::new() };
         party.with(|state| {
             let mut lacking = state.graph.difference(wanted, had);
             if control_only {
@@ -82,7 +92,7 @@ impl Replica for Database {
     }
 
     fn is_noticed(&self, party: &PublicKey, id: &Cid, notices: &[Cid]) -> bool {
-        let Ok(party) = self.party(party) else { return false };
+        let Some(party) = self.synced_party(party) else { return false };
         party.with(|state| {
             let is_control = state.graph.kind(id) == Some(EntryKind::Control);
             is_control && notices.iter().any(|notice| state.graph.reaches(notice, id))
@@ -107,7 +117,7 @@ impl Replica for Database {
 
 impl Database {
     fn load_bundle(&self, party: &PublicKey, id: &Cid) -> Result<Option<Bundle>, Error> {
-        let Ok(handle) = self.party(party) else { return Ok(None) };
+        let Some(handle) = self.synced_party(party) else { return Ok(None) };
         let store = self.store();
         let Some(position) = handle.with(|state| state.graph.position(id)) else {
             let waiting = pipeline::load_waiting(store, party, id)?;
@@ -157,7 +167,11 @@ impl Database {
                 }
             }
         }
+        let concerns = arrivals.iter().any(|arrival| self.concerns_steward(&party, arrival));
         let report = party.ingest(arrivals)?;
+        if concerns && report.linked() > 0 || !report.released.is_empty() {
+            self.do_chores();
+        }
         let mut outcomes = report.outcomes.into_iter();
         for (id, answer) in &mut answers {
             if id.is_some() {
@@ -168,5 +182,19 @@ impl Database {
             }
         }
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Whether a device is another one of this owner's, and free to bring itself into a party when it hears of it.
+    fn may_enter(&self, party: &Party, device: &PublicKey) -> bool {
+        self.is_own_device(device) && party.removal_of(&self.profile().identity, device).is_none()
+    }
+
+    /// Whether an entry may change who is in a party, what the identity party says, or a title.
+    fn concerns_steward(&self, party: &Party, arrival: &Arrival) -> bool {
+        let header = arrival.entry.header();
+        let root = party.root().tag();
+        header.kind == EntryKind::Control
+            || party.is_identity_party()
+            || header.parts.iter().any(|part| part.tag == root)
     }
 }

@@ -9,7 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::Value;
-use motet_item::ItemId;
 use motet_logic::{Catalog, Source, check_syntax, used_modules};
 
 use crate::circuits::Origin;
@@ -68,10 +67,6 @@ impl Party {
             catalog.add_module(&name, source(&name, &text));
         }
         Ok(catalog)
-    }
-
-    fn root(&self) -> ItemId {
-        ItemId::root(&self.key())
     }
 }
 

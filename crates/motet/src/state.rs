@@ -24,7 +24,7 @@ use crate::model::{Models, Programs};
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
-use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED};
+use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, STALLED};
 use crate::withdrawal::Withdrawal;
 use crate::{Error, outline, pipeline};
 
@@ -34,6 +34,10 @@ const QUOTAS: Quotas = Quotas { per_feed: 1_000_000, per_peer: 100_000, bytes_pe
 pub(crate) struct PartyState {
     pub(crate) party: PublicKey,
     pub(crate) record: PartyRecord,
+    /// Whether the party was closed: what still holds it only reads.
+    pub(crate) closed: bool,
+    /// What came while the party was paused, and waits on disk.
+    pub(crate) stalled: BTreeSet<Cid>,
     pub(crate) graph: Graph,
     pub(crate) authority: Authority,
     pub(crate) pending: Pending,
@@ -80,6 +84,12 @@ impl PartyState {
             state.refused.insert(id, String::from_utf8_lossy(reason).into_owned());
             Ok(())
         })?;
+        visit_rows(store, STALLED, party.as_bytes(), |_, value| {
+            let bundle = crate::parties::read_stalled(value);
+            let entry = bundle.and_then(|bundle| Entry::decode_stored(&bundle.entry).ok());
+            state.stalled.extend(entry.map(|entry| entry.id()));
+            Ok(())
+        })?;
         state.journal = Journal::open(store, &party)?;
         Ok(state)
     }
@@ -98,6 +108,8 @@ impl PartyState {
         let mut state = PartyState {
             party,
             record,
+            closed: false,
+            stalled: BTreeSet::new(),
             graph: Graph::default(),
             authority: Authority::new(party),
             pending: Pending::new(QUOTAS),

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `profile` | `self`, or `party/` and the party | protocol buffers of `motet.proto` |
+//! | `profile` | `self`, `linking`, or `party/` and the party | protocol buffers of `motet.proto` |
 //! | `entries` | party, position | a linked entry's signed header; in key order, causes come first |
 //! | `pending` | party, id | the signed header of an entry that waits, and who sent it |
 //! | `held` | party, id | an entry from a later version of Motet |
@@ -17,6 +17,8 @@
 //! | `views_progress` | party, name | protocol buffers: which epochs that view is past |
 //! | `views_given` | party, name, relation (each after its length, 4 bytes), row | nothing: what an epoch gave the next |
 //! | `epochs` | party, number (8 bytes, big-endian) | positions of the entries that a batch linked, for kept views |
+//! | `joining` | a hash of a code | that this device has shown the code, and to whom |
+//! | `stalled` | party, number | a bundle that came while the party was paused |
 //! | `authors` | party, name | the feeds of an author that an import enrolled |
 //!
 //! A position is depth (8 bytes, big-endian), feed (32), id (36).
@@ -38,6 +40,8 @@ pub(crate) const PARTS: Table = Table("parts");
 pub(crate) const ITEM_PARTS: Table = Table("item_parts");
 pub(crate) const MODELS: Table = Table("models");
 pub(crate) const INVITATIONS: Table = Table("invitations");
+pub(crate) const JOINING: Table = Table("joining");
+pub(crate) const STALLED: Table = Table("stalled");
 pub(crate) const AUTHORS: Table = Table("authors");
 pub(crate) const VIEWS: Table = Table("views");
 pub(crate) const VIEWS_PROGRESS: Table = Table("views_progress");
@@ -45,7 +49,26 @@ pub(crate) const VIEWS_GIVEN: Table = Table("views_given");
 pub(crate) const EPOCHS: Table = Table("epochs");
 
 pub(crate) const SELF_ROW: &[u8] = b"self";
+pub(crate) const LINKING_ROW: &[u8] = b"linking";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
+
+/// The tables whose keys begin with the party: what is to go with it.
+pub(crate) const OF_PARTIES: [Table; 14] = [
+    ENTRIES,
+    PENDING,
+    HELD,
+    REFUSED,
+    WITHDRAWALS,
+    RESCUED,
+    ITEM_PARTS,
+    INVITATIONS,
+    AUTHORS,
+    STALLED,
+    VIEWS,
+    VIEWS_PROGRESS,
+    VIEWS_GIVEN,
+    EPOCHS,
+];
 
 pub(crate) fn party_row(party: &PublicKey) -> Vec<u8> {
     [PARTY_ROWS, party.as_bytes()].concat()

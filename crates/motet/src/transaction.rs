@@ -154,7 +154,17 @@ impl Transaction {
     /// Sets a property of an item, over the values this replica knows. The property of an Object is a path through
     /// maps: `address.city` ([`motet_item::Path`]).
     pub fn set(&mut self, item: ItemId, property: impl Into<Attribute>, value: impl Into<Value>) {
-        let entity = item.entity();
+        self.set_about(item, item.entity(), property, value);
+    }
+
+    /// Sets a property of an entity that belongs to an item.
+    pub(crate) fn set_about(
+        &mut self,
+        item: ItemId,
+        entity: Entity,
+        property: impl Into<Attribute>,
+        value: impl Into<Value>,
+    ) {
         self.steps.push(Step::Set { item, entity, attribute: property.into(), value: value.into() });
     }
 

@@ -9,7 +9,7 @@ use motet_fact::{Attribute, Cid, PublicKey, SecretKey, Value};
 use motet_feed::entry::{MAX_CAUSES, MAX_PARTS};
 use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, MAX_PART_BYTES, PartRef, Tag};
 use motet_item::{ItemId, split};
-use motet_party::{ControlBody, Credential, CredentialId, Founding, Genesis, certify_device, encode_body};
+use motet_party::{ControlBody, Credential, CredentialId, Founding, Genesis, MAX_NAME_BYTES, encode_body};
 use motet_store::Batch;
 
 use crate::database::put_record;
@@ -27,33 +27,57 @@ impl Database {
     /// # Errors
     /// [`Error::Store`].
     pub fn create_party(&self, name: &str) -> Result<Party, Error> {
-        let mut batch = Batch::new();
         let secret = SecretKey::from_bytes(self.world().bytes());
+        let party = self.found_party(&secret, name, Batch::new())?;
+        self.do_chores();
+        Ok(party)
+    }
+
+    /// Founds the party of a key. One commit for all of it: a crash leaves no party without a genesis.
+    pub(crate) fn found_party(
+        &self,
+        secret: &SecretKey,
+        name: &str,
+        mut batch: Batch,
+    ) -> Result<Party, Error> {
         let (control, data) = (self.new_key(&mut batch), self.new_key(&mut batch));
-        let founder = self.own_secret(&self.profile().identity)?;
+        let profile = self.profile();
         let genesis = Genesis::sign(&Founding {
-            party: &secret,
-            founder: founder.public(),
+            party: secret,
+            founder: profile.identity,
             device: self.device_key(),
-            device_certificate: certify_device(&founder, &self.profile().device),
+            device_certificate: profile.certificate,
             control_feed: &control,
             data_feed: &data,
-            recovery: self.recovery_secret()?.public(),
-            name: &self.profile().name,
-            party_name: name,
+            recovery: profile.recovery,
+            name: clipped(&profile.name),
+            party_name: clipped(name),
         });
-        let record = PartyRecord {
-            party: secret.public().as_bytes().to_vec(),
-            control_feed: control.public().as_bytes().to_vec(),
-            data_feed: data.public().as_bytes().to_vec(),
-            ..PartyRecord::default()
-        };
+        let record = record_of(&secret.public(), &control, &data);
         put_record(&mut batch, &record);
         let party = self.adopt(record)?;
-        // One commit for all of it: a crash leaves no party without a genesis.
         party.write_control(&control, vec![Credential::Genesis(Box::new(genesis))], batch)?;
         Ok(party)
     }
+}
+
+/// The record of a party to which this device writes with these feeds.
+pub(crate) fn record_of(party: &PublicKey, control: &SecretKey, data: &SecretKey) -> PartyRecord {
+    PartyRecord {
+        party: party.as_bytes().to_vec(),
+        control_feed: control.public().as_bytes().to_vec(),
+        data_feed: data.public().as_bytes().to_vec(),
+        ..PartyRecord::default()
+    }
+}
+
+/// The longest front of a name that a credential takes.
+pub(crate) fn clipped(text: &str) -> &str {
+    let mut end = MAX_NAME_BYTES.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 impl Party {
@@ -253,6 +277,9 @@ impl Party {
     /// [`Error::Store`]. What is wrong with single entries is in the report.
     pub fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Report, Error> {
         let store = self.database().store();
+        if self.with(|state| state.record.paused) {
+            return self.stall(arrivals);
+        }
         let report = self.with(|state| {
             let mut extra = Batch::new();
             let clones = |feed: &[u8]| state.is_cloned(feed, fed(&arrivals));

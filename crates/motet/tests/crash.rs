@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::common::{BINDING, Peer, Remembering, assert_sound, everything, linked, seal_key, send};
-use motet::authority::Role;
+use crate::common::{Peer, Remembering, assert_sound, everything, linked, seal_key, send};
+use motet::authority::{Denial, InvitationCode, Role};
 use motet::fact::{Cid, PublicKey};
 use motet::item::{ItemId, Object};
 use motet::{Database, Error, Parameters};
 use motet_feed::Entry;
 use motet_store::testing::FaultyMedium;
-use motet_store::{DiskStore, Medium, MemoryMedium, Options, Store};
+use motet_store::{DiskStore, Medium, MemoryMedium, Options, Store, StoreError};
 
 const OPTIONS: Options = Options { cache_bytes: 1 << 20, quick_recovery: true };
 
@@ -33,6 +33,14 @@ fn disk(medium: Arc<dyn Medium>) -> Result<Arc<dyn Store>, Error> {
     Ok(Arc::new(DiskStore::open_on(medium, OPTIONS)?))
 }
 
+/// What a guest hears of the host's disk.
+fn as_said(error: Error) -> Error {
+    match error {
+        Error::Denied(Denial::Failed(_)) => Error::Store(StoreError::Poisoned),
+        error => error,
+    }
+}
+
 /// Ada's life on a failing disk. Ends at the first error.
 fn live(medium: &FaultyMedium, seed: u64, told: &mut Acknowledged) -> Result<(), Error> {
     let ada = found(disk(Arc::new(medium.clone()))?, seed)?;
@@ -44,10 +52,9 @@ fn live(medium: &FaultyMedium, seed: u64, told: &mut Acknowledged) -> Result<(),
     told.item = Some(item);
 
     let ben = Peer::new("Ben", seed + 1);
-    let code = party.invite(Role::Writer, i64::MAX, Vec::new())?;
-    let joining = ben.database.begin_join(&code)?;
-    ada.redeem(&joining.request(BINDING)?, BINDING)?;
-    let bens = joining.finish()?;
+    let link = party.invite(Role::Writer, i64::MAX, Vec::new())?;
+    ben.database.join(&InvitationCode::Link(link)).meet(&ada).map_err(as_said)?;
+    let bens = ben.party(&party.key());
     send(&ada, &ben.database, &party.key());
     bens.set(item, "title", "Ben was here")?;
     let theirs = everything(&ben.database, &party.key());

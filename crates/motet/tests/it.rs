@@ -9,6 +9,8 @@ mod crash;
 mod examples;
 mod functions;
 mod histories;
+mod household;
+mod invitations;
 mod items;
 mod kept;
 mod language;

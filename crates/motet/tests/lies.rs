@@ -3,7 +3,7 @@
 
 use crate::common;
 
-use crate::common::{BINDING, Peer, Remembering, assert_sound, everything, linked, send};
+use crate::common::{Peer, Remembering, assert_sound, everything, linked, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Codec, Domain, Fact, PublicKey, SecretKey};
 use motet::item::{ItemId, PartBody};
@@ -446,56 +446,6 @@ fn a_peer_may_send_only_so_much_that_waits() {
     stage.goes_on();
 }
 
-// Invitations.
-
-fn redemption(code: &motet::authority::InvitationCode, newcomer: &Peer) -> Vec<u8> {
-    newcomer.database.begin_join(code).unwrap().request(BINDING).unwrap()
-}
-
-fn refusal(issuer: &Peer, request: &[u8], binding: &[u8]) -> String {
-    issuer.database.redeem(request, binding).expect_err("it is refused").to_string()
-}
-
-#[test]
-fn an_invitation_is_good_once_for_a_while_and_here() {
-    let stage = Stage::new();
-    let (ben, cleo) = (Peer::new("Ben", 3), Peer::new("Cleo", 4));
-    let members = stage.ada().members().len();
-
-    let code = stage.ada().invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
-    let request = redemption(&code, &ben);
-    assert!(refusal(&stage.ada, &request, b"another channel").contains("does not prove"));
-    assert!(refusal(&stage.ada, &request[..request.len() - 1], BINDING).contains("malformed"));
-    assert!(refusal(&stage.mallory, &request, BINDING).contains("issued no such invitation"));
-    let mut wrong = code.clone();
-    wrong.secret[0] ^= 1;
-    assert!(refusal(&stage.ada, &redemption(&wrong, &ben), BINDING).contains("does not prove"));
-    wrong.invitation.0[0] ^= 1;
-    assert!(refusal(&stage.ada, &redemption(&wrong, &ben), BINDING).contains("no such invitation"));
-    assert_eq!(stage.ada().members().len(), members, "nobody got in");
-
-    stage.ada.database.redeem(&request, BINDING).unwrap();
-    stage.ada.database.redeem(&request, BINDING).unwrap(); // the answer was lost: the same newcomer again
-    assert!(refusal(&stage.ada, &redemption(&code, &cleo), BINDING).contains("used already"));
-    assert_eq!(stage.ada().members().len(), members + 1);
-
-    let late = stage.ada().invite(Role::Writer, 5, Vec::new()).unwrap();
-    assert!(refusal(&stage.ada, &redemption(&late, &cleo), BINDING).contains("expired"));
-    assert_eq!(stage.ada().members().len(), members + 1);
-    stage.goes_on();
-}
-
-#[test]
-fn a_used_invitation_stays_used_after_opening_again() {
-    let mut stage = Stage::new();
-    let (ben, cleo) = (Peer::new("Ben", 3), Peer::new("Cleo", 4));
-    let code = stage.ada().invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
-    stage.ada.reopen();
-    stage.ada.database.redeem(&redemption(&code, &ben), BINDING).unwrap();
-    stage.ada.reopen();
-    assert!(refusal(&stage.ada, &redemption(&code, &cleo), BINDING).contains("used already"));
-}
-
 // What this replica's own user may not do.
 
 fn not_allowed<T>(outcome: Result<T, Error>) -> String {
@@ -637,7 +587,8 @@ fn race(seed: u64) {
     let party = ada.database.create_party("Home").unwrap().key();
     let root = ItemId::root(&party);
     ada.party(&party).set(root, "title", "before").unwrap();
-    let code = ada.party(&party).invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
+    let link = ada.party(&party).invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
+    let code = motet::authority::InvitationCode::Link(link);
     let copy = Peer {
         store: common::copy_of(&*ada.store),
         world: Arc::new(Remembering::new(200 + seed)),
@@ -647,9 +598,7 @@ fn race(seed: u64) {
     copy.reopen();
     let newcomers = [Peer::new("Ben", 300 + seed), Peer::new("Cleo", 400 + seed)];
     for (issuer, newcomer) in [&ada, &copy].into_iter().zip(&newcomers) {
-        let joining = newcomer.database.begin_join(&code).unwrap();
-        issuer.database.redeem(&joining.request(BINDING).unwrap(), BINDING).unwrap();
-        joining.finish().unwrap();
+        newcomer.database.join(&code).meet(&issuer.database).unwrap();
         send(&issuer.database, &newcomer.database, &party);
         newcomer.party(&party).set(root, "title", newcomer.database.profile().name.as_str()).unwrap();
         send(&newcomer.database, &issuer.database, &party);

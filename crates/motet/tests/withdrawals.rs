@@ -6,7 +6,7 @@ use crate::common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::{Peer, Remembering, assert_sound, everything, seal_key, send};
+use crate::common::{Peer, Remembering, admit, assert_sound, everything, seal_key, send};
 use motet::authority::Role;
 use motet::fact::{Fact, PublicKey};
 use motet::item::{Facts, ItemId};
@@ -28,10 +28,7 @@ fn much(entries: i64, facts: i64) -> (Peer, Peer, PublicKey) {
 fn write_much(ada: &Database, ben: &Peer, entries: i64, facts: i64) -> Result<PublicKey, Error> {
     let party = ada.create_party("Home")?;
     let key = party.key();
-    let code = party.invite(Role::Writer, i64::MAX, Vec::new())?;
-    let joining = ben.database.begin_join(&code)?;
-    ada.redeem(&joining.request(common::BINDING)?, common::BINDING)?;
-    let bens = joining.finish()?;
+    let bens = admit(ada, &key, &ben.database, Role::Writer)?;
     send(ada, &ben.database, &key);
     let items = [0, 1, 2].map(|_| bens.create_item(Facts::NAME, None, None));
     let items = items.into_iter().collect::<Result<Vec<ItemId>, Error>>()?;
@@ -180,10 +177,7 @@ fn a_crash_in_the_middle_of_a_withdrawal_loses_nothing() {
         }
         let fresh = Peer::new("Fresh", nth + 5000);
         party.set(ItemId::root(&key), "title", "on").unwrap();
-        let code = party.invite(Role::Reader, i64::MAX, Vec::new()).unwrap();
-        let joining = fresh.database.begin_join(&code).unwrap();
-        ada.redeem(&joining.request(common::BINDING).unwrap(), common::BINDING).unwrap();
-        joining.finish().unwrap();
+        admit(&ada, &key, &fresh.database, Role::Reader).unwrap();
         send(&ada, &fresh.database, &key);
         assert_eq!(fresh.party(&key).state_hash().unwrap(), party.state_hash().unwrap(), "write {nth}");
         if !medium.has_failed() {

@@ -19,8 +19,6 @@ use crate::envelope::Envelope;
 use crate::{Channel, ChannelError, Host, NodeEvent};
 
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
-/// How often one connection may try to redeem.
-const MAX_REDEMPTIONS: usize = 3;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +33,8 @@ pub(crate) enum End {
     Myself,
     #[error("the peer does not read what it is sent")]
     NotReading,
-    #[error("the peer tried to redeem invitations more than {MAX_REDEMPTIONS} times")]
-    TooManyRedemptions,
+    #[error("the peer goes on greeting, and gets nowhere")]
+    TooManyGreetings,
 }
 
 /// What a connection needs of its node.
@@ -56,7 +54,6 @@ pub(crate) struct Connection {
     outbox: mpsc::Sender<Vec<u8>>,
     queued: Arc<AtomicUsize>,
     socket: TcpStream,
-    binding: [u8; 32],
 }
 
 /// The halves of a connection that its two threads own.
@@ -77,7 +74,7 @@ impl Connection {
         silence: Duration,
     ) -> Result<(Arc<Self>, Ends), ChannelError> {
         channel.set_silence(Some(silence));
-        let (device, binding) = (channel.peer(), *channel.binding());
+        let device = channel.peer();
         let (sender, receiver) = channel.split();
         let (outbox, to_send) = mpsc::channel();
         let connection = Connection {
@@ -88,7 +85,6 @@ impl Connection {
             outbox,
             queued: Arc::default(),
             socket: sender.handle()?,
-            binding,
         };
         Ok((Arc::new(connection), Ends { receiver, sender, outbox: to_send, pause: silence / 3 }))
     }
@@ -139,7 +135,6 @@ impl Connection {
             let mut session = self.session();
             self.say(&session.open(around.host))?;
         }
-        let mut redemptions = 0;
         let mut next = first;
         loop {
             let bytes = match next.take() {
@@ -148,12 +143,8 @@ impl Connection {
             };
             match Envelope::decode(&bytes)? {
                 Envelope::Sync(message) => self.take(&message, around)?,
-                Envelope::Redeem(_) if redemptions == MAX_REDEMPTIONS => return Err(End::TooManyRedemptions),
-                Envelope::Redeem(request) => {
-                    redemptions += 1;
-                    self.put(redeem(around.host, &request, &self.binding))?;
-                }
-                Envelope::Ping | Envelope::Redeemed(_) | Envelope::Refused(_) => {}
+                // Greetings come before all else, on a connection of their own.
+                Envelope::Ping | Envelope::Greeting(_) => {}
             }
         }
     }
@@ -217,11 +208,6 @@ impl Connection {
         }
         self.outbox.send(bytes).map_err(|_| End::Channel(ChannelError::Closed))
     }
-}
-
-/// Answers a request under an invitation.
-pub(crate) fn redeem(host: &dyn Host, request: &[u8], binding: &[u8; 32]) -> Envelope {
-    host.redeem(request, binding).map_or_else(Envelope::Refused, Envelope::Redeemed)
 }
 
 fn speak(mut sender: Sender, outbox: &mpsc::Receiver<Vec<u8>>, queued: &AtomicUsize, pause: Duration) {

@@ -1,12 +1,13 @@
-//! The database is a host.
+//! The database is a host, and its doorkeeper a door.
 
 use std::sync::mpsc::Receiver;
 
-use motet::Database;
+use motet::{Database, Doorkeeper};
 use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_sync::Bundle;
 
 use crate::Host;
+use crate::host::Door;
 
 impl Host for Database {
     fn device_key(&self) -> SecretKey {
@@ -27,9 +28,17 @@ impl Host for Database {
         self.listen()
     }
 
-    fn redeem(&self, request: &[u8], channel_binding: &[u8; 32]) -> Result<Vec<u8>, String> {
-        Database::redeem(self, request, channel_binding)
-            .map(|()| Vec::new())
-            .map_err(|error| error.to_string())
+    fn receive(&self, guest: PublicKey, channel_binding: &[u8; 32]) -> Box<dyn Door> {
+        Box::new(Database::receive(self, guest, *channel_binding))
+    }
+}
+
+impl Door for Doorkeeper {
+    fn hear(&mut self, greeting: &[u8]) -> Vec<u8> {
+        Doorkeeper::hear(self, greeting)
+    }
+
+    fn is_over(&self) -> bool {
+        Doorkeeper::is_over(self)
     }
 }

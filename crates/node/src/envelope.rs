@@ -9,12 +9,8 @@ pub(crate) enum Envelope {
     Ping,
     /// 1: a message of `motet-sync`.
     Sync(Vec<u8>),
-    /// 2: a newcomer's request under an invitation.
-    Redeem(Vec<u8>),
-    /// 3: the answer to it.
-    Redeemed(Vec<u8>),
-    /// 4: the refusal of it, in words.
-    Refused(String),
+    /// 2: what a guest and a host say to each other before anything else (`motet_party::greeting`).
+    Greeting(Vec<u8>),
 }
 
 impl Envelope {
@@ -22,9 +18,7 @@ impl Envelope {
         let (kind, content): (u8, &[u8]) = match self {
             Envelope::Ping => (0, &[]),
             Envelope::Sync(message) => (1, message),
-            Envelope::Redeem(request) => (2, request),
-            Envelope::Redeemed(answer) => (3, answer),
-            Envelope::Refused(reason) => (4, reason.as_bytes()),
+            Envelope::Greeting(greeting) => (2, greeting),
         };
         [&[kind], content].concat()
     }
@@ -35,9 +29,7 @@ impl Envelope {
         match kind {
             0 => Ok(Envelope::Ping),
             1 => Ok(Envelope::Sync(content.to_vec())),
-            2 => Ok(Envelope::Redeem(content.to_vec())),
-            3 => Ok(Envelope::Redeemed(content.to_vec())),
-            4 => Ok(Envelope::Refused(String::from_utf8_lossy(content).into_owned())),
+            2 => Ok(Envelope::Greeting(content.to_vec())),
             _ => Err(unknown()),
         }
     }

@@ -27,11 +27,17 @@ pub trait Host: Replica + Send + Sync {
     /// A signal after each change of heads or of who has access. Signals may be merged.
     fn subscribe_heads(&self) -> Receiver<()>;
 
-    /// Answers a newcomer's request under an invitation. The binding names the connection it came over.
-    ///
-    /// # Errors
-    /// The reason of the refusal, for the newcomer to read.
-    fn redeem(&self, request: &[u8], channel_binding: &[u8; 32]) -> Result<Vec<u8>, String>;
+    /// Receives a guest, who may be let in. The binding names the connection it came over.
+    fn receive(&self, guest: PublicKey, channel_binding: &[u8; 32]) -> Box<dyn Door>;
+}
+
+/// The host's end of a greeting.
+pub trait Door {
+    /// Takes what the guest says, and gives the answer; there always is one.
+    fn hear(&mut self, greeting: &[u8]) -> Vec<u8>;
+
+    /// Whether that was the last.
+    fn is_over(&self) -> bool;
 }
 
 /// How a node is to be.

@@ -1,32 +1,43 @@
-//! Redeeming an invitation: the first talk of a newcomer with the device that invited it.
+//! A guest on its way in: the first talk of a newcomer with a device that may admit it.
 //!
-//! The newcomer calls the issuer's addresses in turn until one answers, sees to it that it is the issuer's device and
-//! no other, and sends its request. The request is made only now, because it is bound to this connection: whoever
-//! might see it can do nothing with it elsewhere. The answer is bytes to this crate; party credentials to others.
+//! The newcomer calls the addresses it was told in turn until one answers, and if its code says which device gave it
+//! out, sees to it that it is that one and no other. Then greetings go back and forth until the guest has what it came
+//! for. What they mean is the guest's affair; here each step has a deadline, and an end with a name: whoever is killed
+//! or cut off calls again with the same guest and goes on.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
+use motet::{Guest, Next};
 use motet_fact::{PublicKey, SecretKey};
 
 use crate::envelope::Envelope;
 use crate::{Channel, ChannelError};
 
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// How long one answer may take.
+pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// How often a guest calls again because what it began is not known any more.
+const CALLS: usize = 3;
 
-/// Why an invitation was not redeemed.
+/// Why a guest was not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// No address led to the issuer's device. Try again when it is running.
-    #[error("the device that invited you could not be reached: {}", list(.0))]
+    /// No address led to the device. Try again when it is running.
+    #[error("the device that could let you in could not be reached: {}", list(.0))]
     Unreachable(Vec<(String, ChannelError)>),
-    /// The issuer said no.
-    #[error("the invitation was refused: {0}")]
-    Refused(String),
-    /// The connection broke before the answer came. The invitation may be used up: ask the issuer.
-    #[error("the connection to the issuer broke before it answered: {0}")]
-    Broken(ChannelError),
+    /// One of the two says no: [`motet::Error::Denied`] says why.
+    #[error(transparent)]
+    Guest(#[from] motet::Error),
+    /// No answer came in time. Try again: it goes on where it stopped.
+    #[error("no answer came within {0:?} ({1} was waited for): try again, it goes on where it stopped")]
+    TimedOut(Duration, &'static str),
+    /// The connection broke. Try again: it goes on where it stopped.
+    #[error("the connection broke ({1} was waited for): {0}; try again, it goes on where it stopped")]
+    Broken(ChannelError, &'static str),
+    /// The other side forgets what it heard.
+    #[error("the device that was called does not remember what it was told: ask for a new invitation")]
+    Forgetful,
 }
 
 fn list(tried: &[(String, ChannelError)]) -> String {
@@ -36,54 +47,66 @@ fn list(tried: &[(String, ChannelError)]) -> String {
     tried.iter().map(|(address, error)| format!("{address}: {error}")).collect::<Vec<_>>().join("; ")
 }
 
-/// A redeemed invitation.
-pub struct Joined {
-    /// What the issuer answered.
-    pub answer: Vec<u8>,
-    /// The address that answered, for [`crate::Node::add_peer`].
-    pub address: String,
-    /// The connection; it may be dropped.
-    pub channel: Channel,
-}
-
-/// Redeems an invitation: calls `addresses` in turn until `issuer` answers, and sends what `request` makes of the
-/// channel binding.
+/// Calls `addresses` in turn until a device answers, `wanted` if that is said, and lets the guest talk with it to the
+/// end. Gives the address that answered, for [`crate::Node::add_peer`].
 ///
 /// # Errors
 /// [`JoinError`].
 pub fn join(
     addresses: &[String],
-    issuer: PublicKey,
+    wanted: Option<PublicKey>,
     device: &SecretKey,
-    request: impl FnOnce(&[u8; 32]) -> Vec<u8>,
-) -> Result<Joined, JoinError> {
-    let (mut channel, address) = reach(addresses, issuer, device)?;
-    channel.set_silence(Some(ANSWER_TIME));
-    let request = Envelope::Redeem(request(channel.binding()));
-    channel.send(&request.encode()).map_err(JoinError::Broken)?;
-    let answer = answer(&mut channel)?;
-    Ok(Joined { answer, address, channel })
+    guest: &mut Guest<'_>,
+) -> Result<String, JoinError> {
+    for _ in 0..CALLS {
+        let (mut channel, address) = reach(addresses, wanted, device)?;
+        channel.set_silence(Some(ANSWER_TIME));
+        if talk(&mut channel, guest)? {
+            return Ok(address);
+        }
+    }
+    Err(JoinError::Forgetful)
 }
 
-fn answer(channel: &mut Channel) -> Result<Vec<u8>, JoinError> {
+/// Whether the guest is done, or is to call again.
+fn talk(channel: &mut Channel, guest: &mut Guest<'_>) -> Result<bool, JoinError> {
+    let mut said = guest.begin(channel.peer(), *channel.binding())?;
     loop {
-        let bytes = channel.receive().map_err(JoinError::Broken)?;
-        match Envelope::decode(&bytes).map_err(JoinError::Broken)? {
-            Envelope::Redeemed(answer) => return Ok(answer),
-            Envelope::Refused(reason) => return Err(JoinError::Refused(reason)),
-            Envelope::Ping | Envelope::Sync(_) | Envelope::Redeem(_) => {}
+        let broken = |error, guest: &Guest<'_>| match error {
+            ChannelError::Silent(after) => JoinError::TimedOut(after, guest.awaits()),
+            error => JoinError::Broken(error, guest.awaits()),
+        };
+        channel.send(&Envelope::Greeting(said).encode()).map_err(|error| broken(error, guest))?;
+        let answer = answer(channel).map_err(|error| broken(error, guest))?;
+        match guest.hear(&answer)? {
+            Next::Say(next) => said = next,
+            Next::CallAgain => return Ok(false),
+            Next::Done => return Ok(true),
+        }
+    }
+}
+
+fn answer(channel: &mut Channel) -> Result<Vec<u8>, ChannelError> {
+    loop {
+        match Envelope::decode(&channel.receive()?)? {
+            Envelope::Greeting(greeting) => return Ok(greeting),
+            Envelope::Ping | Envelope::Sync(_) => {}
         }
     }
 }
 
 fn reach(
     addresses: &[String],
-    issuer: PublicKey,
+    wanted: Option<PublicKey>,
     device: &SecretKey,
 ) -> Result<(Channel, String), JoinError> {
     let mut tried = Vec::new();
     for address in addresses {
-        match dial(address, device).and_then(|channel| channel.expect_device(issuer)) {
+        let channel = dial(address, device).and_then(|channel| match wanted {
+            Some(wanted) => channel.expect_device(wanted),
+            None => Ok(channel),
+        });
+        match channel {
             Ok(channel) => return Ok((channel, address.clone())),
             Err(error) => tried.push((address.clone(), error)),
         }

@@ -3,18 +3,18 @@
 //! The protocol itself is a value, in `motet-sync`; this crate gives it wires. A [`Channel`] is one encrypted TCP
 //! connection between two devices that proved their keys. A [`Node`] keeps such connections: it listens, dials and
 //! redials, runs a session over each, and hands what comes to its [`Host`], the database. [`join`] is the first talk of
-//! a newcomer with the device that invited it.
+//! a newcomer with a device that may let it in.
 //!
 //! Threads and blocking sockets, no async runtime: a device talks to a handful of peers, at most 64 here, and two
-//! threads each are cheap and easy to follow. What this crate does not do: find peers, cross NATs, know what is in an
-//! invitation, or decide who may have what.
+//! threads each are cheap and easy to follow. What this crate does not do: find peers, cross NATs, know what greetings
+//! mean, or decide who may have what.
 //!
 //! | module | noun |
 //! |---|---|
 //! | [`channel`] | an authenticated, encrypted connection |
 //! | [`host`] | what a node asks of the database, and what it tells |
 //! | [`node`] | the connections of a device |
-//! | [`mod@join`] | redeeming an invitation |
+//! | [`mod@join`] | a guest on its way in |
 
 pub mod channel;
 pub mod host;
@@ -27,6 +27,6 @@ mod envelope;
 mod registry;
 
 pub use channel::{Channel, ChannelError};
-pub use host::{Host, NodeConfig, NodeEvent, PeerStatus};
-pub use join::{JoinError, Joined, join};
+pub use host::{Door, Host, NodeConfig, NodeEvent, PeerStatus};
+pub use join::{JoinError, join};
 pub use node::{Node, NodeError};

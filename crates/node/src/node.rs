@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use motet_fact::PublicKey;
 
-use crate::connection::{Connection, End, Surroundings, redeem};
+use crate::connection::{Connection, End, Surroundings};
 use crate::envelope::Envelope;
 use crate::join::dial;
 use crate::registry::Registry;
@@ -32,6 +32,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often waiting threads look whether the node is being shut down.
 const GLANCE: Duration = Duration::from_millis(25);
+/// How much one guest may say: a code, and as many requests as there are offers at most.
+const MAX_GREETINGS: usize = 100;
 const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
 
 /// Why a node could not start.
@@ -265,16 +267,31 @@ fn receive_caller(shared: &Arc<Shared>, stream: TcpStream, address: String) -> R
     let mut channel = Channel::accept(stream, &shared.host.device_key())?;
     channel.set_silence(Some(shared.config.silence));
     let mut first = channel.receive()?;
-    // Whoever has something to redeem does so before it counts as connected; once is enough.
-    if let Envelope::Redeem(request) = Envelope::decode(&first)? {
-        let answer = redeem(shared.host.as_ref(), &request, channel.binding());
-        channel.send(&answer.encode())?;
-        first = match channel.receive() {
-            Ok(next) => next,
-            Err(_) => return Ok(()),
-        };
+    // Whoever has to be let in says so before it counts as connected.
+    if let Envelope::Greeting(greeting) = Envelope::decode(&first)? {
+        let next = greet(shared.host.as_ref(), &mut channel, greeting)?;
+        let Some(next) = next else { return Ok(()) };
+        first = next;
     }
     shared.run(channel, address, false, Some(first)).map(drop)
+}
+
+/// Greets a guest until it goes, or says something else: that is given back.
+fn greet(host: &dyn Host, channel: &mut Channel, first: Vec<u8>) -> Result<Option<Vec<u8>>, End> {
+    let mut door = host.receive(channel.peer(), channel.binding());
+    let mut greeting = first;
+    for _ in 0..MAX_GREETINGS {
+        channel.send(&Envelope::Greeting(door.hear(&greeting)).encode())?;
+        if door.is_over() {
+            return Ok(None);
+        }
+        let Ok(next) = channel.receive() else { return Ok(None) };
+        match Envelope::decode(&next)? {
+            Envelope::Greeting(next) => greeting = next,
+            _ => return Ok(Some(next)),
+        }
+    }
+    Err(End::TooManyGreetings)
 }
 
 fn keep_dialling(shared: &Arc<Shared>, address: &str) {

@@ -11,9 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use motet::Database;
+use motet::authority::{Denial, InvitationCode, Role};
 use motet_fact::{Cid, PublicKey, SecretKey};
 use motet_feed::{Draft, Entry, EntryKind, Graph, Linkage, PartRef, Tag};
-use motet_node::{Channel, ChannelError, Host, JoinError, Node, NodeConfig, NodeError, NodeEvent, join};
+use motet_node::{
+    Channel, ChannelError, Door, Host, JoinError, Node, NodeConfig, NodeError, NodeEvent, join,
+};
 use motet_sync::{Access, Bundle, Heads, Replica, ReplicaError};
 
 fn party() -> PublicKey {
@@ -124,8 +128,20 @@ impl Host for Memory {
         self.state().subscribers.push(sender);
         receiver
     }
-    fn redeem(&self, request: &[u8], binding: &[u8; 32]) -> Result<Vec<u8>, String> {
-        if request == binding { Ok(b"welcome".to_vec()) } else { Err("not that one".to_owned()) }
+    fn receive(&self, _: PublicKey, binding: &[u8; 32]) -> Box<dyn Door> {
+        Box::new(Echo(*binding))
+    }
+}
+
+/// Answers with the binding and what it heard; that is the last if it is nothing.
+struct Echo([u8; 32]);
+
+impl Door for Echo {
+    fn hear(&mut self, greeting: &[u8]) -> Vec<u8> {
+        [self.0.as_slice(), greeting].concat()
+    }
+    fn is_over(&self) -> bool {
+        false
     }
 }
 
@@ -403,25 +419,92 @@ fn relay(mut from: TcpStream, mut to: TcpStream, honest_frames: usize) {
     }
 }
 
+/// A node around a database.
+fn serve(database: &Database) -> (Node, Receiver<NodeEvent>) {
+    let (events, heard) = channel();
+    let config = NodeConfig { listen: Some(local()), ..NodeConfig::new(events) };
+    (Node::start(Arc::new(database.clone()), config).unwrap(), heard)
+}
+
 #[test]
-fn an_invitation_is_redeemed_with_the_issuer_and_nobody_else() {
-    let issuer = Memory::new(1);
-    let (node, _heard) = start(&issuer, &[]);
-    let nobody = "127.0.0.1:1".to_owned();
-    let at = [nobody.clone(), address(&node)];
-    let newcomer = SecretKey::from_bytes([9; 32]);
-    let joined = join(&at, issuer.device_key().public(), &newcomer, |binding| binding.to_vec()).unwrap();
-    assert_eq!(joined.answer, b"welcome");
-    assert_eq!(joined.address, at[1]);
-    let refused = join(&at, issuer.device_key().public(), &newcomer, |_| b"bad".to_vec());
-    assert!(matches!(refused, Err(JoinError::Refused(reason)) if reason == "not that one"));
+fn a_guest_is_let_in_by_the_issuer_and_nobody_else() {
+    let (ada, ben) = (Database::in_memory("Ada").unwrap(), Database::in_memory("Ben").unwrap());
+    let home = ada.create_party("Home").unwrap();
+    let (node, _heard) = serve(&ada);
+    let at = ["127.0.0.1:1".to_owned(), address(&node)];
+    let link = home.invite(Role::Writer, i64::MAX, at.to_vec()).unwrap();
+    let code = InvitationCode::Link(link.clone());
+    let address = join(&at, Some(link.issuer_device), ben.device_key(), &mut ben.join(&code)).unwrap();
+    assert_eq!(address, at[1]);
+    assert!(home.members().contains_key(&ben.profile().identity));
+
+    let cleo = Database::in_memory("Cleo").unwrap();
+    let used = join(&at, Some(link.issuer_device), cleo.device_key(), &mut cleo.join(&code));
+    assert!(matches!(used, Err(JoinError::Guest(motet::Error::Denied(Denial::Used)))), "{used:?}");
     let other = SecretKey::from_bytes([3; 32]).public();
-    let Err(JoinError::Unreachable(tried)) = join(&at, other, &newcomer, |_| panic!("nothing is said"))
+    let Err(JoinError::Unreachable(tried)) = join(&at, Some(other), cleo.device_key(), &mut cleo.join(&code))
     else {
-        panic!("another device redeemed it");
+        panic!("another device let it in");
     };
     assert!(matches!(tried[0].1, ChannelError::Io { .. }));
     assert!(matches!(tried[1].1, ChannelError::UnexpectedDevice { want, .. } if want == other));
+
+    let words = home.invite_by_words(Role::Reader, i64::MAX).unwrap();
+    let at = at[1..].to_vec();
+    join(&at, None, cleo.device_key(), &mut cleo.join(&InvitationCode::Words(words))).unwrap();
+    assert_eq!(cleo.parties().len(), 1);
+}
+
+/// A wire on which every guess is watched, cut or changed: nobody gets in, and the right guest does in the end.
+#[test]
+fn a_guest_whose_wire_breaks_goes_on_where_it_stopped() {
+    let (ada, ben) = (Database::in_memory("Ada").unwrap(), Database::in_memory("Ben").unwrap());
+    let home = ada.create_party("Home").unwrap();
+    let (node, _heard) = serve(&ada);
+    let words = home.invite_by_words(Role::Writer, i64::MAX).unwrap();
+    let wire = Arc::new(Wire::default());
+    let at = [proxy(address(&node), &wire)];
+    let mut broken = 0;
+    // Each time the wire carries a little more before it is cut.
+    for bytes in (200..).step_by(100) {
+        wire.cut_after.store(bytes, Ordering::SeqCst);
+        let code = InvitationCode::Words(words);
+        match join(&at, None, ben.device_key(), &mut ben.join(&code)) {
+            Ok(_) => break,
+            Err(JoinError::Guest(motet::Error::Denied(Denial::TooManyAttempts))) => {
+                panic!("a guest that has shown the code needs no more guesses")
+            }
+            Err(JoinError::Broken(..) | JoinError::Unreachable(_)) => broken += 1,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(bytes < 10_000, "it never came through");
+    }
+    assert!(broken > 3, "the wire broke {broken} times only");
+    assert_eq!(home.members().len(), 2);
+    assert!(home.devices()[&ben.profile().device].counted);
+}
+
+#[test]
+fn greetings_are_no_way_to_keep_a_node_busy() {
+    let host = Memory::new(1);
+    let (node, heard) = start(&host, &[]);
+    let stream = TcpStream::connect(node.local_addr().unwrap()).unwrap();
+    let mut chatterer = Channel::connect(stream, &SecretKey::from_bytes([66; 32])).unwrap();
+    let binding = *chatterer.binding();
+    let mut answers = 0;
+    while chatterer.send(&[2, 7]).is_ok() {
+        match chatterer.receive() {
+            Ok(answer) => assert_eq!(answer, [&[2], binding.as_slice(), &[7]].concat()),
+            Err(_) => break,
+        }
+        answers += 1;
+    }
+    assert!((10..1000).contains(&answers), "{answers} answers");
+    eventually("it says so", || {
+        heard
+            .try_iter()
+            .any(|event| matches!(event, NodeEvent::Failed { reason, .. } if reason.contains("greeting")))
+    });
 }
 
 #[test]

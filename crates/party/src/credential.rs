@@ -150,12 +150,24 @@ pub enum Credential {
         /// By the feed and the device: [`crate::certify_feed`].
         certificate: FeedCertificate,
     },
-    /// Somebody may be admitted. Only an admin says so.
+    /// Whoever holds a code may be admitted, by the device that gave it out. Only an admin says so.
     Invitation {
         /// Its name.
         id: InvitationId,
         /// The highest role it admits to.
         role: Role,
+        /// Unix seconds; kept by whoever redeems it, informative for all others (H12).
+        expires: i64,
+    },
+    /// One identity may be admitted, without a code and by any admin's device: it proves who it is. Only an admin says
+    /// so.
+    PersonalInvitation {
+        /// Its name.
+        id: InvitationId,
+        /// The highest role it admits to.
+        role: Role,
+        /// Whom.
+        invitee: PublicKey,
         /// Unix seconds; kept by whoever redeems it, informative for all others (H12).
         expires: i64,
     },

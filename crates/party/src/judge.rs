@@ -175,7 +175,10 @@ impl<'a> Judge<'a> {
                 Statement::Feed { stint, member: *member, device: *device, feed: *feed, kind: *kind }
             }
             Credential::Invitation { id, role, expires } => {
-                Statement::Invitation { id: *id, role: *role, expires: *expires }
+                Statement::Invitation { id: *id, role: *role, invitee: None, expires: *expires }
+            }
+            Credential::PersonalInvitation { id, role, invitee, expires } => {
+                Statement::Invitation { id: *id, role: *role, invitee: Some(*invitee), expires: *expires }
             }
             Credential::Removal { subject, cuts } => {
                 Statement::Removal { subject: *subject, cuts: self.split(cuts) }

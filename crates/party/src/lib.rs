@@ -22,7 +22,8 @@
 //! | [`state`] | members, devices, feeds and invitations, to be read |
 //! | [`refusal`], [`loss`] | why an entry is refused, or does not count |
 //! | [`invitation`] | the code a person passes on |
-//! | [`redemption`] | what a newcomer answers it with |
+//! | [`papers`] | what a device shows to be admitted |
+//! | [`greeting`] | what a newcomer and the device that admits it say to each other |
 
 pub mod authority;
 pub mod body;
@@ -31,10 +32,11 @@ mod conflict;
 pub mod credential;
 pub mod fork;
 pub mod genesis;
+pub mod greeting;
 pub mod invitation;
 mod judge;
 pub mod loss;
-pub mod redemption;
+pub mod papers;
 pub mod refusal;
 pub mod state;
 mod statement;
@@ -44,6 +46,10 @@ mod wire;
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
     include!(concat!(env!("OUT_DIR"), "/motet.party.rs"));
+
+    pub mod greeting {
+        include!(concat!(env!("OUT_DIR"), "/motet.greeting.rs"));
+    }
 }
 
 pub use authority::{Authority, Effect};
@@ -52,8 +58,9 @@ pub use certificate::{FeedCertificate, certify_device, certify_feed, verify_devi
 pub use credential::{Credential, CredentialId, Cuts, InvitationId, MAX_NAME_BYTES, Role, Subject};
 pub use fork::{ForkError, ForkProof};
 pub use genesis::{Founding, Genesis};
-pub use invitation::{CodeError, InvitationCode};
+pub use greeting::{Denial, Greeting, Offer, Request, Welcome};
+pub use invitation::{CodeError, Handle, InvitationCode, InvitationLink, InvitationWords};
 pub use loss::{Deed, Loss};
-pub use redemption::{Newcomer, Redemption, RedemptionError};
+pub use papers::Papers;
 pub use refusal::{Reason, Refusal};
 pub use state::{Device, Feed, Invitation, Member, OpenStint, Stint};

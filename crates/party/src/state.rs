@@ -93,7 +93,9 @@ pub struct Invitation {
     pub id: CredentialId,
     /// The highest role it admits to.
     pub role: Role,
-    /// Unix seconds, by the issuer's clock (H12).
+    /// Whom it admits; nobody in particular if a code is needed.
+    pub invitee: Option<PublicKey>,
+    /// Unix seconds, by the clock of the device that would redeem it (H12).
     pub expires: i64,
     /// The entry that issued it.
     pub since: Cid,
@@ -206,7 +208,7 @@ impl Authority {
     }
 
     fn invitation(&self, place: Place) -> Option<Invitation> {
-        let Statement::Invitation { role, expires, .. } = self.statement(place) else { return None };
+        let Statement::Invitation { role, invitee, expires, .. } = self.statement(place) else { return None };
         let used = self.redemptions(place).iter().find(|redemption| self.is_counted(**redemption));
         let used_by = used.and_then(|place| match self.statement(*place) {
             Statement::Member { member, .. } => Some(*member),
@@ -215,6 +217,7 @@ impl Authority {
         Some(Invitation {
             id: self.name_of(place),
             role: *role,
+            invitee: *invitee,
             expires: *expires,
             since: self.id_at(place),
             issuer: self.rank(place).0.feed,

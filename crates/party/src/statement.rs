@@ -23,7 +23,7 @@ pub(crate) enum Statement {
     /// A feed is that of a device in a stint.
     Feed { stint: Place, member: PublicKey, device: PublicKey, feed: PublicKey, kind: EntryKind },
     /// An invitation is issued.
-    Invitation { id: InvitationId, role: Role, expires: i64 },
+    Invitation { id: InvitationId, role: Role, invitee: Option<PublicKey>, expires: i64 },
     /// Stints end.
     Removal { subject: Subject, cuts: SplitCuts },
     /// An invitation ends.

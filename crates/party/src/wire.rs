@@ -48,6 +48,14 @@ pub(crate) fn to_wire(credential: &Credential) -> Wire {
             role: to_wire_role(*role),
             expires: *expires,
         }),
+        Credential::PersonalInvitation { id, role, invitee, expires } => {
+            Wire::PersonalInvitation(proto::PersonalInvitation {
+                id: id.0.to_vec(),
+                role: to_wire_role(*role),
+                invitee: invitee.as_bytes().to_vec(),
+                expires: *expires,
+            })
+        }
         Credential::Removal { subject, cuts } => Wire::Removal(to_wire_removal(subject, cuts)),
         Credential::RoleChange { member, role, name, cuts } => Wire::RoleChange(proto::RoleChange {
             member: member.as_bytes().to_vec(),
@@ -135,6 +143,12 @@ pub(crate) fn from_wire(wire: Wire) -> Result<Credential, Fault> {
             role: role(wire.role)?,
             expires: wire.expires,
         },
+        Wire::PersonalInvitation(wire) => Credential::PersonalInvitation {
+            id: invitation(&wire.id)?,
+            role: role(wire.role)?,
+            invitee: key(&wire.invitee)?,
+            expires: wire.expires,
+        },
         Wire::Removal(wire) => {
             let member = key(&wire.member)?;
             let subject = match wire.device.as_slice() {
@@ -174,7 +188,7 @@ fn from_wire_genesis(wire: proto::Genesis) -> Result<Genesis, Fault> {
     })
 }
 
-fn to_wire_role(role: Role) -> i32 {
+pub(crate) fn to_wire_role(role: Role) -> i32 {
     match role {
         Role::Reader => proto::Role::Reader.into(),
         Role::Writer => proto::Role::Writer.into(),
@@ -182,7 +196,7 @@ fn to_wire_role(role: Role) -> i32 {
     }
 }
 
-fn role(number: i32) -> Result<Role, Fault> {
+pub(crate) fn role(number: i32) -> Result<Role, Fault> {
     match proto::Role::try_from(number) {
         Ok(proto::Role::Reader) => Ok(Role::Reader),
         Ok(proto::Role::Writer) => Ok(Role::Writer),

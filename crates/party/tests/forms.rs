@@ -1,18 +1,16 @@
-//! Bodies, invitation codes and redemptions: round trips, hostile bytes, and what a proof binds.
-
-use crate::common;
+//! Bodies, invitation codes and papers: round trips, and hostile bytes.
 
 use std::collections::BTreeSet;
 
 use crate::common::{
-    admission, body, control_key, data_key, device, device_key, found, genesis_of, identity, identity_key,
+    admission, body, control_key, data_key, device, device_key, forged, found, genesis_of, identity,
     invitation, party, removal, say,
 };
-use motet_fact::{Digest, PublicKey};
+use motet_fact::Digest;
 use motet_feed::EntryKind;
 use motet_party::{
-    BodyError, CodeError, ControlBody, Credential, CredentialId, Cuts, ForkProof, InvitationCode, Newcomer,
-    Redemption, RedemptionError, Role, Subject, decode_body, encode_body,
+    BodyError, CodeError, ControlBody, Credential, CredentialId, Cuts, ForkProof, Handle, InvitationCode,
+    InvitationLink, InvitationWords, Papers, Role, Subject, decode_body, encode_body,
 };
 use proptest::prelude::*;
 
@@ -26,6 +24,12 @@ fn all_credentials() -> Vec<Credential> {
     all.extend(admission(1, Role::Admin, Some(genesis.named(3))));
     all.extend(admission(2, Role::Reader, None));
     all.push(Credential::Invitation { id: invitation(7), role: Role::Writer, expires: -1 });
+    all.push(Credential::PersonalInvitation {
+        id: invitation(8),
+        role: Role::Reader,
+        invitee: identity(3),
+        expires: i64::MAX,
+    });
     all.push(removal(1, cuts.clone()));
     let subject = Subject::Device { member: identity(1), device: device(1) };
     all.push(Credential::Removal { subject, cuts: Cuts::new() });
@@ -44,25 +48,14 @@ fn all_said() -> ControlBody {
     ControlBody { written_at: 1, under: Some(found().named(2)), credentials: all_credentials() }
 }
 
-fn code() -> InvitationCode {
-    InvitationCode {
+fn code() -> InvitationLink {
+    InvitationLink {
         party: party(),
         invitation: invitation(3),
         secret: [5; 16],
         issuer_device: device(0),
         addresses: vec!["192.0.2.1:7000".to_owned(), "wss://hub.example/motet".to_owned()],
     }
-}
-
-fn answer() -> Redemption {
-    let newcomer = Newcomer {
-        identity: &identity_key(2),
-        name: "Béla",
-        device: &device_key(2),
-        control_feed: &control_key(2),
-        data_feed: &data_key(2),
-    };
-    Redemption::answer(&code(), &newcomer, b"channel")
 }
 
 #[test]
@@ -107,14 +100,14 @@ fn credential_numbered(number: u8, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_is_later_is_held_and_what_is_wrong_is_refused() {
-    for number in [10, 11, 15] {
+    for number in [10, 12, 15] {
         let read = decode_body(&credential_numbered(number, &[]));
         assert_eq!(read, Err(BodyError::UnknownCredential { number: 0 }));
         assert!(read.is_err_and(|error| error.is_later()));
     }
     let known = vec![Credential::Invitation { id: invitation(1), role: Role::Reader, expires: 0 }];
     let known = encode_body(&ControlBody { written_at: 0, under: None, credentials: known });
-    let both = [known.as_slice(), &credential_numbered(11, &[])].concat();
+    let both = [known.as_slice(), &credential_numbered(12, &[])].concat();
     assert_eq!(decode_body(&both), Err(BodyError::UnknownCredential { number: 1 }));
     let id_then = |role: u8| [&[1 << 3 | 2, 16], [1; 16].as_slice(), &[2 << 3, role]].concat();
     assert!(decode_body(&credential_numbered(5, &id_then(3))).is_ok());
@@ -136,8 +129,34 @@ fn codes_read_back() {
         text.to_uppercase().as_bytes().chunks(5).map(|five| String::from_utf8_lossy(five) + "-\n").collect();
     assert_eq!(broken.parse(), Ok(code()));
     assert!(!format!("{:?}", code()).contains("5, 5"), "a secret is not printed");
-    let bare = InvitationCode { addresses: Vec::new(), ..code() };
+    let bare = InvitationLink { addresses: Vec::new(), ..code() };
     assert_eq!(bare.to_string().parse(), Ok(bare));
+}
+
+#[test]
+fn words_read_back() {
+    let words = InvitationWords::new(7, [0, 0, 1, 0, 255, 7]);
+    assert_eq!(words.to_string(), "7-abandon-ability-zoo");
+    for text in ["7-abandon-ability-zoo", " 7 ABANDON\nability  zoo ", "7-aban-abil-zoo"] {
+        assert_eq!(text.parse(), Ok(InvitationCode::Words(words)), "{text}");
+    }
+    let code = InvitationCode::Words(words);
+    assert_eq!((code.handle(), code.password()), (Handle::Nameplate(7), b"abandon-ability-zoo".to_vec()));
+    assert!(!format!("{code:?}").contains("zoo"), "a secret is not printed");
+    let read = |text: &str| text.parse::<InvitationCode>().expect_err("not a code");
+    for text in [
+        "",
+        "7",
+        "7-abandon-ability",
+        "7-abandon-ability-zoo-zoo",
+        "abandon-ability-zoo",
+        "70000-zoo-zoo-zoo",
+    ] {
+        assert_eq!(read(text), CodeError::NotACode, "{text}");
+    }
+    assert_eq!(read("7-abandon-abilty-zoo"), CodeError::UnknownWord { place: 2 });
+    let link = InvitationLink { addresses: Vec::new(), ..self::code() };
+    assert_eq!(link.to_string().parse(), Ok(InvitationCode::Link(link)));
 }
 
 #[test]
@@ -146,10 +165,10 @@ fn a_wrong_letter_is_noticed_wherever_it_is() {
     for at in 0..text.len() {
         let other = if &text[at..=at] == "a" { "b" } else { "a" };
         let wrong = [&text[..at], other, &text[at + 1..]].concat();
-        assert_eq!(wrong.parse::<InvitationCode>(), Err(CodeError::Mistyped));
-        assert_eq!(text[..at].parse::<InvitationCode>(), Err(CodeError::Mistyped));
+        assert_eq!(wrong.parse::<InvitationLink>(), Err(CodeError::Mistyped));
+        assert_eq!(text[..at].parse::<InvitationLink>(), Err(CodeError::Mistyped));
     }
-    assert_eq!("a".repeat(5000).parse::<InvitationCode>(), Err(CodeError::Mistyped));
+    assert_eq!("a".repeat(5000).parse::<InvitationLink>(), Err(CodeError::Mistyped));
 }
 
 #[test]
@@ -157,11 +176,11 @@ fn a_later_code_is_told_from_a_mistyped_one() {
     let bytes = [2, 1, 2, 3];
     let sum = Digest::derive("motet invitation code checksum v1", &[&bytes]);
     let text = base32(&[bytes.as_slice(), &sum.0[..4]].concat());
-    assert_eq!(text.parse::<InvitationCode>(), Err(CodeError::UnknownVersion(2)));
+    assert_eq!(text.parse::<InvitationLink>(), Err(CodeError::UnknownVersion(2)));
     let cut = [1, 1, 2, 3];
     let sum = Digest::derive("motet invitation code checksum v1", &[&cut]);
     let text = base32(&[cut.as_slice(), &sum.0[..4]].concat());
-    assert_eq!(text.parse::<InvitationCode>(), Err(CodeError::Mistyped));
+    assert_eq!(text.parse::<InvitationLink>(), Err(CodeError::Mistyped));
 }
 
 fn base32(bytes: &[u8]) -> String {
@@ -176,72 +195,13 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_redemption_is_good_with_its_secret_on_its_channel() {
-    let redemption = answer();
-    assert_eq!(redemption.check(&[5; 16], b"channel"), Ok(()));
-    assert_eq!(redemption.check(&[6; 16], b"channel"), Err(RedemptionError::BadProof));
-    assert_eq!(redemption.check(&[5; 16], b"another"), Err(RedemptionError::BadProof));
-    assert_eq!(Redemption::decode(&redemption.encode()), Ok(redemption));
-}
-
-#[test]
-fn a_proof_binds_every_field() {
-    let good = answer();
-    let other_key = PublicKey::from_bytes(&[9; 32]).expect("32 bytes");
-    let changes: [fn(&mut Redemption, PublicKey); 10] = [
-        |it, key| it.party = key,
-        |it, _| it.invitation = invitation(4),
-        |it, key| it.identity = key,
-        |it, _| it.name = "Eve".to_owned(),
-        |it, key| it.device = key,
-        |it, _| it.device_certificate = common::forged(),
-        |it, key| it.control_feed = key,
-        |it, _| it.control_certificate.device = common::forged(),
-        |it, key| it.data_feed = key,
-        |it, _| it.data_certificate.feed = common::forged(),
-    ];
-    for change in changes {
-        let mut changed = good.clone();
-        change(&mut changed, other_key);
-        assert_eq!(changed.check(&[5; 16], b"channel"), Err(RedemptionError::BadProof));
-    }
-}
-
-#[test]
-fn a_newcomer_who_holds_the_code_must_still_own_its_keys() {
-    let mut redemption = answer();
-    redemption.device = device(1);
-    redemption.proof = motet_fact::Digest::derive(
-        "motet invitation proof v1",
-        &[
-            &[5; 16],
-            b"channel",
-            redemption.party.as_bytes(),
-            &redemption.invitation.0,
-            redemption.identity.as_bytes(),
-            redemption.name.as_bytes(),
-            redemption.device.as_bytes(),
-            redemption.device_certificate.as_bytes(),
-            redemption.control_feed.as_bytes(),
-            &redemption.control_certificate.to_bytes(),
-            redemption.data_feed.as_bytes(),
-            &redemption.data_certificate.to_bytes(),
-        ],
-    );
-    let result = redemption.check(&[5; 16], b"channel");
-    assert!(matches!(result, Err(RedemptionError::BadCertificate(_))), "{result:?}");
-}
-
-#[test]
 fn a_reader_is_given_no_data_feed() {
     let data_feeds = |role| {
         let is_data =
             |credential: &Credential| matches!(credential, Credential::Feed { kind: EntryKind::Data, .. });
-        answer()
-            .credentials(role, CredentialId::here(0))
-            .iter()
-            .filter(|credential| is_data(credential))
-            .count()
+        let papers = Papers::make(&party(), &identity(2), &device_key(2), &control_key(2), &data_key(2));
+        let credentials = papers.credentials(found().named(0), identity(2), forged(), role, 1);
+        credentials.iter().filter(|credential| is_data(credential)).count()
     };
     assert_eq!([Role::Reader, Role::Writer, Role::Admin].map(data_feeds), [0, 1, 1]);
 }
@@ -252,11 +212,11 @@ proptest! {
     #[test]
     fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {
         let _ = decode_body(&bytes);
-        let _ = Redemption::decode(&bytes);
+        let _ = text.parse::<InvitationWords>();
         prop_assert!(text.parse::<InvitationCode>().is_err());
         prop_assert!(base32(&bytes).parse::<InvitationCode>().is_err());
         let sum = Digest::derive("motet invitation code checksum v1", &[&bytes]);
-        if let Ok(code) = base32(&[bytes.as_slice(), &sum.0[..4]].concat()).parse::<InvitationCode>() {
+        if let Ok(code) = base32(&[bytes.as_slice(), &sum.0[..4]].concat()).parse::<InvitationLink>() {
             prop_assert_eq!(code.to_string().parse(), Ok(code));
         }
     }
@@ -265,17 +225,13 @@ proptest! {
     fn reading_changed_bytes_never_panics(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
     ) {
-        for mut bytes in [encode_body(&all_said()), answer().encode()] {
-            for (at, byte) in &changes {
-                let at = at.index(bytes.len());
-                bytes[at] = *byte;
-            }
-            if let Ok(body) = decode_body(&bytes) {
-                prop_assert_eq!(decode_body(&encode_body(&body)), Ok(body));
-            }
-            if let Ok(redemption) = Redemption::decode(&bytes) {
-                prop_assert_eq!(Redemption::decode(&redemption.encode()), Ok(redemption));
-            }
+        let mut bytes = encode_body(&all_said());
+        for (at, byte) in &changes {
+            let at = at.index(bytes.len());
+            bytes[at] = *byte;
+        }
+        if let Ok(body) = decode_body(&bytes) {
+            prop_assert_eq!(decode_body(&encode_body(&body)), Ok(body));
         }
     }
 }

@@ -5,5 +5,6 @@
 mod common;
 mod conflicts;
 mod forms;
+mod greeting;
 mod rules;
 mod twin;

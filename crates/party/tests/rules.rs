@@ -4,6 +4,7 @@ use crate::common;
 
 use std::collections::BTreeSet;
 
+use crate::common::world::{World, control, data, founded, with_second};
 use crate::common::{
     RECOVERY, Said, admission, admission_in, body, control_key, control_key_in, data_key, data_key_in,
     device, device_key, forged, found, genesis_of, has_device, has_feed, has_feed_in, identity, identity_key,
@@ -15,81 +16,6 @@ use motet_party::{
     Authority, Credential, CredentialId, Cuts, Deed, Effect, ForkError, ForkProof, Founding, Genesis, Loss,
     Reason, Role, Subject, certify_device, certify_feed,
 };
-
-struct World {
-    graph: Graph,
-    authority: Authority,
-}
-
-impl World {
-    fn new() -> Self {
-        World { graph: Graph::default(), authority: Authority::new(party()) }
-    }
-
-    fn take(&mut self, said: &Said) -> Result<Effect, Reason> {
-        assert_eq!(self.graph.check(&said.entry), Ok(()));
-        let result = match said.entry.header().kind {
-            EntryKind::Control => self.authority.admit(&said.entry, &said.body, &self.graph),
-            EntryKind::Data => self.authority.judge(&said.entry, &self.graph).map(|()| Effect::default()),
-        };
-        self.graph.link(&said.entry, result.is_ok());
-        result.map_err(|refusal| {
-            assert_eq!((refusal.id, refusal.feed), (said.id(), said.entry.header().feed));
-            assert!(refusal.to_string().contains(&said.id().to_string()));
-            self.authority.refuse(&refusal);
-            *refusal.reason
-        })
-    }
-
-    fn taken(&mut self, said: Said) -> Said {
-        assert_eq!(self.take(&said).err(), None);
-        said
-    }
-
-    fn judge(&self, said: &Said) -> Result<(), Reason> {
-        self.authority.judge(&said.entry, &self.graph).map_err(|refusal| *refusal.reason)
-    }
-
-    /// The next entry of the founder.
-    fn say(&mut self, last: &Said, credentials: Vec<Credential>) -> (Said, Result<Effect, Reason>) {
-        let genesis = self.authority.genesis().map(|(id, _)| id).expect("a party has a genesis");
-        let said = control(0, CredentialId::of(genesis, 2), &[last], credentials);
-        let result = self.take(&said);
-        (said, result)
-    }
-
-    fn role(&self, person: usize) -> Option<Role> {
-        self.authority.role_of_member(&identity(person), &self.graph)
-    }
-
-    fn counts(&self, said: &Said) -> bool {
-        self.authority.counts(&said.id(), &self.graph)
-    }
-}
-
-fn control(person: usize, under: CredentialId, causes: &[&Said], credentials: Vec<Credential>) -> Said {
-    say(&control_key(person), EntryKind::Control, causes, body(Some(under), credentials))
-}
-
-fn data(person: usize, causes: &[&Said]) -> Said {
-    say(&data_key(person), EntryKind::Data, causes, body(None, Vec::new()))
-}
-
-fn founded() -> (World, Said) {
-    let (mut world, genesis) = (World::new(), found());
-    let effect = world.take(&genesis).unwrap_or_else(|reason| unreachable!("{reason}"));
-    let feeds = BTreeSet::from([control_key(0).public(), data_key(0).public()]);
-    assert_eq!(effect, Effect { feeds, membership: true });
-    (world, genesis)
-}
-
-/// A party with a second member.
-fn with_second(role: Role) -> (World, Said, Said) {
-    let (mut world, genesis) = founded();
-    let (admits, result) = world.say(&genesis, admission(1, role, None));
-    assert!(result.is_ok());
-    (world, genesis, admits)
-}
 
 /// Up to here a feed counts.
 fn up_to(said: &[&Said]) -> Cuts {
@@ -326,6 +252,38 @@ fn an_invitation_admits_to_no_more_than_it_says() {
     assert!(world.take(&reader).is_ok());
     assert_eq!(world.authority.invitations()[&id].used_by, Some(identity(1)));
     assert_eq!(world.authority.members(&world.graph)[&identity(1)].invitation, Some(id));
+}
+
+/// Whom it is for is the host's to keep; that it is used once, everybody's.
+#[test]
+fn a_personal_invitation_is_one_like_any_other() {
+    let (mut world, genesis) = founded();
+    let (id, role) = (invitation(0), Role::Writer);
+    let personal = Credential::PersonalInvitation { id, role, invitee: identity(1), expires: 5 };
+    let (open, _) = world.say(&genesis, vec![personal]);
+    assert_eq!(world.authority.invitations()[&id].invitee, Some(identity(1)));
+    let redeem = |role| control(0, genesis.named(2), &[&open], admission(1, role, Some(open.named(0))));
+    assert!(matches!(world.take(&redeem(Role::Admin)), Err(Reason::AboveInvitation { .. })));
+    assert!(world.take(&redeem(Role::Writer)).is_ok());
+    assert_eq!(world.authority.invitations()[&id].used_by, Some(identity(1)));
+    assert_eq!(world.authority.members(&world.graph)[&identity(1)].invitation, Some(id));
+}
+
+/// A genesis authorises itself: of two by one party key both count, and neither takes anything from the other.
+#[test]
+fn a_party_may_be_founded_twice() {
+    let (mut world, genesis) = founded();
+    let again = say(&control_key(1), EntryKind::Control, &[], body(None, vec![genesis_of(1)]));
+    assert!(world.take(&again).is_ok());
+    for person in [0, 1] {
+        let member = &world.authority.members(&world.graph)[&identity(person)];
+        assert!(member.counted && member.role == Role::Admin && member.until.is_none());
+    }
+    assert!(world.take(&control(1, again.named(2), &[&again], admission(2, Role::Writer, None))).is_ok());
+    assert!(world.take(&control(0, genesis.named(2), &[&genesis], admission(3, Role::Writer, None))).is_ok());
+    assert_eq!(world.authority.members(&world.graph).len(), 4);
+    let first = genesis.entry.position().min(again.entry.position());
+    assert_eq!(world.authority.genesis().map(|(id, _)| id), Some(first.id));
 }
 
 #[test]

@@ -129,6 +129,12 @@ impl KeyStore {
         batch.put(KEYS, row, sealed);
     }
 
+    /// Takes the secret of a label away, together with whatever else is in the batch. Pages of the file that it was on
+    /// may hold it, sealed, until they are used again.
+    pub fn forget_into(batch: &mut Batch, label: &str) {
+        batch.delete(KEYS, secret_row(label));
+    }
+
     /// Commits a secret on its own.
     ///
     /// # Errors

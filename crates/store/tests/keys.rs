@@ -36,6 +36,11 @@ fn a_passphrase_opens_what_it_sealed() {
     assert_eq!(keys.get(&store, "feed/1").unwrap().unwrap().as_slice(), b"secret of the feed");
     assert!(keys.get(&store, "other").unwrap().is_none());
     assert_eq!(KeyStore::labels(&store).unwrap(), ["device", "feed/1"]);
+    let mut batch = Batch::new();
+    KeyStore::forget_into(&mut batch, "device");
+    store.commit(batch).unwrap();
+    assert!(keys.get(&store, "device").unwrap().is_none());
+    assert_eq!(KeyStore::labels(&store).unwrap(), ["feed/1"]);
 }
 
 #[test]

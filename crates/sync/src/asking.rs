@@ -147,6 +147,9 @@ impl Asking {
 
     /// Goes on as far as it can go now.
     pub(crate) fn step(&mut self, view: &View, out: &mut Vec<Message>) {
+        if !view.replica.receives(&view.party) {
+            return;
+        }
         self.want(view, out);
         self.go_on(view, out);
         if self.round.is_none() {

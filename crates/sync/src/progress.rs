@@ -19,12 +19,14 @@ pub struct PartyProgress {
     pub sent: u64,
     /// Bytes of entries and parts that were sent.
     pub sent_bytes: u64,
+    /// Whether either side has told heads. A party that only one of them is in is not talked about.
+    pub shared: bool,
     /// Whether both sides last told the same heads: they held the same linked entries. If one of them stands for nobody
     /// in the party: whether each has heard what the other tells it.
     pub in_sync: bool,
 }
 
-/// All parties of a session that were talked about.
+/// All parties of a session, talked about or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// By party.
@@ -32,8 +34,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Whether every party that was talked about is in sync.
+    /// Whether the two share a party, and every party that they share is in sync.
     pub fn in_sync(&self) -> bool {
-        self.parties.values().all(|party| party.in_sync)
+        let mut shared = self.parties.values().filter(|party| party.shared).peekable();
+        shared.peek().is_some() && shared.all(|party| party.in_sync)
     }
 }

@@ -56,6 +56,14 @@ pub trait Replica {
     /// What the peer may have of a party. [`Access::None`] if the party is not here.
     fn access(&self, party: &PublicKey, peer_device: &PublicKey) -> Access;
 
+    /// Whether entries of the party are asked for; if not, what is here is served all the same.
+    fn receives(&self, _party: &PublicKey) -> bool {
+        true
+    }
+
+    /// The peer tells its heads. Nothing has to come of it.
+    fn is_told(&self, _party: &PublicKey, _peer_device: &PublicKey, _heads: &Heads) {}
+
     /// Whether this device is a counted member's, as far as the party is known here (H9). One that is not hears the
     /// notices for it and no more, whatever else there is.
     fn belongs(&self, _party: &PublicKey) -> bool {

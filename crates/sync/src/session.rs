@@ -202,7 +202,8 @@ impl Session {
             let the_same = told == heard || (party.is_limited && party.serving.is_heard());
             let idle = party.asking.is_idle() && party.fetching.is_idle();
             let in_sync = told.is_some() && heard.is_some() && the_same && idle;
-            (*key, PartyProgress { in_sync, ..party.progress })
+            let shared = told.is_some() || heard.is_some();
+            (*key, PartyProgress { shared, in_sync, ..party.progress })
         };
         Progress { parties: self.parties.iter().map(party).collect() }
     }
@@ -247,10 +248,12 @@ impl Session {
             self.keep_unplaced(message);
             return Ok(());
         }
+        let peer = self.peer;
         let (state, view) = self.look(party, replica);
         match message {
             Message::Heads { heads, .. } => {
                 out.push(Message::Heard { party });
+                replica.is_told(&party, &peer, &heads);
                 state.asking.hear(heads);
                 state.fetching.take_heart();
             }

@@ -1,14 +1,16 @@
-//! `motet party members|remove|role|readmit|leave|prove-fork` and `motet device remove`: who may write, and who
+//! `motet party members|remove|role|readmit|recover|leave|prove-fork` and `motet device remove`: who may write, and who
 //! no more.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use motet::authority::{Device, Member, Role, Stint};
-use motet::fact::{Cid, PublicKey};
-use motet::{Cut, Party};
+use motet::fact::{Cid, PublicKey, Purpose};
+use motet::{Cut, Database, Party};
 
 use crate::args::{CutArgs, Global};
+use crate::commands::device;
+use crate::commands::identity::ask_phrase;
 use crate::commands::invite::seconds;
 use crate::context;
 use crate::failure::Failure;
@@ -52,16 +54,31 @@ pub(crate) fn remove_member(
     print_entry(global, out, &entry)
 }
 
+/// Becomes an admin again, by the recovery that follows from the phrase.
+pub(crate) fn recover(global: &Global, party: &Party, out: &mut dyn Write) -> Result<(), Failure> {
+    let phrase = party.database().phrase()?.map_or_else(ask_phrase, Ok)?;
+    let entry = party.recover(&phrase.key(Purpose::Recovery))?;
+    print_entry(global, out, &entry)
+}
+
 /// Removes oneself.
-pub(crate) fn leave(global: &Global, party: &Party, yes: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let me = party.database().profile().identity;
-    let mut question = format!("Leave party {}, with all devices?", party.name());
-    if is_last_admin(party, &me) {
+pub(crate) fn leave(database: &Database, key: &PublicKey, yes: bool) -> Result<(), Failure> {
+    let title = database.title_of(key)?.unwrap_or_else(|| key.short());
+    let mut question = format!("Leave party {title}? All your devices delete it.");
+    if database.party(key).is_ok_and(|party| is_last_admin(&party, &database.profile().identity)) {
         question += " You are the last admin: only the recovery of the founder brings one back.";
     }
     context::confirm(&question, yes)?;
-    let entry = party.remove_member(&me, &Cut::Here)?;
-    print_entry(global, out, &entry)
+    database.leave_party(key)?;
+    let waits = database.party_list()?.iter().any(|info| info.key == *key && info.here);
+    if waits {
+        let mut err = std::io::stderr().lock();
+        let _told = writeln!(
+            err,
+            "It is deleted here once a device of another member has heard: let `motet serve` run."
+        );
+    }
+    Ok(())
 }
 
 fn is_last_admin(party: &Party, member: &PublicKey) -> bool {
@@ -71,8 +88,34 @@ fn is_last_admin(party: &Party, member: &PublicKey) -> bool {
     admins == [member]
 }
 
-/// Removes one device.
+/// Removes a device of the owner's from everywhere; another, or with `--party` any, from one party.
 pub(crate) fn remove_device(
+    global: &Global,
+    database: &Database,
+    device: &str,
+    cut: &CutArgs,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let own = device::fitting(database, device)?;
+    let ([(device, own)], None) = (own.as_slice(), &global.party) else {
+        return remove_from(global, &context::party(global, database)?, device, cut, out);
+    };
+    let question = format!("Remove your device {} ({}) from all parties?", own.name, device.short());
+    context::confirm(&question, cut.yes)?;
+    let removals = database.remove_own_device(device, &read_cut(cut)?)?;
+    let home = database.profile().identity;
+    let row = |(party, entry): (PublicKey, Cid)| {
+        let title = if party == home { "your devices".to_owned() } else { title_of(database, &party) };
+        [party.to_string(), title, entry.to_string()]
+    };
+    output::print_text(out, global.format, &["party", "name", "entry"], removals.into_iter().map(row))
+}
+
+fn title_of(database: &Database, party: &PublicKey) -> String {
+    database.party(party).map(|party| party.name()).unwrap_or_default()
+}
+
+fn remove_from(
     global: &Global,
     party: &Party,
     device: &str,

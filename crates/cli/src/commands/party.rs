@@ -1,8 +1,8 @@
-//! `motet party`: found, list, show; the rest is in `admin`.
+//! `motet party`: found, list, show; open and close, and all that. Who is in is in `admin`.
 
-use motet::Party;
 use motet::authority::{Device, Feed, Member};
 use motet::fact::{Cid, PublicKey};
+use motet::{Database, Party, PartyInfo, PartyStanding};
 
 use crate::args::{Format, Global, PartyCommand};
 use crate::commands::admin;
@@ -21,14 +21,30 @@ pub(crate) fn run(global: &Global, command: PartyCommand) -> Result<(), Failure>
         }
         PartyCommand::List => {
             let database = context::open(global)?;
-            let columns = ["party", "name", "role", "members", "entries", "waiting"];
-            let rows = database.parties().into_iter().map(|party| list_row(&party));
+            let columns = ["party", "name", "state", "role", "members", "entries", "waiting"];
+            let list = database.party_list()?;
+            let rows = list.iter().map(|info| list_row(info, database.party(&info.key).ok().as_ref()));
             output::print_text(&mut out, global.format, &columns, rows)
         }
         PartyCommand::Show => {
             let party = context::open_party(global)?;
             show(global, &party, &mut out)
         }
+        PartyCommand::Title { title } => {
+            context::open_party(global)?.set_title(&title)?;
+            Ok(())
+        }
+        PartyCommand::Pause => Ok(context::open_party(global)?.pause()?),
+        PartyCommand::Resume => Ok(context::open_party(global)?.resume()?),
+        PartyCommand::Open => with_any(global, |database, key| database.open_party(key).map(|_| ())),
+        PartyCommand::Close => with_any(global, Database::close_party),
+        PartyCommand::Activate { everywhere } => {
+            with_any(global, |database, key| database.activate_party(key, everywhere))
+        }
+        PartyCommand::Deactivate { everywhere } => {
+            with_any(global, |database, key| database.deactivate_party(key, everywhere))
+        }
+        PartyCommand::Delete => with_any(global, Database::delete_party),
         PartyCommand::Members => admin::members(global, &context::open_party(global)?, &mut out),
         PartyCommand::Remove { member, cut } => {
             let party = context::open_party(global)?;
@@ -40,24 +56,48 @@ pub(crate) fn run(global: &Global, command: PartyCommand) -> Result<(), Failure>
         PartyCommand::Readmit { member, role } => {
             admin::readmit(global, &context::open_party(global)?, &member, &role, &mut out)
         }
-        PartyCommand::Leave { yes } => admin::leave(global, &context::open_party(global)?, yes, &mut out),
+        PartyCommand::Recover => admin::recover(global, &context::open_party(global)?, &mut out),
+        PartyCommand::Leave { yes } => {
+            let database = context::open(global)?;
+            let key = context::any_party(global, &database)?;
+            admin::leave(&database, &key, yes)
+        }
         PartyCommand::ProveFork { feed, yes } => {
             admin::prove_fork(global, &context::open_party(global)?, &feed, yes, &mut out)
         }
     }
 }
 
-fn list_row(party: &Party) -> [String; 6] {
-    let role = party.own_role().map_or("none yet".to_owned(), |role| role.to_string());
-    let members = party.members();
-    let members = members.values().filter(|member| member.counted && member.until.is_none()).count();
+/// Does something to a party that may be closed.
+fn with_any(
+    global: &Global,
+    act: impl FnOnce(&Database, &PublicKey) -> Result<(), motet::Error>,
+) -> Result<(), Failure> {
+    let database = context::open(global)?;
+    Ok(act(&database, &context::any_party(global, &database)?)?)
+}
+
+fn list_row(info: &PartyInfo, party: Option<&Party>) -> [String; 7] {
+    let state = match info {
+        PartyInfo { standing: PartyStanding::Left, .. } => "left",
+        PartyInfo { here: false, .. } => "elsewhere",
+        PartyInfo { open: true, paused: true, .. } => "paused",
+        PartyInfo { open: true, .. } => "open",
+        PartyInfo { everywhere: PartyStanding::Inactive, .. } => "inactive everywhere",
+        PartyInfo { standing: PartyStanding::Inactive, .. } => "inactive here",
+        PartyInfo { .. } => "closed",
+    };
+    let of = |read: &dyn Fn(&Party) -> String| party.map_or_else(String::new, read);
+    let is_in = |member: &&Member| member.counted && member.until.is_none();
+    let members = |party: &Party| party.members().values().filter(is_in).count();
     [
-        party.key().to_string(),
-        party.name(),
-        role,
-        members.to_string(),
-        party.entries().to_string(),
-        party.waiting().to_string(),
+        info.key.to_string(),
+        info.title.clone(),
+        state.to_owned(),
+        of(&|party| party.own_role().map_or("none yet".to_owned(), |role| role.to_string())),
+        of(&|party| members(party).to_string()),
+        of(&|party| party.entries().to_string()),
+        of(&|party| party.waiting().to_string()),
     ]
 }
 

@@ -13,6 +13,9 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::{console, context, output, progress};
 
+/// How long a sync may make no progress, unless the command line says otherwise.
+pub(crate) const PATIENCE_SECONDS: u64 = 30;
+
 /// Starts a node, and gives what it tells.
 pub(crate) fn start(
     database: &Database,

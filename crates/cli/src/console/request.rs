@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use motet::item::ItemId;
-use motet::{Database, Parameters, Party, Query, RuntimeKind, Transaction};
+use motet::{Database, Parameters, Party, PartyStanding, Query, RuntimeKind, Transaction};
 use motet_algebra::Budget;
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
 use motet_node::Node;
@@ -19,11 +19,11 @@ const CHANGES_MAX: u64 = 100;
 /// Rows of each output that an answer lists, unless the request says otherwise.
 const ROWS_MAX: u64 = 10_000;
 
-type Answer = Result<Json, String>;
+pub(super) type Answer = Result<Json, String>;
 
 /// A console's state.
 pub(crate) struct Console<'a> {
-    database: Database,
+    pub(super) database: Database,
     node: &'a Node,
     voice: Voice,
     /// The desks, by the question of their views.
@@ -69,15 +69,24 @@ impl<'a> Console<'a> {
             "digest" => self.ask(request, Question::Digest),
             "resume" => self.ask(request, Question::Resume(budget(request)?)),
             "peer" => self.peer(request),
+            "found" => self.found(request),
+            "parties" => self.parties(),
+            "activate" => self.stand(request, PartyStanding::Active),
+            "deactivate" => self.stand(request, PartyStanding::Inactive),
+            "invite" => self.invite(request),
+            "link" => self.link(request),
+            "contacts" => self.contacts(),
+            "devices" => self.devices(),
             "quit" => Ok(json!({})),
             other => Err(format!(
-                "there is no `{other}`; known are: status, hash, create, set, state, get, watch, unwatch, rows, \
-                 digest, resume, peer, quit"
+                "there is no `{other}`; known are: status, hash, create, set, state, get, watch, unwatch, \
+                 rows, digest, resume, peer, found, parties, activate, deactivate, invite, link, contacts, \
+                 devices, quit"
             )),
         }
     }
 
-    fn party(&self, request: &Json) -> Result<Party, String> {
+    pub(super) fn party(&self, request: &Json) -> Result<Party, String> {
         let mut parties = self.database.parties();
         if let Some(wanted) = request.get("party") {
             let wanted = wanted.as_str().ok_or("`party` is a text: a key or the beginning of one")?;
@@ -262,7 +271,7 @@ fn commit(transaction: Transaction) -> Result<String, String> {
     Ok(transaction.commit().map_err(|error| error.to_string())?.entry.to_string())
 }
 
-fn text<'a>(request: &'a Json, field: &str) -> Result<&'a str, String> {
+pub(super) fn text<'a>(request: &'a Json, field: &str) -> Result<&'a str, String> {
     request.get(field).and_then(Json::as_str).ok_or_else(|| format!("`{field}` is missing, or no text"))
 }
 

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use motet::authority::Role;
+use motet::authority::{InvitationCode, Role};
 use motet::item::ItemId;
 use motet::{Database, Parameters, Party, Protection};
 use motet_fact::{Cid, PublicKey, Value};
@@ -26,8 +26,6 @@ use crate::queries::{ANCESTORS, COMMITS_PER_AUTHOR, FIRST_TOUCH, NEVER_TOUCHED, 
 const DEAL: usize = 500;
 /// A history is made of so many entries at least, if it has as many commits: so that there is something to exchange.
 const ENTRIES_MIN: usize = 300;
-/// What a prepared newcomer's request is bound to, in place of a connection.
-const BINDING: &[u8; 32] = b"motet demo: prepared, no channel";
 
 /// Where the history comes from.
 pub(crate) enum Source {
@@ -264,10 +262,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 /// Makes a database that joins by an invitation, as over the network, but without one.
 fn invite(party: &Party, directory: &Path, name: &str) -> Result<Database, Failure> {
     let home = Database::create(directory, name, &Protection::KeyFile)?;
-    let code = party.invite(Role::Writer, i64::MAX, Vec::new())?;
-    let joining = home.begin_join(&code)?;
-    party.database().redeem(&joining.request(BINDING)?, BINDING)?;
-    joining.finish()?;
+    let link = party.invite(Role::Writer, i64::MAX, Vec::new())?;
+    home.join(&InvitationCode::Link(link)).meet(party.database())?;
     Ok(home)
 }
 

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use motet::authority::{InvitationCode, InvitationId};
 use motet::{Database, Party, RuntimeKind};
 use motet_algebra::Budget;
 use motet_feed::Position;
@@ -70,14 +69,7 @@ fn union(stage: &Stage, directories: &[PathBuf]) -> Result<BTreeMap<Position, Bu
 fn replica(stage: &Stage, entries: BTreeMap<Position, Bundle>) -> Result<Party, Failure> {
     let database = Database::in_memory("oracle")?;
     // It is nobody in the party: it only reads what it is given.
-    let code = InvitationCode {
-        party: stage.party,
-        invitation: InvitationId([0; 16]),
-        secret: [0; 16],
-        issuer_device: database.profile().device,
-        addresses: Vec::new(),
-    };
-    let party = database.begin_join(&code)?.finish()?;
+    let party = database.follow(&stage.party)?;
     let mut entries = entries.into_values().peekable();
     while entries.peek().is_some() {
         let some = entries.by_ref().take(CHUNK).collect();

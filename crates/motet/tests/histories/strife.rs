@@ -3,7 +3,7 @@
 
 use motet::Cut;
 use motet::authority::Role;
-use motet::fact::{Cid, Digest, SecretKey};
+use motet::fact::{Cid, Digest};
 use motet_sync::Replica as _;
 
 use super::{Error, Story, everything, fetch, scatter};
@@ -30,10 +30,12 @@ impl Story {
                 Some(feed) => party.publish_fork_proof(feed),
                 None => return,
             },
-            9 => match party.invitations().keys().next() {
-                Some(id) => party.revoke_invitation(id),
-                None => return,
-            },
+            9 => {
+                let first = party.invitations().unwrap().into_iter().next();
+                let outcome = first.map(|invitation| party.revoke_invitation(&invitation.id));
+                let _ = outcome.transpose().inspect_err(expected);
+                return;
+            }
             10 => {
                 let rescue = party.rescue(None);
                 let _ = rescue.inspect_err(expected);
@@ -68,11 +70,8 @@ impl Story {
     /// The founder becomes an admin again, whatever happened.
     pub(crate) fn recover(&mut self) {
         let founder = &self.peers[0];
-        let identity = founder.world.secret(&founder.database.profile().identity);
-        let recovery =
-            SecretKey::from_bytes(Digest::derive("motet recovery key v1", &[&identity.to_bytes()]).0);
         // A device that was removed by itself comes back by the word of the recovery as well.
-        founder.party(&self.party).recover(&recovery).unwrap();
+        founder.party(&self.party).recover(&founder.recovery()).unwrap();
     }
 
     /// Everybody gets everything, and what that makes them say, and what is missing after that.

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub(crate) mod reading;
+pub(crate) mod world;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -136,6 +137,9 @@ fn told(credential: &Credential) -> String {
         Credential::Device { under, device, .. } => format!("Device({} in {})", label(device), name(under)),
         Credential::Feed { under, feed, .. } => format!("Feed({} in {})", label(feed), name(under)),
         Credential::Invitation { id, role, .. } => format!("Invitation({} {role})", id.0[0]),
+        Credential::PersonalInvitation { id, role, invitee, .. } => {
+            format!("PersonalInvitation({} {role} for {})", id.0[0], label(invitee))
+        }
         Credential::Removal { subject: Subject::Member(who), cuts: c } => {
             format!("Removal({} cut {})", label(who), cuts(c))
         }

@@ -445,7 +445,9 @@ impl<'a> Reading<'a> {
                 fits.then_some(())?;
                 Plain::Feed { stint, who: *member, device: *device, feed: *feed, kind: *kind }
             }
-            Credential::Invitation { role, .. } => Plain::Invitation { role: *role },
+            Credential::Invitation { role, .. } | Credential::PersonalInvitation { role, .. } => {
+                Plain::Invitation { role: *role }
+            }
             Credential::Removal { subject, cuts } => Plain::Removal { whose: *subject, cuts: cuts.clone() },
             Credential::Revocation { invitation } => {
                 let invitation = find(invitation)?;
