@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use motet::authority::Role;
+use motet::authority::{InvitationCode, Role};
 use motet::fact::{Cid, PublicKey, SecretKey, Value};
 use motet::item::ItemId;
 use motet::{Database, ModelBlock, RulesState, RulesStatus};
-use motet_node::{Host, Node, NodeConfig, NodeEvent};
+use motet_node::{Door, Host, Node, NodeConfig, NodeEvent};
 use motet_sync::{Access, Bundle, Heads, Replica, ReplicaError};
 
 const PROGRAM: &str = r#"
@@ -57,8 +57,8 @@ impl Host for Liar {
     fn subscribe_heads(&self) -> Receiver<()> {
         self.0.subscribe_heads()
     }
-    fn redeem(&self, request: &[u8], binding: &[u8; 32]) -> Result<Vec<u8>, String> {
-        Host::redeem(&self.0, request, binding)
+    fn receive(&self, guest: PublicKey, binding: &[u8; 32]) -> Box<dyn Door> {
+        Host::receive(&self.0, guest, binding)
     }
 }
 
@@ -81,10 +81,8 @@ fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 fn admit(from: &Database, party: &PublicKey, to: &Database) {
-    let code = from.party(party).unwrap().invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
-    let joining = to.begin_join(&code).unwrap();
-    from.redeem(&joining.request(b"no channel").unwrap(), b"no channel").unwrap();
-    joining.finish().unwrap();
+    let link = from.party(party).unwrap().invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
+    to.join(&InvitationCode::Link(link)).meet(from).unwrap();
 }
 
 fn database(name: &str) -> Arc<Database> {
