@@ -195,6 +195,7 @@ impl Database {
         let root = party.root().tag();
         header.kind == EntryKind::Control
             || party.is_identity_party()
+            || party.with(|state| state.authority.is_cut_point(&arrival.entry.id()))
             || header.parts.iter().any(|part| part.tag == root)
     }
 }

@@ -222,6 +222,11 @@ impl Authority {
         self.cut_points.keys().copied()
     }
 
+    /// Whether a cut names an entry: whether it is there may change who counts.
+    pub fn is_cut_point(&self, id: &Cid) -> bool {
+        self.cut_points.contains_key(id)
+    }
+
     fn stands(&self, record: usize, graph: &Graph) -> bool {
         self.record(record).under.is_none_or(|under| self.is_counted(under))
             && !self.any_effective(self.cutters(record, graph))

@@ -94,7 +94,6 @@ impl RulesState {
     fn advance(&mut self, batch: &[Told<'_>]) -> Changes {
         let circuit = self.circuit.clone();
         let (mut made, budget) = (circuit.made(), circuit.budget());
-        let mut refused = None;
         if let Some(size) = &self.size {
             let mut net = Inputs::new();
             batch.iter().for_each(|told| add_inputs(&kept(told), told.weight, &mut net));
@@ -116,10 +115,8 @@ impl RulesState {
                     made.running().leave(self.item, &self.inputs());
                     return self.fence(RulesStatus::OverLimit);
                 }
-                Err(fenced) => {
-                    made.running().leave(self.item, &self.inputs());
-                    refused = Some(fenced);
-                }
+                // Rows that would go may have been counted: only what enters is known to be too much.
+                Err(_) => made.running().leave(self.item, &self.inputs()),
             }
         }
         self.note(batch);
@@ -134,11 +131,10 @@ impl RulesState {
         drop(made);
         let circuit = self.circuit.clone();
         let mut made = circuit.made();
-        let come = match (made.get(), refused) {
-            (_, Some(Fenced::OverLimit)) => Err(RulesStatus::OverLimit),
-            (Made::Wrong(why), _) => Err(RulesStatus::Wrong(why.clone())),
-            (Made::Unread(why), _) => Err(RulesStatus::NotComputed(why.clone())),
-            (Made::Running(shared), _) => self.enter(shared, &budget),
+        let come = match made.get() {
+            Made::Wrong(why) => Err(RulesStatus::Wrong(why.clone())),
+            Made::Unread(why) => Err(RulesStatus::NotComputed(why.clone())),
+            Made::Running(shared) => self.enter(shared, &budget),
         };
         match come {
             Ok(come) => sum(gone, come),
