@@ -468,6 +468,11 @@ impl Item {
         Some(self.ledger.place(node, Some(&self.ledger.standing(node)?)))
     }
 
+    /// The first entry that asserts a fact validly, whether it counts or not.
+    pub fn asserted_by(&self, fact: &Cid) -> Option<Cid> {
+        self.ledger.first_to_assert(self.ledger.find(fact)?).map(|position| position.id)
+    }
+
     /// Whether an epoch may drop the fact (H22): because the item is gone for good, or because its model says so.
     pub fn may_drop(&self, fact: &Cid) -> bool {
         let Some(node) = self.ledger.find(fact) else { return false };

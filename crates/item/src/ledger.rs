@@ -471,6 +471,11 @@ impl Ledger {
         Place { entry: self.position(entry), index }
     }
 
+    /// The first entry that asserts a fact validly.
+    pub(crate) fn first_to_assert(&self, node: u32) -> Option<Position> {
+        self.nodes[node as usize].entries.first().map(|(entry, _)| self.position(*entry))
+    }
+
     pub(crate) fn position(&self, entry: u32) -> Position {
         self.entries[entry as usize].position
     }

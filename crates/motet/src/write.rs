@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_fact::{Attribute, Cid, PublicKey, SecretKey, Value};
+use motet_fact::{Attribute, Cid, Fact, PublicKey, SecretKey, Value};
 use motet_feed::entry::{MAX_CAUSES, MAX_PARTS};
 use motet_feed::{Draft, Entry, EntryKind, MAX_BODY_BYTES, MAX_PART_BYTES, PartRef, Tag};
 use motet_item::{ItemId, split};
 use motet_party::{ControlBody, Credential, CredentialId, Founding, Genesis, MAX_NAME_BYTES, encode_body};
-use motet_store::Batch;
+use motet_store::{Batch, Store};
 
 use crate::database::put_record;
 use crate::drafts::{Bodies, Drafts};
@@ -190,6 +190,9 @@ impl Party {
                             receipt.ok_or_else(|| Error::NotAllowed { party: state.party, why: why() })?;
                         entries.push(receipt.entry);
                     }
+                }
+                if let After::Heads = after {
+                    after = After::HeadsAnd(withdrawn_under(state, store, &bodies)?);
                 }
                 let since = state.authority.feed(&feed, &state.graph).map(|feed| feed.since);
                 let arrival = draft(state, &keys[&feed], EntryKind::Data, &after, parts, since)?;
@@ -388,6 +391,25 @@ fn draft(
         return Err(Error::NotAllowed { party, why: refusal.to_string() });
     }
     Ok(Arrival { entry, parts: parts.into_iter().map(|(_, bytes)| bytes).collect(), peer: None })
+}
+
+/// Entries that do not count, but state what these facts are built on: a text keeps what was withdrawn as structure
+/// (H16). Who reads the facts needs those, and gets them where they are cited.
+fn withdrawn_under(state: &mut PartyState, store: &dyn Store, bodies: &Bodies) -> Result<Vec<Cid>, Error> {
+    let said: BTreeSet<Cid> = bodies.iter().flat_map(|(_, facts)| facts).map(Fact::cid).collect();
+    let mut entries = BTreeSet::new();
+    for (item, facts) in bodies {
+        let causes: BTreeSet<&Cid> = facts.iter().flat_map(Fact::causes).collect();
+        let causes: Vec<&Cid> = causes.into_iter().filter(|cause| !said.contains(*cause)).collect();
+        if causes.is_empty() {
+            continue;
+        }
+        let item = state.load_item(store, *item)?;
+        let withdrawn = causes.into_iter().filter(|cause| !item.counts(cause));
+        entries.extend(withdrawn.filter_map(|cause| item.asserted_by(cause)));
+    }
+    let heard = |id: &Cid| state.graph.heads().any(|head| head == *id || state.graph.reaches(&head, id));
+    Ok(entries.into_iter().filter(|id| !heard(id)).collect())
 }
 
 fn parts_of(written_at: i64, bodies: &Bodies) -> Result<Vec<(Tag, Vec<u8>)>, Error> {
