@@ -291,7 +291,8 @@ impl Play<'_> {
 
     // -------------------------------------------------------------- waiting
 
-    /// Waits until every peer has linked so many entries at least, and nothing waits.
+    /// Waits until every peer has linked so many entries at least, and all are equal. The number alone says little: a
+    /// peer that has begun a new feed has an entry of its own in place of one that it lacks.
     fn converge(&mut self, entries: u64, since: Instant) -> Result<(), Failure> {
         let mut news = News { told: Instant::now(), moved: Instant::now(), last: Vec::new(), untold: false };
         loop {
@@ -304,7 +305,7 @@ impl Play<'_> {
                 }
             }
             let done = now.iter().all(|(linked, waiting)| *linked >= entries && *waiting == 0);
-            let done = done && !self.fleet.kills_planned();
+            let done = done && !self.fleet.kills_planned() && self.are_equal()?;
             if now != news.last {
                 (news.moved, news.last, news.untold) = (Instant::now(), now, true);
             }
@@ -321,21 +322,26 @@ impl Play<'_> {
         }
     }
 
-    /// Waits until all state hashes are equal, and nothing waits.
+    /// Waits until all are equal.
     fn agree(&mut self) -> Result<(), Failure> {
         let since = Instant::now();
         loop {
             self.finish_kills()?;
-            self.fleet.refresh()?;
-            let linked: Vec<u64> = self.fleet.peers.iter().map(|peer| peer.linked).collect();
-            let waiting: u64 = self.fleet.peers.iter().map(|peer| peer.waiting).sum();
-            if all_equal(&linked) && waiting == 0 && all_equal(&self.fleet.hashes()?) {
+            if self.are_equal()? {
                 self.tell_progress()?;
                 let took = since.elapsed().as_secs_f64();
                 return self.teller.say(&format!("all agree, {took:.1} s after the network was mended"));
             }
             self.check_still(since)?;
         }
+    }
+
+    /// Whether nothing waits, and all state hashes are equal.
+    fn are_equal(&mut self) -> Result<bool, Failure> {
+        self.fleet.refresh()?;
+        let linked: Vec<u64> = self.fleet.peers.iter().map(|peer| peer.linked).collect();
+        let waiting: u64 = self.fleet.peers.iter().map(|peer| peer.waiting).sum();
+        Ok(all_equal(&linked) && waiting == 0 && all_equal(&self.fleet.hashes()?))
     }
 
     fn check_still(&self, since: Instant) -> Result<(), Failure> {

@@ -64,13 +64,12 @@ impl Party {
     fn remove(&self, subject: Subject, cut: &Cut, extra: Batch) -> Result<Cid, Error> {
         let cuts = self.cuts(&subject, cut)?;
         let credential = Credential::Removal { subject, cuts };
-        self.act(credential, extra)
+        self.decide(vec![credential], extra)
     }
 
-    /// Says it. What one does to others may be about oneself, or undo what somebody did to oneself: then this device
-    /// stands elsewhere now.
-    fn act(&self, credential: Credential, extra: Batch) -> Result<Cid, Error> {
-        let entry = self.write_control(&self.control_secret()?, vec![credential], extra)?;
+    /// Writes what an admin decides. It may end what this device wrote to itself, and bring back what another ended.
+    pub(crate) fn decide(&self, credentials: Vec<Credential>, extra: Batch) -> Result<Cid, Error> {
+        let entry = self.write_control(&self.control_secret()?, credentials, extra)?;
         self.stand_again()?;
         Ok(entry)
     }
@@ -90,7 +89,7 @@ impl Party {
         let name = self.members().remove(member).map(|member| member.name).unwrap_or_default();
         let cuts = self.cuts(&Subject::Member(*member), &Cut::Here)?;
         let credential = Credential::RoleChange { member: *member, role, name, cuts };
-        self.act(credential, Batch::new())
+        self.decide(vec![credential], Batch::new())
     }
 
     /// Admits a former member again: a new stint, in which its devices begin new feeds by themselves.
@@ -104,7 +103,7 @@ impl Party {
             return Err(self.refuse(format!("{member} is a member")));
         }
         let credential = Credential::Member { member: *member, role, name: former.name, invitation: None };
-        self.act(credential, Batch::new())
+        self.decide(vec![credential], Batch::new())
     }
 
     /// Every stint of every member, by identity.
@@ -127,7 +126,7 @@ impl Party {
         let (one, other) = (self.load_entry(&one)?, self.load_entry(&other)?);
         let last = self.with(|state| state.counted_heads(feed)).into_iter().collect();
         let credential = Credential::ForkProof(Box::new(ForkProof::of(one, other, last)));
-        self.act(credential, Batch::new())
+        self.decide(vec![credential], Batch::new())
     }
 
     /// Makes this device's owner an admin again by the recovery that the genesis names (H11), whatever became of all

@@ -156,7 +156,7 @@ impl Party {
         let revoked = |it: &motet_party::Invitation| Credential::Revocation { invitation: it.id };
         let credentials: Vec<Credential> = open.map(revoked).collect();
         match (row, credentials.is_empty()) {
-            (_, false) => self.write_control(&self.control_secret()?, credentials, batch).map(|_| ()),
+            (_, false) => self.decide(credentials, batch).map(|_| ()),
             (Some(_), true) => Ok(self.database().store().commit(batch)?), // it links a device
             (None, true) if known.is_empty() => Err(fault("is not known here".to_owned())),
             (None, true) => Err(fault("was taken back".to_owned())),
