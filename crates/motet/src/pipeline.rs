@@ -381,6 +381,7 @@ impl Run<'_> {
                 let index = u16::try_from(index).expect("an entry has at most 1,024 parts");
                 let key = tables::item_part_key(&party, &part.tag, &position, index);
                 self.batch.put(ITEM_PARTS, key, part.cid.as_bytes().as_slice());
+                self.state.is_title_new |= part.tag == ItemId::root(&party).tag();
             }
         }
     }

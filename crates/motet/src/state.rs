@@ -38,6 +38,8 @@ pub(crate) struct PartyState {
     pub(crate) closed: bool,
     /// What came while the party was paused, and waits on disk.
     pub(crate) stalled: BTreeSet<Cid>,
+    /// Whether its title may have become another since somebody looked.
+    pub(crate) is_title_new: bool,
     pub(crate) graph: Graph,
     pub(crate) authority: Authority,
     pub(crate) pending: Pending,
@@ -110,6 +112,7 @@ impl PartyState {
             record,
             closed: false,
             stalled: BTreeSet::new(),
+            is_title_new: false,
             graph: Graph::default(),
             authority: Authority::new(party),
             pending: Pending::new(QUOTAS),

@@ -202,9 +202,13 @@ impl Chores<'_> {
     }
 
     fn note_title(&mut self, party: &Party, joined: Option<&Joined>) -> Result<(), Error> {
+        let known = joined.and_then(|joined| joined.title.as_deref()).unwrap_or_default();
+        let is_new = party.with(|state| std::mem::take(&mut state.is_title_new));
+        if !known.is_empty() && !is_new {
+            return Ok(()); // what was noted is still so: the root need not be loaded to see it
+        }
         // Before a title is set, the name it was founded under will do; readers of a closed party see either.
         let title = party.name();
-        let known = joined.and_then(|joined| joined.title.as_deref()).unwrap_or_default();
         if party.own_role().is_some() && !title.is_empty() && title != known {
             self.notes.title(&party.key(), &title);
         }

@@ -184,6 +184,7 @@ impl PartyState {
             true => self.withdrawals.remove(&feed),
             false => self.withdrawals.insert(feed, left),
         };
+        self.is_title_new = true;
         let changes = self.change_counted(&batched);
         let changes = self.hang(changes);
         self.publish(changes, &[], &batched.entries, None);
