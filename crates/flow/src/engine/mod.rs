@@ -185,11 +185,11 @@ impl<H: Host> Engine<H> {
         done
     }
 
-    /// Lets relations have so many rows and no more in the epochs that follow, in place of the caps before. An epoch is
-    /// refused as soon as a row is found with which there would be more, and what is found stays. In one recursion what
-    /// goes is gone before anything comes; but of relations that are computed one after the other the later ones still
-    /// have what they will lose. So an epoch in which rows of the relations go may be refused though few enough would be
-    /// left. One in which none go is refused if and only if there would be too many.
+    /// Lets relations have so many rows and no more in the epochs that follow, in place of the caps before. An epoch
+    /// is refused as soon as a row is found with which there would be more, and what is found stays. In one recursion
+    /// what goes is gone before anything comes; but of relations that are computed one after the other the later ones
+    /// still have what they will lose. So an epoch in which rows of the relations go may be refused though few enough
+    /// would be left. One in which none go is refused if and only if there would be too many.
     pub fn cap(&mut self, caps: Vec<Cap>) {
         self.caps = caps;
     }

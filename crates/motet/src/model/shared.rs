@@ -4,7 +4,8 @@
 //! only rows of this one item change, so what an epoch costs, and what it is refused for, is the item's. That it would
 //! be over the model's limits is found while it is computed. When an item enters that is a matter of its facts and the
 //! program alone: strata are computed one after the other, and within one more rows never mean fewer. A change may be
-//! refused for rows that would have gone yet; whether the item is over its limits is then seen by letting it enter anew.
+//! refused for rows that would have gone yet; whether the item is over its limits is then seen by letting it enter
+//! anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
