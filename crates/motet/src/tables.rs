@@ -53,7 +53,7 @@ pub(crate) const LINKING_ROW: &[u8] = b"linking";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
 
 /// The tables whose keys begin with the party: what is to go with it.
-pub(crate) const OF_PARTIES: [Table; 14] = [
+pub(crate) const OF_PARTIES: [Table; 15] = [
     ENTRIES,
     PENDING,
     HELD,
@@ -61,6 +61,7 @@ pub(crate) const OF_PARTIES: [Table; 14] = [
     WITHDRAWALS,
     RESCUED,
     ITEM_PARTS,
+    MODELS,
     INVITATIONS,
     AUTHORS,
     STALLED,

@@ -8,7 +8,7 @@ use crate::common::{Peer, Remembering, assert_sound, converse, seal_key, talk_al
 use motet::authority::{Denial, InvitationCode, Role};
 use motet::fact::{Phrase, PublicKey, Value};
 use motet::item::{ItemId, Object};
-use motet::{Cut, Database, Error, Linking, PartyStanding};
+use motet::{Cut, Database, Error, Linking, ModelBlock, PartyStanding};
 use motet_store::{MemoryStore, Store};
 
 /// A new device of a holder's owner, by words read aloud.
@@ -548,12 +548,23 @@ fn a_deleted_party_leaves_the_disk() {
     let note = home.create_item(Object::NAME, Some("note"), None).unwrap();
     home.set(note, "title", "Milk").unwrap();
     home.invite_by_words(Role::Writer, i64::MAX).unwrap();
+    home.publish_model("counting", &ModelBlock::new("output n. n() :- fact().")).unwrap();
     talk_all(&[&ada.database, &tablet.database]);
     let feeds: Vec<PublicKey> = home.feeds().into_keys().collect();
     ada.database.delete_party(&key).unwrap();
     assert!(matches!(ada.database.party(&key), Err(Error::NoSuchParty(_))));
-    for table in ["entries", "pending", "item_parts", "invitations", "authors", "held", "refused", "stalled"]
-    {
+    let tables = [
+        "entries",
+        "pending",
+        "item_parts",
+        "models",
+        "invitations",
+        "authors",
+        "held",
+        "refused",
+        "stalled",
+    ];
+    for table in tables {
         ada.store
             .scan(motet_store::Table(table), motet_store::ScanRange::prefix(*key.as_bytes()), &mut |_, _| {
                 panic!("a row of `{table}` was left behind")
