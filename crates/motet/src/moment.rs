@@ -1,9 +1,9 @@
 //! A party as it was.
 //!
 //! A [`Moment`] is what a replica would be that had some entries and no others: all that lies in the past of some
-//! heads, or all that was written by a date. Control entries are among them, so what counted then counts, and what
-//! was removed later is still there. It is folded from the same stored parts, item by item as they are asked for; it
-//! changes no more, and does not write.
+//! heads, or all that was written by a date; and, as for every replica, what the cuts of their acts name (H9).
+//! Control entries are among them, so what counted then counts, and what was removed later is still there. It is
+//! folded from the same stored parts, item by item as they are asked for; it changes no more, and does not write.
 //!
 //! Dates are what writers say of themselves (`written_at`): of entries that claim to be older than what they cite, none
 //! is taken without its causes.
