@@ -127,7 +127,7 @@ pub(crate) fn item(party: &Party, wanted: &str) -> Result<ItemId, Failure> {
         return Ok(ItemId::root(&party.key()));
     }
     let wanted = wanted.strip_prefix("0x").unwrap_or(wanted);
-    let ids = party.item_ids().into_iter();
+    let ids = party.item_ids()?.into_iter();
     let fitting: Vec<ItemId> = ids.filter(|id| bare(id).starts_with(wanted)).collect();
     match fitting.as_slice() {
         [only] => Ok(*only),

@@ -63,8 +63,23 @@ impl SetHash {
 
     /// The hash so far.
     pub fn digest(&self) -> Digest {
-        let bytes: Vec<u8> = self.0.iter().flat_map(|lane| lane.to_le_bytes()).collect();
-        Digest::derive("motet set hash v1", &[&bytes])
+        Digest::derive("motet set hash v1", &[&self.to_bytes()])
+    }
+
+    /// The whole of it, to go on from later: 2 KiB.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|lane| lane.to_le_bytes()).collect()
+    }
+
+    /// What [`SetHash::to_bytes`] gave; `None` if the length is another.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (lanes, rest) = bytes.as_chunks::<2>();
+        let mut hash = SetHash::default();
+        if lanes.len() != LANES || !rest.is_empty() {
+            return None;
+        }
+        hash.0.iter_mut().zip(lanes).for_each(|(lane, bytes)| *lane = u16::from_le_bytes(*bytes));
+        Some(hash)
     }
 
     fn combine(&mut self, element: &[u8], with: fn(u16, u16) -> u16) {

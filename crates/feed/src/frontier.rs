@@ -28,7 +28,12 @@ impl Frontiers {
         number
     }
 
+    /// All of them, by number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        self.all.iter().map(Box::as_ref)
+    }
+
     pub(crate) fn get(&self, number: u32) -> &[u32] {
-        &self.all[number as usize]
+        self.all.get(number as usize).map_or(&[], Box::as_ref)
     }
 }

@@ -10,13 +10,18 @@
 //! descendant backwards, never below the ancestor's depth, and on an unforked feed one look at the seq decides; so it
 //! costs as many steps as there is concurrency between the two, not as there is history.
 //!
+//! A graph is whole in memory, or lies on a [`shelf`](crate::shelf), from which it reads what a question touches.
+//!
 //! Timeframes (H4: per feed the greatest seq in an entry's past) are derived, not carried.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 
 use crate::frontier::{Frontier, Frontiers};
+use crate::node::{Held, Node};
+use crate::shelf::{Desk, Paged};
 use crate::{Entry, EntryKind, Header, Position};
 
 /// Why an entry whose causes are all here is refused for ever.
@@ -94,59 +99,64 @@ pub struct FeedHead {
     pub id: Cid,
 }
 
+/// A feed. Its n-th entry in the order of linking is the n-th of its `nodes`.
 #[derive(Clone, Debug)]
-struct Node {
-    id: Cid,
-    feed: u32,
-    seq: u64,
-    depth: u64,
-    kind: EntryKind,
-    causes: Box<[u32]>,
-    backlink: Option<u32>,
-    /// The control entries it obeys, itself included: see [`crate::frontier`].
-    frontier: u32,
-    citable: bool,
-    /// How many citable entries cite it, and how many of them are control entries.
-    citers: [u32; 2],
-}
-
-#[derive(Clone, Debug)]
-struct Feed {
-    key: PublicKey,
-    kind: EntryKind,
-    heads: BTreeSet<u32>,
-    nodes: Vec<u32>,
-    forked: bool,
+pub(crate) struct Feed {
+    pub(crate) key: PublicKey,
+    pub(crate) kind: EntryKind,
+    pub(crate) heads: BTreeSet<u32>,
+    pub(crate) nodes: Paged<u32>,
+    pub(crate) forked: bool,
 }
 
 /// The linked entries of one party.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Graph {
-    nodes: Vec<Node>,
-    index: HashMap<Cid, u32>,
-    feeds: Vec<Feed>,
-    feed_index: BTreeMap<PublicKey, u32>,
+    pub(crate) desk: Desk,
+    pub(crate) nodes: Paged<Node>,
+    /// The numbers of the entries that are not on the shelf, and of some that are.
+    pub(crate) recent: RefCell<HashMap<Cid, u32>>,
+    /// How many entries have their numbers on the shelf.
+    pub(crate) shelved: u32,
+    pub(crate) feeds: Vec<Feed>,
+    pub(crate) feed_index: BTreeMap<PublicKey, u32>,
     /// Citable entries that no citable entry cites.
-    heads: BTreeSet<Cid>,
+    pub(crate) heads: BTreeSet<Cid>,
     /// Citable control entries that no citable control entry cites.
-    control_heads: BTreeSet<Cid>,
-    frontiers: Frontiers,
+    pub(crate) control_heads: BTreeSet<Cid>,
+    pub(crate) frontiers: Frontiers,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Graph {
+            desk: Desk::default(),
+            nodes: Paged::new(0, 0),
+            recent: RefCell::default(),
+            shelved: 0,
+            feeds: Vec::new(),
+            feed_index: BTreeMap::new(),
+            heads: BTreeSet::new(),
+            control_heads: BTreeSet::new(),
+            frontiers: Frontiers::default(),
+        }
+    }
 }
 
 impl Graph {
     /// How many entries are linked.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.nodes.len() as usize
     }
 
     /// Whether nothing is linked.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.nodes.len() == 0
     }
 
     /// Whether the entry is linked.
     pub fn contains(&self, id: &Cid) -> bool {
-        self.index.contains_key(id)
+        self.find(id).is_some()
     }
 
     /// Whether an entry is known, can be linked, or waits for causes.
@@ -200,7 +210,7 @@ impl Graph {
     /// If a cause is missing or the entry is linked already.
     pub fn link(&mut self, entry: &Entry, citable: bool) {
         let header = entry.header();
-        let number = u32::try_from(self.nodes.len()).expect("fewer than four billion entries in a party");
+        let number = self.nodes.len();
         let feed = self.feed_number(header);
         let causes: Box<[u32]> = header.causes.iter().map(|cause| self.number(cause)).collect();
         let backlink = causes.iter().copied().find(|&cause| self.node(cause).feed == feed);
@@ -219,10 +229,11 @@ impl Graph {
             backlink,
             frontier: self.frontiers.number(frontier),
             citable: false,
+            marked: false,
             citers: [0; 2],
         };
-        self.nodes.push(node);
-        let before = self.index.insert(entry.id(), number);
+        self.nodes.push(&self.desk, node);
+        let before = self.recent.get_mut().insert(entry.id(), number);
         assert!(before.is_none(), "an entry is linked once");
         if citable {
             self.set_citable(&entry.id(), true);
@@ -235,23 +246,26 @@ impl Graph {
     /// If the entry is not linked.
     pub fn set_citable(&mut self, id: &Cid, citable: bool) {
         let number = self.number(id);
-        if std::mem::replace(&mut self.nodes[number as usize].citable, citable) == citable {
+        let node = self.node(number);
+        if node.citable == citable {
             return;
         }
-        let is_control = self.node(number).kind == EntryKind::Control;
-        for at in 0..self.node(number).causes.len() {
-            let cause = self.node(number).causes[at];
-            let citers = &mut self.nodes[cause as usize].citers;
-            for citers in &mut citers[..=usize::from(is_control)] {
-                *citers = if citable { *citers + 1 } else { *citers - 1 };
-            }
+        self.nodes.change(&self.desk, number, |node| node.citable = citable);
+        let concerned = usize::from(node.kind == EntryKind::Control);
+        for &cause in &node.causes {
+            self.nodes.change(&self.desk, cause, |cause| {
+                for citers in &mut cause.citers[..=concerned] {
+                    *citers = if citable { *citers + 1 } else { *citers - 1 };
+                }
+            });
             self.keep_head(cause);
         }
         self.keep_head(number);
     }
 
     fn keep_head(&mut self, number: u32) {
-        let Node { id, kind, citable, citers, .. } = self.nodes[number as usize];
+        let node = self.node(number);
+        let Node { id, kind, citable, citers, .. } = *node;
         let control = citable && kind == EntryKind::Control;
         for (heads, is_head) in [
             (&mut self.heads, citable && citers[0] == 0),
@@ -271,9 +285,9 @@ impl Graph {
         let mut heads: BTreeSet<u32> =
             numbers.iter().flat_map(|&number| self.frontiers.get(number)).copied().collect();
         if numbers.len() > 1 {
-            let id = |node: &u32| &self.node(*node).id;
+            let id = |node: u32| self.node(node).id;
             let passed =
-                |head: &u32| heads.iter().any(|later| later != head && self.reaches(id(later), id(head)));
+                |head: &u32| heads.iter().any(|later| later != head && self.reaches(&id(*later), &id(*head)));
             let passed: BTreeSet<u32> = heads.iter().copied().filter(|head| passed(head)).collect();
             heads.retain(|head| !passed.contains(head));
         }
@@ -283,22 +297,52 @@ impl Graph {
     /// The heads of the control entries in the past of some linked entries, those included: what an entry that cites
     /// them obeys (H1). Ids that are not linked count for nothing.
     pub fn obeyed(&self, entries: &[Cid]) -> Vec<Cid> {
-        let nodes: Vec<u32> = entries.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        let nodes: Vec<u32> = entries.iter().filter_map(|id| self.find(id)).collect();
         self.frontier(&nodes).iter().map(|&node| self.node(node).id).collect()
+    }
+
+    /// Sets the one bit that whoever has the graph may keep with an entry; gives whether that changed it.
+    ///
+    /// # Panics
+    /// If the entry is not linked.
+    pub fn mark(&mut self, id: &Cid, marked: bool) -> bool {
+        let number = self.number(id);
+        let changes = self.node(number).marked != marked;
+        if changes {
+            self.nodes.change(&self.desk, number, |node| node.marked = marked);
+        }
+        changes
+    }
+
+    /// Whether an entry is linked and marked.
+    pub fn is_marked(&self, id: &Cid) -> bool {
+        self.find(id).is_some_and(|number| self.node(number).marked)
+    }
+
+    /// The control entries, in the order of linking.
+    pub fn controls(&self) -> Vec<Cid> {
+        let feeds = self.feeds.iter().filter(|feed| feed.kind == EntryKind::Control);
+        let numbers = |feed: &Feed| {
+            let found = (0..feed.nodes.len()).map_while(|n| feed.nodes.find(&self.desk, n));
+            found.map(|(page, at)| page[at]).collect::<Vec<_>>()
+        };
+        let numbers: BTreeSet<u32> = feeds.flat_map(numbers).collect();
+        let nodes = numbers.into_iter().map(|number| self.node(number));
+        nodes.filter(|node| node.kind == EntryKind::Control).map(|node| node.id).collect()
     }
 
     /// The number of a linked entry: how many were linked before it.
     pub fn number_of(&self, id: &Cid) -> Option<usize> {
-        self.index.get(id).map(|&number| number as usize)
+        self.find(id).map(|number| number as usize)
     }
 
     fn follow(&mut self, feed: u32, kind: EntryKind, backlink: Option<u32>, number: u32) {
         let feed = &mut self.feeds[feed as usize];
         feed.kind = feed.kind.min(kind);
         let extends_a_head = backlink.is_some_and(|backlink| feed.heads.remove(&backlink));
-        feed.forked |= !extends_a_head && !feed.nodes.is_empty();
+        feed.forked |= !extends_a_head && feed.nodes.len() > 0;
         feed.heads.insert(number);
-        feed.nodes.push(number);
+        feed.nodes.push(&self.desk, number);
     }
 
     fn feed_number(&mut self, header: &Header) -> u32 {
@@ -306,7 +350,7 @@ impl Graph {
             return number;
         }
         let number = u32::try_from(self.feeds.len()).expect("fewer than four billion feeds in a party");
-        let (heads, nodes) = (BTreeSet::new(), Vec::new());
+        let (heads, nodes) = (BTreeSet::new(), Paged::new(number + 1, 0));
         self.feeds.push(Feed { key: header.feed, kind: header.kind, heads, nodes, forked: false });
         self.feed_index.insert(header.feed, number);
         number
@@ -348,7 +392,7 @@ impl Graph {
     pub fn feeds(&self) -> impl Iterator<Item = (PublicKey, EntryKind, u64, bool)> + '_ {
         self.feed_index.values().map(|&feed| {
             let feed = &self.feeds[feed as usize];
-            (feed.key, feed.kind, feed.nodes.len() as u64, feed.forked)
+            (feed.key, feed.kind, u64::from(feed.nodes.len()), feed.forked)
         })
     }
 
@@ -360,52 +404,52 @@ impl Graph {
 
     /// The entries of a feed in the order they were linked.
     pub fn entries_of_feed(&self, feed: &PublicKey) -> Vec<Cid> {
-        let nodes = self.feed_index.get(feed).map(|&feed| self.feeds[feed as usize].nodes.as_slice());
-        nodes.unwrap_or_default().iter().map(|&node| self.node(node).id).collect()
+        (0..).map_while(|n| self.nth_of_feed(feed, n)).collect()
     }
 
     /// The entry of a feed that was linked as its n-th, from 0.
     pub fn nth_of_feed(&self, feed: &PublicKey, n: usize) -> Option<Cid> {
         let feed = &self.feeds[*self.feed_index.get(feed)? as usize];
-        feed.nodes.get(n).map(|&node| self.node(node).id)
+        let (page, at) = feed.nodes.find(&self.desk, u32::try_from(n).ok()?)?;
+        Some(self.node(page[at]).id)
     }
 
     /// The entry before this one on its branch of its feed.
     pub fn backlink(&self, id: &Cid) -> Option<Cid> {
-        let node = self.node(*self.index.get(id)?);
+        let node = self.node(self.find(id)?);
         node.backlink.map(|backlink| self.node(backlink).id)
     }
 
     /// The place of a linked entry in the one order.
     pub fn position(&self, id: &Cid) -> Option<Position> {
-        let node = self.node(*self.index.get(id)?);
-        Some(Position { depth: node.depth, feed: self.feed_of(node), id: node.id })
+        let node = self.node(self.find(id)?);
+        Some(Position { depth: node.depth, feed: self.feed_of(&node), id: node.id })
     }
 
     /// The seq of a linked entry.
     pub fn seq(&self, id: &Cid) -> Option<u64> {
-        Some(self.node(*self.index.get(id)?).seq)
+        Some(self.node(self.find(id)?).seq)
     }
 
     /// The kind of a linked entry.
     pub fn kind(&self, id: &Cid) -> Option<EntryKind> {
-        Some(self.node(*self.index.get(id)?).kind)
+        Some(self.node(self.find(id)?).kind)
     }
 
     /// The causes of a linked entry.
     pub fn causes(&self, id: &Cid) -> Vec<Cid> {
-        let Some(&number) = self.index.get(id) else { return Vec::new() };
+        let Some(number) = self.find(id) else { return Vec::new() };
         self.node(number).causes.iter().map(|&cause| self.node(cause).id).collect()
     }
 
     /// Every linked entry, in the order of linking (a causal order).
     pub fn ids(&self) -> impl Iterator<Item = Cid> + '_ {
-        self.nodes.iter().map(|node| node.id)
+        (0..self.nodes.len()).map(|number| self.node(number).id)
     }
 
     /// Whether `ancestor` is `descendant` or in its causal past. Both must be linked, else no.
     pub fn reaches(&self, descendant: &Cid, ancestor: &Cid) -> bool {
-        let (Some(&from), Some(&to)) = (self.index.get(descendant), self.index.get(ancestor)) else {
+        let (Some(from), Some(to)) = (self.find(descendant), self.find(ancestor)) else {
             return false;
         };
         let target = self.node(to);
@@ -428,55 +472,68 @@ impl Graph {
     /// The entries in the past of some entries, themselves included, that are not in the past of some others: what a
     /// peer with the second heads lacks of the first. In causal order.
     pub fn difference(&self, wanted: &[Cid], had: &[Cid]) -> Vec<Cid> {
-        let had =
-            self.past(had.iter().filter_map(|id| self.index.get(id).copied()).collect(), &HashSet::new());
-        let wanted = wanted.iter().filter_map(|id| self.index.get(id).copied()).collect();
-        let mut lacking: Vec<u32> = self.past(wanted, &had).into_iter().collect();
-        lacking.sort_unstable();
-        lacking.into_iter().map(|number| self.node(number).id).collect()
-    }
-
-    fn past(&self, from: Vec<u32>, without: &HashSet<u32>) -> HashSet<u32> {
-        let mut seen: HashSet<u32> =
-            from.iter().copied().filter(|number| !without.contains(number)).collect();
-        let mut stack: Vec<u32> = from.into_iter().filter(|number| !without.contains(number)).collect();
-        while let Some(number) = stack.pop() {
-            for &cause in &self.node(number).causes {
-                if !without.contains(&cause) && seen.insert(cause) {
-                    stack.push(cause);
+        // The latest first: whatever cites an entry has a greater number. True: it is in the past of what was had.
+        let find = |ids: &[Cid]| ids.iter().filter_map(|id| self.find(id)).collect::<BTreeSet<u32>>();
+        let had = find(had);
+        let mut left: BTreeMap<u32, bool> = find(wanted).into_iter().map(|number| (number, false)).collect();
+        left.extend(had.into_iter().map(|number| (number, true)));
+        let mut open = left.values().filter(|had| !**had).count();
+        let mut lacking = Vec::new();
+        while open > 0
+            && let Some((number, had)) = left.pop_last()
+        {
+            let node = self.node(number);
+            if !had {
+                open -= 1;
+                lacking.push(node.id);
+            }
+            for &cause in &node.causes {
+                match left.insert(cause, had) {
+                    None if !had => open += 1,
+                    Some(false) if had => open -= 1,
+                    Some(true) if !had => drop(left.insert(cause, true)),
+                    _ => {}
                 }
             }
         }
-        seen
+        lacking.reverse();
+        lacking
     }
 
     /// The timeframe of an entry (H4): per feed the greatest seq in its past, itself included.
     pub fn timeframe(&self, id: &Cid) -> BTreeMap<PublicKey, u64> {
         let mut frame = BTreeMap::new();
-        let from = self.index.get(id).copied().into_iter().collect();
-        let mut past: Vec<u32> = self.past(from, &HashSet::new()).into_iter().collect();
-        past.sort_unstable();
-        for number in past {
-            let node = self.node(number);
-            let seq = frame.entry(self.feed_of(node)).or_insert(node.seq);
+        for id in self.difference(&[*id], &[]) {
+            let node = self.node(self.number(&id));
+            let seq = frame.entry(self.feed_of(&node)).or_insert(node.seq);
             *seq = node.seq.max(*seq);
         }
         frame
     }
 
-    fn node(&self, number: u32) -> &Node {
-        &self.nodes[number as usize]
+    pub(crate) fn node(&self, number: u32) -> Held {
+        Held::of(self.nodes.find(&self.desk, number))
+    }
+
+    /// The number of an entry, if it is linked.
+    fn find(&self, id: &Cid) -> Option<u32> {
+        let known = self.recent.borrow().get(id).copied();
+        known.or_else(|| {
+            let number = self.desk.number(id)?;
+            self.recent.borrow_mut().insert(*id, number);
+            Some(number)
+        })
     }
 
     fn number(&self, id: &Cid) -> u32 {
-        *self.index.get(id).expect("an entry is linked after its causes")
+        self.find(id).expect("an entry is linked after its causes")
     }
 
     fn feed_of(&self, node: &Node) -> PublicKey {
         self.feeds[node.feed as usize].key
     }
 
-    fn cause_nodes(&self, header: &Header) -> Vec<&Node> {
+    fn cause_nodes(&self, header: &Header) -> Vec<Held> {
         header.causes.iter().map(|cause| self.node(self.number(cause))).collect()
     }
 }

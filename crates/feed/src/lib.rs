@@ -15,12 +15,16 @@
 //! | [`entry`] | a signed header, its wire form, and what makes it well formed |
 //! | `frontier` | the control entries in an entry's past |
 //! | [`graph`] | the linked entries of a party: causes, heads, forks, reachability |
+//! | `node` | an entry as the graph knows it, in memory and on a shelf |
 //! | [`pending`] | entries that wait, and for what |
+//! | [`shelf`] | where a graph keeps what nobody touches |
 
 pub mod entry;
 mod frontier;
 pub mod graph;
+mod node;
 pub mod pending;
+pub mod shelf;
 
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
@@ -32,3 +36,4 @@ pub use entry::{
 };
 pub use graph::{FeedHead, Graph, LinkError, Linkage};
 pub use pending::{Pending, QuotaError, Quotas, Waiter};
+pub use shelf::{PageId, Shelf, Shelved};

@@ -6,3 +6,4 @@ mod common;
 mod entry;
 mod graph;
 mod pending;
+mod shelf;

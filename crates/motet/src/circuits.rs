@@ -169,7 +169,7 @@ impl Origin {
         let (mut rows, store) = (compiled.facts.clone(), self.database.store());
         let wanted = Wanted::all_of(compiled);
         for party in &self.parties {
-            party.with(|state| state.add_rows(store, &wanted, &mut rows))?;
+            party.ask(|state| state.add_rows(store, &wanted, &mut rows))?;
         }
         Ok(rows)
     }
@@ -180,7 +180,7 @@ impl Origin {
         let mut circuit = Circuit::new(program, self.runtime, true, &Contents::new())?;
         let (mut net, store) = (Net::default(), self.database.store());
         for party in &self.parties {
-            party.with(|state| state.attach(store, circuit.queue(), &mut net))?;
+            party.ask(|state| state.attach(store, circuit.queue(), &mut net))?;
         }
         circuit.begin(net.into_changes(), &facts, None);
         Ok(circuit)

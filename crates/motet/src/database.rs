@@ -13,6 +13,7 @@ use motet_store::{Batch, DiskStore, KeyStore, Lock, MemoryStore, Options, Store,
 use prost::Message as _;
 
 use crate::identity::{Profile, keep_phrase};
+use crate::limits::Limits;
 use crate::model::Models;
 use crate::proto::PartyRecord;
 use crate::state::{self, PartyState};
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     /// The parties that were left, for those who have yet to hear of it.
     leaving: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     listeners: Mutex<Vec<Sender<()>>>,
+    limits: Mutex<Limits>,
     /// Held by whoever does the device's chores, see [`crate::steward`]; and what went wrong with them last.
     pub(crate) chores: Mutex<Vec<String>>,
     /// What queries may use beyond what is built in.
@@ -246,10 +248,10 @@ impl Database {
             let key = PublicKey::from_bytes(&record.party)
                 .map_err(|error| Error::unreadable("the record of a party", error))?;
             if key == profile.identity {
-                let party = PartyState::open(&*store, record, models.clone())?;
+                let party = PartyState::open(&store, record, models.clone())?;
                 parties.insert(key, Arc::new(Mutex::new(party)));
             } else if record.left {
-                let party = PartyState::open(&*store, record, models.clone())?;
+                let party = PartyState::open(&store, record, models.clone())?;
                 leaving.insert(key, Arc::new(Mutex::new(party)));
             } else {
                 closed.insert(key, record);
@@ -279,7 +281,7 @@ impl Database {
     ) -> Self {
         let (parties, closed) = (Mutex::new(parties), Mutex::new(closed));
         let (listeners, functions, chores) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let leaving = Mutex::default();
+        let (leaving, limits) = (Mutex::default(), Mutex::default());
         let inner = Inner {
             store,
             keys,
@@ -290,6 +292,7 @@ impl Database {
             parties,
             closed,
             leaving,
+            limits,
             listeners,
             chores,
             functions,
@@ -346,6 +349,16 @@ impl Database {
         let parties: Vec<_> = self.lock_parties().values().cloned().collect();
         parties.iter().for_each(|party| lock(party).revive(&models));
         self.notify();
+    }
+
+    /// Gives the database other bounds on memory and on the time of opening, from now on.
+    ///
+    /// # Panics
+    /// If a thread panicked while it did the same.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.inner.limits.lock().expect("nobody panics with the limits") = limits;
+        let parties: Vec<_> = self.lock_parties().values().cloned().collect();
+        parties.iter().for_each(|party| lock(party).limits = limits);
     }
 
     /// The models that are known here.
@@ -424,7 +437,8 @@ impl Database {
 
     /// Takes a party in, and reads what the store has of it.
     pub(crate) fn adopt(&self, record: PartyRecord) -> Result<Party, Error> {
-        let state = PartyState::open(self.store(), record, self.models())?;
+        let mut state = PartyState::open(&self.inner.store, record, self.models())?;
+        state.limits = *self.inner.limits.lock().expect("nobody panics with the limits");
         let key = state.party;
         let state = {
             let mut parties = self.lock_parties();

@@ -66,7 +66,7 @@ impl Party {
     /// [`Error::NoSuchItem`], also if it was purged; otherwise as [`Transaction::commit`].
     pub fn restore_item(&self, item: ItemId, along: bool) -> Result<Vec<Receipt>, Error> {
         let store = self.database().store();
-        let deleted = self.with(|state| {
+        let deleted = self.ask(|state| {
             state.check_exists(store, item)?;
             let mut candidates = vec![item];
             if along {
@@ -88,7 +88,7 @@ impl Party {
             return Err(Error::Indelible(item.to_string()));
         }
         let store = self.database().store();
-        let (children, below) = self.with(|state| {
+        let (children, below) = self.ask(|state| {
             state.check_exists(store, item)?;
             let children: Vec<ItemId> = state.tree(store)?.children(item).collect();
             let below = state.tree(store)?.below(item);
@@ -136,7 +136,10 @@ impl PartyState {
         fits: impl Fn(&Item) -> bool,
     ) -> Result<Vec<ItemId>, Error> {
         let mut fitting = Vec::new();
-        for id in items.into_iter().filter(|id| self.tags.contains(id)).collect::<Vec<_>>() {
+        for id in items {
+            if !self.roster.contains(store, &id)? {
+                continue;
+            }
             let item = self.load_item(store, id)?;
             if item.row().is_some() && fits(item) {
                 fitting.push(id);
@@ -147,7 +150,7 @@ impl PartyState {
 
     /// Whether an item is there: it has a genesis, and was not purged.
     pub(crate) fn check_exists(&mut self, store: &dyn Store, id: ItemId) -> Result<(), Error> {
-        self.check_item(id)?;
+        self.check_item(store, id)?;
         let exists = self.load_item(store, id)?.row().is_some();
         exists.then_some(()).ok_or_else(|| Error::NoSuchItem { party: self.party, item: id.to_string() })
     }

@@ -277,7 +277,7 @@ fn sequence<'a>(
     if let Some(ahead) = ahead.get(&item) {
         return Ok(ahead);
     }
-    state.check_item(item)?;
+    state.check_item(store, item)?;
     Ok(state.load_item(store, item)?)
 }
 

@@ -59,8 +59,8 @@ impl Party {
     /// [`Error::NoSuchItem`], [`Error::Store`].
     pub fn history(&self, item: ItemId) -> Result<Vec<Revision>, Error> {
         let store = self.database().store();
-        self.with(|state| {
-            state.check_item(item)?;
+        self.ask(|state| {
+            state.check_item(store, item)?;
             state.history(store, item)
         })
     }
@@ -93,8 +93,8 @@ impl Party {
         let (owner, feed) = (self.database().profile().identity, self.data_feed()?);
         let mut fresh = Fresh::new(self.database().world());
         let mut transaction = self.transaction();
-        let taken = self.with(|state| {
-            state.check_item(item)?;
+        let taken = self.ask(|state| {
+            state.check_item(store, item)?;
             let history = state.history(store, item)?;
             let Some(entry) = pick(&mut Stacks::of(&history, &owner)) else { return Ok(None) };
             let said = said_since(&history, &entry, &owner);
@@ -213,7 +213,7 @@ impl PartyState {
     /// The moves of an item that count, and where they stand.
     fn moves_of(&mut self, store: &dyn Store, item: ItemId) -> Result<Vec<(Position, Fact)>, Error> {
         self.tree(store)?;
-        let tree = &self.items[&ItemId::tree(&self.party)];
+        let tree = self.items.get(&ItemId::tree(&self.party)).expect("the tree is never let go");
         let moves = tree.told().filter(|told| told.entity.as_bytes() == item.0);
         Ok(moves.filter_map(|told| Some((told.place.entry, tree.fact(&told.cid)?))).collect())
     }

@@ -149,7 +149,7 @@ impl Party {
         let facts = compiled.facts.clone();
         let mut circuit = begin(&compiled, query.runtime, &Contents::new())?;
         let (mut net, store) = (Net::default(), self.database().store());
-        let epoch = self.with(|state| {
+        let epoch = self.ask(|state| {
             if state.journal.keeps(name) {
                 return Err(Error::ViewExists(name.to_owned()));
             }

@@ -32,10 +32,13 @@
 //! | [`deletion`], `remodel` | items go, come back, and go on under other models |
 //! | [`history`], [`moment`] | what was said, taking it back; the party as it was |
 //! | [`model`] | models that are data: rules, published and fetched |
+//! | [`limits`] | how much memory, how long opening takes |
 //! | [`links`] | references between items, and what is at their ends |
 //! | [`text`](mod@text), [`list`] | texts and lists: reading and changing them |
 //! | [`pipeline`] | the one way in |
-//! | `counted`, [`withdrawal`] | what is folded as counted, and retracting much little by little |
+//! | [`withdrawal`] | retracting much, little by little |
+//! | `checkpoint` | opening without reading the history |
+//! | `roster`, `working_set` | which items there are, and which of them are in memory |
 //! | `held` | entries from later versions |
 //! | [`losses`], [`rescue`] | own entries that do not count, and saying them again |
 //! | [`admin`] | removing, readmitting, recovering |
@@ -64,9 +67,9 @@
 
 pub mod admin;
 pub mod authors;
+mod checkpoint;
 mod circuit;
 pub mod circuits;
-mod counted;
 pub mod database;
 pub mod deletion;
 pub mod doorkeeper;
@@ -80,6 +83,7 @@ pub mod identity_party;
 pub mod invitations;
 mod journal;
 pub mod kept;
+pub mod limits;
 pub mod linking;
 pub mod links;
 pub mod list;
@@ -98,6 +102,7 @@ pub mod relations;
 mod remodel;
 pub mod replica;
 pub mod rescue;
+mod roster;
 mod rules;
 pub mod runtime_kind;
 pub mod selection;
@@ -110,6 +115,7 @@ pub mod verify;
 pub mod view;
 mod why;
 pub mod withdrawal;
+mod working_set;
 pub mod world;
 mod write;
 
@@ -124,6 +130,7 @@ mod proto {
 
 pub use admin::Cut;
 pub use authors::Author;
+pub use checkpoint::Opening;
 pub use circuits::Circuits;
 pub use database::{Database, Protection};
 pub use deletion::Cascade;
@@ -135,6 +142,7 @@ pub use identity::Profile;
 pub use identity_party::{OwnDevice, PartyStanding};
 pub use invitations::{InvitationInfo, InvitationState, Passing};
 pub use kept::KeptView;
+pub use limits::Limits;
 pub use linking::Linking;
 pub use links::{Link, Standing};
 pub use list::List;

@@ -50,8 +50,8 @@ impl Party {
     /// [`Error::NoSuchItem`], [`Error::Store`].
     pub fn links(&self, item: ItemId) -> Result<Vec<(Link, Standing)>, Error> {
         let store = self.database().store();
-        let links = self.with(|state| {
-            state.check_item(item)?;
+        let links = self.ask(|state| {
+            state.check_item(store, item)?;
             state.links_of(store, item)
         })?;
         links.into_iter().map(|link| Ok((link.clone(), self.standing(&link.to)?))).collect()
@@ -65,8 +65,8 @@ impl Party {
     pub fn referrers(&self, to: &Reference) -> Result<Vec<Link>, Error> {
         let store = self.database().store();
         let to = self.normal(to);
-        self.with(|state| {
-            let items: Vec<ItemId> = state.user_items().collect();
+        self.ask(|state| {
+            let items = state.user_items(store)?;
             let mut links = Vec::new();
             for item in items {
                 links.extend(state.links_of(store, item)?.into_iter().filter(|link| link.to == to));
@@ -82,9 +82,9 @@ impl Party {
     pub fn standing(&self, to: &Reference) -> Result<Standing, Error> {
         let store = self.database().store();
         match self.normal(to) {
-            Reference { party: None, item } => self.with(|state| state.standing(store, item)),
+            Reference { party: None, item } => self.ask(|state| state.standing(store, item)),
             Reference { party: Some(party), item } => match self.database().party(&party) {
-                Ok(party) => party.with(|state| state.standing(store, item)),
+                Ok(party) => party.ask(|state| state.standing(store, item)),
                 Err(_) => Ok(Standing::Missing),
             },
         }
@@ -111,7 +111,7 @@ impl PartyState {
     }
 
     fn standing(&mut self, store: &dyn Store, id: ItemId) -> Result<Standing, Error> {
-        if !self.tags.contains(&id) {
+        if !self.roster.contains(store, &id)? {
             return Ok(Standing::Missing);
         }
         let item = self.load_item(store, id)?;

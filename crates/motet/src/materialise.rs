@@ -116,7 +116,7 @@ impl Party {
         }
         let wanted = Wanted::all_of(&compiled);
         let (mut stored, store) = (compiled.facts.clone(), self.database().store());
-        let heads = self.with(|state| {
+        let heads = self.ask(|state| {
             state.add_rows(store, &wanted, &mut stored)?;
             Ok::<_, Error>(state.graph.heads().collect())
         })?;

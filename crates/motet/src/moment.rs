@@ -43,7 +43,7 @@ impl Party {
     /// [`Error::NoSuchEntry`]; [`Error::Store`].
     pub fn as_of(&self, at: &AsOf) -> Result<Moment, Error> {
         let store = self.database().store();
-        let (record, mut entries) = self.with(|state| {
+        let (record, mut entries) = self.ask(|state| {
             let entries = match at {
                 AsOf::Heads(heads) => state.past_of(heads)?,
                 AsOf::Time(time) => state.written_by(store, *time)?,
@@ -55,7 +55,7 @@ impl Party {
             let state = PartyState::with(store, record.clone(), models.clone(), &|id| entries.contains(id))?;
             // Who has an act gets what its cuts name (H9), also where that is in the past of nothing that counts.
             let named: Vec<Cid> = state.authority.cut_points().filter(|id| !entries.contains(id)).collect();
-            let more = self.with(|now| {
+            let more = self.ask(|now| {
                 let here: Vec<Cid> = named.into_iter().filter(|id| now.graph.contains(id)).collect();
                 now.past_of(&here)
             })?;
@@ -121,8 +121,9 @@ impl Moment {
     /// [`Error::NoSuchItem`] if nothing had been said of it yet; [`Error::Store`].
     pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
         self.with(|state| {
-            state.check_item(id)?;
-            Ok(read(state.load_item(self.party.database().store(), id)?))
+            let store = self.party.database().store();
+            state.check_item(store, id)?;
+            Ok(read(state.load_item(store, id)?))
         })
     }
 

@@ -9,6 +9,7 @@ use motet_item::{Item, ItemId, TreeState};
 use motet_party::Role;
 use motet_store::Store;
 
+use crate::checkpoint::Opening;
 use crate::database::lock;
 use crate::losses::OwnLoss;
 use crate::runtime_kind::RuntimeKind;
@@ -71,6 +72,8 @@ pub struct Status {
     pub unreadable: Vec<(Cid, String)>,
     /// Items that have parts here.
     pub items: usize,
+    /// What opening it took.
+    pub opening: Opening,
 }
 
 impl Party {
@@ -90,6 +93,15 @@ impl Party {
 
     pub(crate) fn with<T>(&self, read: impl FnOnce(&mut PartyState) -> T) -> T {
         read(&mut lock(&self.state))
+    }
+
+    /// Reads what may have to be read from disk: an answer that can't be believed is an error.
+    pub(crate) fn ask<T>(&self, read: impl FnOnce(&mut PartyState) -> Result<T, Error>) -> Result<T, Error> {
+        self.with(|state| {
+            let answer = read(state);
+            state.sound().inspect_err(|_| state.drop_checkpoint(self.database.store()))?;
+            answer
+        })
     }
 
     /// The item that the party has from the start.
@@ -153,7 +165,7 @@ impl Party {
     /// # Errors
     /// [`Error::Store`].
     pub fn state_hash(&self) -> Result<Digest, Error> {
-        self.with(|state| state.state_hash(self.database.store()))
+        self.ask(|state| state.state_hash(self.database.store()))
     }
 
     /// How many entries are linked here.
@@ -179,19 +191,23 @@ impl Party {
                 forked: state.graph.feeds().filter(|(.., forked)| *forked).map(|(feed, ..)| feed).collect(),
                 waiting: ids.into_iter().map(|id| (id, state.pending.missing(&id).collect())).collect(),
                 refused: state.refused.iter().map(|(id, why)| (*id, why.clone())).collect(),
-                unauthorised: state.graph.ids().filter(|id| state.authority.is_refused(id)).collect(),
+                unauthorised: state.authority.refusals().filter(|id| state.graph.contains(id)).collect(),
                 held: state.held.ids().collect(),
                 withdrawing: state.withdrawing(),
                 own_uncounted: state.own_losses(&identity, rescued),
                 unreadable: state.unreadable.iter().map(|(cid, why)| (*cid, why.clone())).collect(),
-                items: state.user_items().count(),
+                items: state.user_items(self.database.store()).map_or(0, |items| items.len()),
+                opening: state.opening,
             }
         })
     }
 
     /// The ids of the items that have parts here, ascending. None is loaded.
-    pub fn item_ids(&self) -> Vec<ItemId> {
-        self.with(|state| state.user_items().collect())
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn item_ids(&self) -> Result<Vec<ItemId>, Error> {
+        self.ask(|state| state.user_items(self.database.store()))
     }
 
     /// The items that have parts here, by id.
@@ -200,7 +216,7 @@ impl Party {
     /// [`Error::Store`].
     pub fn items(&self) -> Result<Vec<ItemSummary>, Error> {
         let store = self.database.store();
-        self.with(|state| state.summaries(store))
+        self.ask(|state| state.summaries(store))
     }
 
     /// How many items are folded and in memory: those that somebody asked for, and with them the tree.
@@ -214,8 +230,8 @@ impl Party {
     /// [`Error::NoSuchItem`], [`Error::Store`].
     pub fn item<T>(&self, id: ItemId, read: impl FnOnce(&Item) -> T) -> Result<T, Error> {
         let store = self.database.store();
-        let (waits, read) = self.with(|state| {
-            state.check_item(id)?;
+        let (waits, read) = self.ask(|state| {
+            state.check_item(store, id)?;
             let item = state.load_item(store, id)?;
             Ok::<_, Error>((model::waits(item), read(item)))
         })?;
@@ -231,8 +247,8 @@ impl Party {
     /// As [`Party::item`].
     pub fn item_summary(&self, id: ItemId) -> Result<ItemSummary, Error> {
         let store = self.database.store();
-        self.with(|state| {
-            state.check_item(id)?;
+        self.ask(|state| {
+            state.check_item(store, id)?;
             state.summary(store, id)
         })
     }
@@ -243,7 +259,7 @@ impl Party {
     /// [`Error::Store`].
     pub fn tree<T>(&self, read: impl FnOnce(&TreeState) -> T) -> Result<T, Error> {
         let store = self.database.store();
-        self.with(|state| Ok(read(state.tree(store)?)))
+        self.ask(|state| Ok(read(state.tree(store)?)))
     }
 
     /// The entries in the past of which, or which themselves, state the facts of an item: for imports that go on where
@@ -320,19 +336,19 @@ impl Party {
 }
 
 impl PartyState {
-    /// The items that have parts here, but for the tree.
-    pub(crate) fn user_items(&self) -> impl Iterator<Item = ItemId> + '_ {
+    /// The items that have parts here, but for the tree, ascending.
+    pub(crate) fn user_items(&self, store: &dyn Store) -> Result<Vec<ItemId>, Error> {
         let tree = ItemId::tree(&self.party);
-        self.tags.iter().copied().filter(move |id| *id != tree)
+        Ok(self.roster.ids(store)?.into_iter().filter(|id| *id != tree).collect())
     }
 
-    pub(crate) fn check_item(&self, id: ItemId) -> Result<(), Error> {
-        let is_here = self.tags.contains(&id);
+    pub(crate) fn check_item(&self, store: &dyn Store, id: ItemId) -> Result<(), Error> {
+        let is_here = self.roster.contains(store, &id)?;
         is_here.then_some(()).ok_or_else(|| Error::NoSuchItem { party: self.party, item: id.to_string() })
     }
 
     pub(crate) fn summaries(&mut self, store: &dyn Store) -> Result<Vec<ItemSummary>, Error> {
-        let ids: Vec<ItemId> = self.user_items().collect();
+        let ids = self.user_items(store)?;
         ids.into_iter().map(|id| self.summary(store, id)).collect()
     }
 

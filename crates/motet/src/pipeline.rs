@@ -24,6 +24,7 @@ use motet_item::{Change, Item, ItemId, PartBody};
 use motet_store::{Batch, Store};
 use prost::Message as _;
 
+use crate::checkpoint;
 use crate::model::Models;
 use crate::proto::WaitingEntry;
 use crate::state::{self, BodyFault, PartyState};
@@ -123,11 +124,13 @@ impl PartyState {
         let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
         let epoch = self.journal.put_epoch(&self.party, &linked, &mut batch);
         if !batch.is_empty() && !in_vain {
+            self.sound()?;
             store.commit(batch)?;
         }
         if !linked.is_empty() {
             self.journal.advance(epoch);
             self.take_effect(&linked, &stale, epoch);
+            self.checkpoint_if_due(store)?;
         }
         walked.map(|()| report)
     }
@@ -160,25 +163,23 @@ impl PartyState {
     }
 
     fn fold_entry(&mut self, position: Position, arrival: &Arrival) -> Vec<(ItemId, Change)> {
-        let mut changes = Vec::new();
+        let (mut changes, counted) = (Vec::new(), self.counts(&position.id));
         for (reference, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
             let id = ItemId(reference.tag.0);
-            let mut item = match self.items.remove(&id) {
-                Some(item) => item,
-                None if self.all_loaded => self.new_item(id),
-                None => continue,
-            };
+            if self.all_loaded && !self.items.contains(&id) {
+                self.items.insert(id, self.new_item(id));
+            }
+            let Some(item) = self.items.get_mut(&id) else { continue };
             match PartBody::decode(bytes) {
                 Ok(body) => {
-                    let of_item = self.assert(&mut item, position, &body).into_iter();
-                    changes.extend(of_item.map(|change| (id, change)));
+                    let of_item = state::assert_part(item, position, counted, &body, &self.graph);
+                    changes.extend(of_item.into_iter().map(|change| (id, change)));
                 }
                 Err(error) => {
                     let why = state::unreadable_part(&position, &self.graph, &error);
                     self.unreadable.insert(reference.cid, why);
                 }
             }
-            self.items.insert(id, item);
         }
         changes
     }
@@ -188,8 +189,7 @@ impl PartyState {
         self.models = models.clone();
         self.registry = self.programs.add_to(&models.registry);
         let registry = &self.registry;
-        let revive = |(id, item): (&ItemId, &mut Item)| {
-            let id = *id;
+        let revive = |(id, item): (ItemId, &mut Item)| {
             item.revive(registry).into_iter().map(move |change| (id, change))
         };
         let changes = self.items.iter_mut().flat_map(revive).collect();
@@ -207,6 +207,7 @@ impl PartyState {
     ) {
         self.queues.retain(|queue| queue.strong_count() > 0);
         if self.queues.is_empty() {
+            self.all_loaded = false; // nobody reads all items any more
             return;
         }
         let mut all = relations::PartyChanges::new();
@@ -375,6 +376,8 @@ impl Run<'_> {
         let party = self.state.party;
         let (entry, position) = (&arrival.entry, arrival.entry.position());
         self.batch.put(ENTRIES, tables::position_key(&party, &position), entry.encode());
+        let number = self.state.graph.number_of(&position.id).expect("it was just linked");
+        checkpoint::put_linked(&mut self.batch, &party, number, &position);
         self.put_parts(arrival);
         if entry.header().kind == EntryKind::Data {
             for (index, part) in entry.header().parts.iter().enumerate() {

@@ -29,7 +29,7 @@ impl Party {
             return Err(Error::Indelible(item.to_string()));
         }
         let store = self.database().store();
-        let (facts, kind, parent) = self.with(|state| {
+        let (facts, kind, parent) = self.ask(|state| {
             state.check_exists(store, item)?;
             let parent = state.tree(store)?.parent(item);
             let folded = state.load_item(store, item)?;

@@ -198,7 +198,8 @@ impl Party {
             if only.is_some_and(|only| only != *item && only != new_item) {
                 continue;
             }
-            let here = self.with(|state| state.tags.contains(&new_item));
+            let store = self.database().store();
+            let here = self.ask(|state| state.roster.contains(store, &new_item))?;
             let counting: BTreeSet<Cid> = match here {
                 true => self.item(new_item, |item| {
                     new.iter().map(Fact::cid).filter(|fact| item.counts(fact)).collect()

@@ -324,8 +324,8 @@ impl Party {
     /// [`Error::Store`].
     pub fn completeness(&self) -> Result<Completeness, Error> {
         let store = self.database().store();
-        self.with(|state| {
-            let ids: Vec<ItemId> = state.user_items().collect();
+        self.ask(|state| {
+            let ids = state.user_items(store)?;
             let mut found = Completeness::default();
             for id in ids {
                 let item = state.load_item(store, id)?;

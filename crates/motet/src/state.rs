@@ -1,31 +1,34 @@
 //! One party as this replica knows it: what is linked, who may write, what waits, which items are loaded.
 //!
-//! All of it is a function of the rows in the store, and is rebuilt from them when the database opens: headers are
-//! read in the order of their positions, which is a causal order, and judged again. Bodies are not read: an item is
-//! folded when somebody asks for it, from its own parts alone (H27). So opening costs what the headers cost, and a
-//! bulk import that nobody watches costs no folding.
+//! All of it is a function of the entries in the store. When the database opens, who may write is judged again from
+//! the control entries, and the rest goes on from where the last [checkpoint](crate::checkpoint) left it. Bodies are
+//! not read: an item is folded when somebody asks for it, from its own parts alone (H27), and let go when others need
+//! the room. So opening costs what changed lately, and a bulk import that nobody watches costs no folding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
 use motet_algebra::{RelationName, Row};
-use motet_fact::{Attribute, Cid, Digest, PublicKey, Value};
+use motet_fact::{Attribute, Cid, Digest, PublicKey, SetHash, Value};
 use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position, Quotas, Waiter};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
 use motet_party::{Authority, ControlBody, decode_body};
 use motet_store::{ScanRange, Store, get_block};
 
+use crate::checkpoint::{Opening, PartyShelf};
 use crate::circuit::Contents;
-use crate::counted::CountedSet;
 use crate::held::Held;
 use crate::journal::Journal;
+use crate::limits::Limits;
 use crate::model::{Models, Programs};
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
+use crate::roster::Roster;
 use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, STALLED};
 use crate::withdrawal::Withdrawal;
+use crate::working_set::WorkingSet;
 use crate::{Error, outline, pipeline};
 
 /// How much may wait (H13).
@@ -49,8 +52,9 @@ pub(crate) struct PartyState {
     /// Parts that can't be read, and why: kept, shown, and never in anybody's way.
     pub(crate) unreadable: BTreeMap<Cid, String>,
     /// The items that have parts here.
-    pub(crate) tags: BTreeSet<ItemId>,
-    pub(crate) items: BTreeMap<ItemId, Item>,
+    pub(crate) roster: Roster,
+    /// Those of them that are folded and in memory.
+    pub(crate) items: WorkingSet,
     /// Whether every item is loaded, and stays so: a view reads them all.
     pub(crate) all_loaded: bool,
     /// The models of the database.
@@ -61,8 +65,13 @@ pub(crate) struct PartyState {
     pub(crate) registry: Registry,
     /// The attributes that somebody named: models say on demand what there is of them.
     asked: BTreeSet<Attribute>,
-    /// The linked entries that are folded as counted.
-    pub(crate) counted: CountedSet,
+    /// The hash of the set of linked entries that are folded as counted. The graph marks them.
+    pub(crate) counted: SetHash,
+    /// Where its graph lies, if it is on disk.
+    pub(crate) shelf: Option<Arc<PartyShelf>>,
+    pub(crate) limits: Limits,
+    /// What opening it took.
+    pub(crate) opening: Opening,
     /// Of feeds of which not all counts, what counts and nothing follows that does.
     pub(crate) told_heads: BTreeMap<PublicKey, Vec<Cid>>,
     /// Feeds of which entries count otherwise than they are folded (H13).
@@ -75,10 +84,12 @@ pub(crate) struct PartyState {
 
 impl PartyState {
     /// Reads a party from the store.
-    pub(crate) fn open(store: &dyn Store, record: PartyRecord, models: Models) -> Result<Self, Error> {
-        let mut state = Self::with(store, record, models, &|_| true)?;
+    pub(crate) fn open(store: &Arc<dyn Store>, record: PartyRecord, models: Models) -> Result<Self, Error> {
+        let mut state = Self::nothing(&**store, record, models, true)?;
+        state.read_withdrawals(&**store)?;
+        state.read_linked(store)?;
+        let store = &**store;
         state.rewait(store)?;
-        state.read_withdrawals(store)?;
         state.read_held(store)?;
         let party = state.party;
         visit_rows(store, REFUSED, party.as_bytes(), |key, reason| {
@@ -96,18 +107,31 @@ impl PartyState {
         Ok(state)
     }
 
-    /// A party as a replica has it that has some of the entries here and no others. With each it has its causes.
+    /// A party as a replica has it that has some of the entries here and no others, made from them. With each it has
+    /// its causes.
     pub(crate) fn with(
         store: &dyn Store,
         record: PartyRecord,
         models: Models,
         has: &dyn Fn(&Cid) -> bool,
     ) -> Result<Self, Error> {
+        let mut state = Self::nothing(store, record, models, false)?;
+        state.relink(store, has)?;
+        Ok(state)
+    }
+
+    /// A party of which nothing is linked yet.
+    fn nothing(
+        store: &dyn Store,
+        record: PartyRecord,
+        models: Models,
+        is_shelved: bool,
+    ) -> Result<Self, Error> {
         let party = PublicKey::from_bytes(&record.party)
             .map_err(|error| Error::unreadable("the record of a party", error))?;
         let programs = Programs::open(store, &party, &models.budget)?;
         let registry = programs.add_to(&models.registry);
-        let mut state = PartyState {
+        Ok(PartyState {
             party,
             record,
             closed: false,
@@ -119,25 +143,33 @@ impl PartyState {
             refused: BTreeMap::new(),
             held: Held::default(),
             unreadable: BTreeMap::new(),
-            tags: BTreeSet::from([ItemId::root(&party)]),
-            items: BTreeMap::new(),
+            roster: Roster::new(party, is_shelved),
+            items: WorkingSet::new(ItemId::tree(&party)),
             all_loaded: false,
             models,
             programs,
             registry,
             asked: BTreeSet::new(),
-            counted: CountedSet::default(),
+            counted: SetHash::default(),
+            shelf: None,
+            limits: Limits::default(),
+            opening: Opening::default(),
             withdrawals: BTreeMap::new(),
             told_heads: BTreeMap::new(),
             queues: Vec::new(),
             system: SystemRows::default(),
             journal: Journal::default(),
-        };
-        state.relink(store, has)?;
-        Ok(state)
+        })
     }
 
-    fn relink(&mut self, store: &dyn Store, has: &dyn Fn(&Cid) -> bool) -> Result<(), Error> {
+    /// Forgets all that is linked.
+    pub(crate) fn forget_linked(&mut self) {
+        self.graph = Graph::default();
+        self.authority = Authority::new(self.party);
+        self.counted = SetHash::default();
+    }
+
+    pub(crate) fn relink(&mut self, store: &dyn Store, has: &dyn Fn(&Cid) -> bool) -> Result<(), Error> {
         let party = self.party;
         visit_rows(store, ENTRIES, party.as_bytes(), |_, bytes| {
             let entry =
@@ -202,7 +234,7 @@ impl PartyState {
         self.graph.link(entry, verdict.is_ok());
         self.told_heads.remove(&header.feed);
         if header.kind == EntryKind::Data {
-            self.tags.extend(header.parts.iter().map(|part| ItemId(part.tag.0)));
+            header.parts.iter().for_each(|part| self.roster.add(ItemId(part.tag.0)));
             taken.feeds.extend(self.authority.feeds_cut_at(&entry.id()));
         }
         taken
@@ -213,11 +245,15 @@ impl PartyState {
         self.authority.counts(id, &self.graph)
     }
 
-    /// Folds an item from its parts, unless it is loaded.
+    /// Folds an item from its parts, unless it is loaded. Others may have to go to make room for it, but not the tree.
     pub(crate) fn load_item(&mut self, store: &dyn Store, id: ItemId) -> Result<&mut Item, Error> {
-        if !self.items.contains_key(&id) {
+        if !self.items.contains(&id) {
             let item = self.fold(store, id)?;
+            self.note_model(&item);
             self.items.insert(id, item);
+        }
+        if !self.all_loaded {
+            self.items.make_room(self.limits.facts_in_memory, &id);
         }
         Ok(self.items.get_mut(&id).expect("it was just put there"))
     }
@@ -225,10 +261,13 @@ impl PartyState {
     /// Folds every item, and keeps them loaded from now on.
     pub(crate) fn load_all(&mut self, store: &dyn Store) -> Result<(), Error> {
         if !self.all_loaded {
-            for id in self.tags.clone() {
-                self.load_item(store, id)?;
-            }
             self.all_loaded = true;
+            for id in self.roster.ids(store)? {
+                if let Err(error) = self.load_item(store, id) {
+                    self.all_loaded = false;
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
@@ -240,7 +279,8 @@ impl PartyState {
         for (position, cid) in parts {
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
-                    self.assert(&mut item, position, &body);
+                    let counted = self.counts(&position.id);
+                    assert_part(&mut item, position, counted, &body, &self.graph);
                 }
                 Err(error) => {
                     self.unreadable.insert(cid, unreadable_part(&position, &self.graph, &error));
@@ -250,19 +290,11 @@ impl PartyState {
         Ok(item)
     }
 
-    /// Gives an item the facts of one part.
-    pub(crate) fn assert(&self, item: &mut Item, entry: Position, body: &PartBody) -> Vec<Change> {
-        let counted = self.counts(&entry.id);
-        let assertions: Vec<Assertion<'_>> =
-            body.facts.iter().map(|fact| Assertion { fact, entry, counted }).collect();
-        item.assert(&assertions, &self.graph)
-    }
-
     /// The hash of the party's state (H21): the control state, the counted entries, and every item.
     pub(crate) fn state_hash(&mut self, store: &dyn Store) -> Result<Digest, Error> {
         while self.withdraw_some(store)? {}
         let mut parts: Vec<[u8; 32]> = vec![self.authority.state_hash().0, self.counted.digest().0];
-        for id in self.tags.clone() {
+        for id in self.roster.ids(store)? {
             let item = self.load_item(store, id)?;
             // What does not count is not everywhere, so an item of which nothing counts must not show.
             if item.counts_anything() {
@@ -285,13 +317,13 @@ impl PartyState {
             self.load_all(store)?;
             self.tree(store)?;
             let tree = self.loaded_tree().expect("it was just loaded");
-            for (id, item) in &self.items {
+            for (id, item) in self.items.iter() {
                 item.rows(&mut |relation: BaseRelation, mut row| {
                     if relation == BaseRelation::Item {
-                        outline::put_parent(&mut row, tree.parent(*id));
+                        outline::put_parent(&mut row, tree.parent(id));
                     }
                     if wanted.contains(relation.name()) {
-                        visit(relation.name(), Some(*id), row);
+                        visit(relation.name(), Some(id), row);
                     }
                 });
             }
@@ -352,7 +384,7 @@ impl PartyState {
         for attribute in attributes.filter_map(|value| Attribute::new(value.clone()).ok()) {
             if self.asked.insert(attribute.clone()) {
                 // Those who asked before don't hear of it: what is there is read, and not told.
-                self.items.values_mut().for_each(|item| drop(item.ask(&attribute)));
+                self.items.iter_mut().for_each(|(_, item)| drop(item.ask(&attribute)));
             }
         }
     }
@@ -375,6 +407,19 @@ impl PartyState {
         }
         self.queues.push(Arc::downgrade(queue));
     }
+}
+
+/// Gives an item the facts of one part.
+pub(crate) fn assert_part(
+    item: &mut Item,
+    entry: Position,
+    counted: bool,
+    body: &PartBody,
+    graph: &Graph,
+) -> Vec<Change> {
+    let facts = body.facts.iter();
+    let assertions: Vec<Assertion<'_>> = facts.map(|fact| Assertion { fact, entry, counted }).collect();
+    item.assert(&assertions, graph)
 }
 
 /// An entry as one that waits.
@@ -403,7 +448,7 @@ pub(crate) enum BodyFault {
 }
 
 impl BodyFault {
-    fn words(self) -> String {
+    pub(crate) fn words(self) -> String {
         let (BodyFault::Later(words) | BodyFault::Wrong(words)) = self;
         words
     }

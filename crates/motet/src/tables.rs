@@ -4,6 +4,10 @@
 //! |---|---|---|
 //! | `profile` | `self`, `linking`, or `party/` and the party | protocol buffers of `motet.proto` |
 //! | `entries` | party, position | a linked entry's signed header; in key order, causes come first |
+//! | `linked` | party, number (4 bytes, big-endian) | the position of an entry linked since the checkpoint |
+//! | `checkpoints` | party | protocol buffers: what opening the party goes on from |
+//! | `graph` | party, list and page (4 bytes each, big-endian) | a page of the graph |
+//! | `numbers` | party, id | the number of an entry in the graph (4 bytes, big-endian) |
 //! | `pending` | party, id | the signed header of an entry that waits, and who sent it |
 //! | `held` | party, id | an entry from a later version of Motet |
 //! | `withdrawals` | party, feed | how far the entries of a feed were withdrawn |
@@ -31,6 +35,10 @@ use crate::Error;
 
 pub(crate) const PROFILE: Table = Table("profile");
 pub(crate) const ENTRIES: Table = Table("entries");
+pub(crate) const LINKED: Table = Table("linked");
+pub(crate) const CHECKPOINTS: Table = Table("checkpoints");
+pub(crate) const GRAPH: Table = Table("graph");
+pub(crate) const NUMBERS: Table = Table("numbers");
 pub(crate) const PENDING: Table = Table("pending");
 pub(crate) const HELD: Table = Table("held");
 pub(crate) const REFUSED: Table = Table("refused");
@@ -53,8 +61,12 @@ pub(crate) const LINKING_ROW: &[u8] = b"linking";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
 
 /// The tables whose keys begin with the party: what is to go with it.
-pub(crate) const OF_PARTIES: [Table; 15] = [
+pub(crate) const OF_PARTIES: [Table; 19] = [
     ENTRIES,
+    LINKED,
+    CHECKPOINTS,
+    GRAPH,
+    NUMBERS,
     PENDING,
     HELD,
     REFUSED,

@@ -58,7 +58,7 @@ impl Party {
         if found.faults.is_empty() {
             let record = self.with(|state| state.record.clone());
             let models = self.database().models();
-            let fresh = PartyState::open(store, record, models)?.state_hash(store)?;
+            let fresh = PartyState::with(store, record, models, &|_| true)?.state_hash(store)?;
             found.hashes = Some((self.state_hash()?, fresh));
         }
         Ok(found)

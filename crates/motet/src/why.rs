@@ -65,11 +65,11 @@ impl Party {
             let (cid, won) = item.candidates(&entity, &attribute).pop()?;
             (won == *value).then_some(cid)
         };
-        self.with(|state| state.items.values().find_map(winner))
+        self.with(|state| state.items.iter().find_map(|(_, item)| winner(item)))
     }
 
     /// The entries that count and state a fact, in whatever item.
     fn entries_stating(&self, fact: &Cid) -> BTreeSet<Cid> {
-        self.with(|state| state.items.values().flat_map(|item| item.sources(fact)).collect())
+        self.with(|state| state.items.iter().flat_map(|(_, item)| item.sources(fact)).collect())
     }
 }

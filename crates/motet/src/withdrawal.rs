@@ -8,7 +8,7 @@
 //!
 //! The order of things makes a crash harmless. Items in memory are folded anew when the database opens, by what counts
 //! then; what is derived and kept on disk is made anew in the steps that are left, which go by what is and not by what
-//! was meant.
+//! was meant. A feed leaves the list with a checkpoint that says what was done of it.
 //!
 //! A party with kept views takes nothing in steps: such a view is to see each batch as the one epoch that it was, after
 //! a crash too, and the [`journal`](crate::journal) knows of no batch that is half done.
@@ -129,7 +129,7 @@ impl PartyState {
         let mut batched = Batched::default();
         for id in feeds.iter().flat_map(|feed| self.stale_of(feed, without)) {
             let items = self.said_of(store, &id).map(|(_, items)| items);
-            batched.add(id, items.unwrap_or_else(|_| self.items.keys().copied().collect()));
+            batched.add(id, items.unwrap_or_else(|_| self.items.ids().collect()));
         }
         batched
     }
@@ -175,17 +175,22 @@ impl PartyState {
         let left = Withdrawal { next, done, total: withdrawal.total.max(done) };
         let is_last = self.graph.nth_of_feed(&feed, next).is_none();
         let mut batch = Batch::new();
-        match is_last {
-            true => batch.delete(WITHDRAWALS, under_party(&self.party, feed.as_bytes())),
-            false => put_row(&mut batch, &self.party, &feed, &left),
-        }
-        store.commit(batch)?;
-        match is_last {
-            true => self.withdrawals.remove(&feed),
-            false => self.withdrawals.insert(feed, left),
+        let changes = if is_last {
+            // The list is done when a checkpoint says what was done.
+            batch.delete(WITHDRAWALS, under_party(&self.party, feed.as_bytes()));
+            let changes = self.change_counted(&batched);
+            self.withdrawals.remove(&feed);
+            self.save(store, batch)?;
+            changes
+        } else {
+            put_row(&mut batch, &self.party, &feed, &left);
+            store.commit(batch)?;
+            self.withdrawals.insert(feed, left);
+            let changes = self.change_counted(&batched);
+            self.checkpoint_if_due(store)?;
+            changes
         };
         self.is_title_new = true;
-        let changes = self.change_counted(&batched);
         let changes = self.hang(changes);
         self.publish(changes, &[], &batched.entries, None);
         Ok(!self.withdrawals.is_empty())
@@ -252,14 +257,18 @@ impl PartyState {
 
     /// Whether the facts of a linked entry are folded as counted.
     pub(crate) fn is_folded_as_counted(&self, id: &Cid) -> bool {
-        self.graph.number_of(id).is_some_and(|number| self.counted.contains(number))
+        self.graph.is_marked(id)
     }
 
     /// Notes that an entry is folded as it counts now.
     pub(crate) fn note_counted(&mut self, id: &Cid) {
         let counts = self.counts(id);
-        let number = self.graph.number_of(id).expect("it is linked");
-        self.counted.set(number, id, counts);
+        if self.graph.mark(id, counts) {
+            match counts {
+                true => self.counted.insert(id.as_bytes()),
+                false => self.counted.remove(id.as_bytes()),
+            }
+        }
         // What does not count is not cited, so that nobody needs it who comes later (H5). Control entries are needed
         // by everybody.
         if self.graph.kind(id) == Some(EntryKind::Data) {
@@ -278,7 +287,7 @@ impl Party {
     /// [`Error::Store`].
     pub(crate) fn finish_withdrawals(&self) -> Result<(), Error> {
         let store = self.database().store();
-        while self.with(|state| state.withdraw_some(store))? {}
+        while self.ask(|state| state.withdraw_some(store))? {}
         Ok(())
     }
 }

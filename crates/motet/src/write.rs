@@ -169,7 +169,7 @@ impl Party {
         let mut drafts = Drafts::of(transactions, self.database().world());
         let mut receipts: Vec<Receipt> = Vec::with_capacity(prepared.len());
         let mut prepared = prepared.into_iter().peekable();
-        self.with(|state| {
+        self.ask(|state| {
             state.run(store, extra, &mut |state| {
                 let Some((feed, transaction)) = prepared.next_if(|(_, next)| !next.needs_merge(state)) else {
                     return prepared.peek().map(|(feed, _)| merge(state, &keys[feed])).transpose();
@@ -247,7 +247,7 @@ impl Party {
         let mut parts = Some(vec![(Tag::default(), bytes)]);
         let mut id = None;
         let store = self.database().store();
-        self.with(|state| {
+        self.ask(|state| {
             state.run(store, extra, &mut |state| {
                 let Some(parts) = parts.take() else { return Ok(None) };
                 let arrival = draft(state, feed, EntryKind::Control, &After::Heads, parts, since)?;
@@ -283,7 +283,7 @@ impl Party {
         if self.with(|state| state.record.paused) {
             return self.stall(arrivals);
         }
-        let report = self.with(|state| {
+        let report = self.ask(|state| {
             let mut extra = Batch::new();
             let clones = |feed: &[u8]| state.is_cloned(feed, fed(&arrivals));
             let control = clones(&state.record.control_feed) && !state.record.control_feed_retired;

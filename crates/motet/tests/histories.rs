@@ -21,7 +21,7 @@ use motet::authority::Role;
 use motet::fact::{Cid, Digest, Entity, Fact, PublicKey, Value};
 use motet::item::{BaseRelation, Facts, ItemId, List, ListEdit, Log, Object, PartBody, Reference, Text};
 use motet::model::LIBRARY;
-use motet::{AsOf, Database, Error, ModelBlock, Parameters, RuntimeKind, Stand, Transaction, View};
+use motet::{AsOf, Database, Error, Limits, ModelBlock, Parameters, RuntimeKind, Stand, Transaction, View};
 use motet_algebra::{Budget, Changes};
 use motet_feed::{Entry, EntryKind};
 use motet_store::Table;
@@ -142,7 +142,13 @@ impl Story {
     fn begin(seed: u64) -> Self {
         let mut chance = Chance(seed);
         let count = 3 + chance.below(3);
-        let peers: Vec<Peer> = (0..count).map(|n| Peer::new(&format!("peer {n}"), seed * 100 + n)).collect();
+        let mut peers: Vec<Peer> =
+            (0..count).map(|n| Peer::new(&format!("peer {n}"), seed * 100 + n)).collect();
+        for (peer, number) in peers.iter_mut().zip(seed..).filter(|(_, number)| number % 3 > 0) {
+            // Some make checkpoints all the time, and keep hardly anything in memory.
+            let (facts_in_memory, checkpoint_entries) = (number as usize % 50, 1 + number as u32 % 7);
+            peer.set_limits(Limits { facts_in_memory, checkpoint_entries, ..Limits::default() });
+        }
         let party = peers[0].database.create_party("Story").unwrap().key();
         for (name, program) in LIBRARY {
             // Items of these are registers, sets and counters, whatever is said of them.
@@ -314,10 +320,20 @@ impl Story {
         if !self.peers[peer].database.blocks_lacking(&self.party).is_empty() {
             return; // it knows nothing of the state of some items
         }
+        if self.lacks_cut_points(peer) {
+            return; // it does not know yet what counts of what it has
+        }
         let heads = self.peers[peer].database.heads(&self.party);
         let at = AsOf::Heads([heads.control, heads.data].concat());
         let hash = self.peers[peer].party(&self.party).state_hash().unwrap();
         self.moments.push((at, hash));
+    }
+
+    /// Whether a peer has yet to get what a cut names: it asks for entries that none of those that wait waits for.
+    fn lacks_cut_points(&self, peer: usize) -> bool {
+        let status = self.peers[peer].party(&self.party).status();
+        let causes: BTreeSet<Cid> = status.waiting.into_iter().flat_map(|(_, missing)| missing).collect();
+        self.peers[peer].database.wanted(&self.party).iter().any(|id| !causes.contains(id))
     }
 
     fn some_item(&mut self) -> ItemId {

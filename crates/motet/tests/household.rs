@@ -22,14 +22,14 @@ fn link_on(store: Arc<dyn Store>, holder: &Database, name: &str, seed: u64) -> R
     let linking = Linking::begin_on(store.clone(), seal_key(), name, world.clone())?;
     linking.join(&InvitationCode::Words(words)).meet(holder)?;
     let database = linking.finish()?;
-    Ok(Peer { store, world, database })
+    Ok(Peer { store, world, database, limits: motet::Limits::default() })
 }
 
 /// A new device of an identity, by its phrase alone.
 fn recover(phrase: &Phrase, seed: u64) -> Peer {
     let (store, world) = (Arc::new(MemoryStore::new()), Arc::new(Remembering::new(seed)));
     let database = Database::recover_on(store.clone(), seal_key(), "me", phrase, world.clone()).unwrap();
-    Peer { store, world, database }
+    Peer { store, world, database, limits: motet::Limits::default() }
 }
 
 fn titles(database: &Database) -> Vec<String> {

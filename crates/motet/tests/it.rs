@@ -17,6 +17,7 @@ mod language;
 mod lies;
 mod materialise;
 mod models;
+mod restart;
 mod resume;
 mod rules;
 mod rules_twins;

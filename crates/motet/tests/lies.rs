@@ -590,6 +590,7 @@ fn race(seed: u64) {
     let link = ada.party(&party).invite(Role::Writer, i64::MAX, Vec::new()).unwrap();
     let code = motet::authority::InvitationCode::Link(link);
     let copy = Peer {
+        limits: motet::Limits::default(),
         store: common::copy_of(&*ada.store),
         world: Arc::new(Remembering::new(200 + seed)),
         database: ada.database.clone(),

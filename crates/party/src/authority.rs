@@ -179,6 +179,11 @@ impl Authority {
         self.refused.get(id).map(Box::as_ref)
     }
 
+    /// The entries that were refused, ascending.
+    pub fn refusals(&self) -> impl Iterator<Item = Cid> + '_ {
+        self.refused.keys().copied()
+    }
+
     /// Whether an entry was refused.
     pub fn is_refused(&self, id: &Cid) -> bool {
         self.refused.contains_key(id)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use motet_algebra::Budget;
 use motet_fact::{Cid, PublicKey};
-use motet_item::{ItemId, Registry};
+use motet_item::{Item, ItemId, Registry};
 use motet_store::{Batch, Store};
 
 use super::block::{self, MAX_BLOCK_BYTES, ModelBlock};
@@ -45,6 +45,8 @@ impl Models {
 /// The models that are data, of which a party has the blocks.
 pub(crate) struct Programs {
     rules: BTreeMap<Cid, Rules>,
+    /// Blocks that are not here, and are named by items which somebody looked at.
+    named: BTreeSet<Cid>,
     /// Those that are named and not here, as of so many entries, loaded items and blocks.
     lacking: Option<([usize; 3], BTreeSet<Cid>)>,
 }
@@ -70,7 +72,7 @@ impl Programs {
             rules.insert(cid, Rules::new(&cid, bytes.to_vec(), budget.clone()));
             Ok(())
         })?;
-        Ok(Programs { rules, lacking: None })
+        Ok(Programs { rules, named: BTreeSet::new(), lacking: None })
     }
 
     /// A registry with these models too.
@@ -89,13 +91,26 @@ impl PartyState {
             return Ok(lacking.clone());
         }
         let mut named: BTreeSet<Cid> = self.links(store)?;
-        named.extend(self.items.values().filter_map(|item| block::block_of(item.model()?)));
+        named.extend(self.items.iter().filter_map(|(_, item)| block::block_of(item.model()?)));
+        named.extend(&self.programs.named);
         named.retain(|cid| !self.programs.rules.contains_key(cid));
         let room = MOST_BLOCKS.saturating_sub(self.programs.rules.len());
         let lacking: BTreeSet<Cid> = named.into_iter().take(room).collect();
         let now = [self.graph.len(), self.items.len(), self.programs.rules.len()];
         self.programs.lacking = Some((now, lacking.clone()));
         Ok(lacking)
+    }
+
+    /// An item was folded: if its model is a block that is not here, it is one to ask for.
+    pub(crate) fn note_model(&mut self, item: &Item) {
+        let block = item.model().and_then(block::block_of);
+        let lacking = block.filter(|block| !self.programs.rules.contains_key(block));
+        if self.programs.named.len() < MOST_BLOCKS
+            && let Some(block) = lacking
+            && self.programs.named.insert(block)
+        {
+            self.programs.lacking = None;
+        }
     }
 
     /// All blocks that were ever published and whose publishing counts.
@@ -244,7 +259,7 @@ impl Party {
     /// [`Error::Store`].
     pub fn lacking_models(&self) -> Result<BTreeSet<Cid>, Error> {
         let store = self.database().store();
-        self.with(|state| state.lacking_models(store))
+        self.ask(|state| state.lacking_models(store))
     }
 
     /// The bytes of a block, for a peer.

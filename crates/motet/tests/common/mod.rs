@@ -71,6 +71,8 @@ pub struct Peer {
     pub store: Arc<dyn Store>,
     pub world: Arc<Remembering>,
     pub database: Database,
+    /// Which the database gets again when it is opened again.
+    pub limits: motet::Limits,
 }
 
 impl Peer {
@@ -81,12 +83,19 @@ impl Peer {
     pub fn on(store: Arc<dyn Store>, name: &str, seed: u64) -> Self {
         let world = Arc::new(Remembering::new(seed));
         let database = Database::create_on(store.clone(), seal_key(), name, world.clone()).unwrap();
-        Peer { store, world, database }
+        Peer { store, world, database, limits: motet::Limits::default() }
     }
 
     /// Closes the database and opens it again.
     pub fn reopen(&mut self) {
         self.database = Database::open_on(self.store.clone(), seal_key(), self.world.clone()).unwrap();
+        self.database.set_limits(self.limits);
+    }
+
+    /// Gives its database other limits, whenever it is opened.
+    pub fn set_limits(&mut self, limits: motet::Limits) {
+        self.limits = limits;
+        self.database.set_limits(limits);
     }
 
     pub fn party(&self, key: &PublicKey) -> Party {

@@ -1,0 +1,19 @@
+//! How much memory a database takes, and how long it may take to open.
+
+/// Bounds that trade memory and the time of opening for speed. They change nothing that anybody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many facts the items of a party that are in memory have together, by and large. While a view reads all
+    /// items, all are in memory.
+    pub facts_in_memory: usize,
+    /// After how many entries a party makes a checkpoint: as many are taken in anew at most when it is opened.
+    pub checkpoint_entries: u32,
+    /// After how many pages of its graph that changed (20 KiB each) it makes one.
+    pub checkpoint_pages: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { facts_in_memory: 200_000, checkpoint_entries: 2048, checkpoint_pages: 128 }
+    }
+}
