@@ -1,11 +1,11 @@
-//! Chores written in Rust: `cargo xtask tidy`, `cargo xtask test` and `cargo xtask bench`.
+//! Chores written in Rust: `cargo xtask tidy`, `cargo xtask test`, `cargo xtask wasm` and `cargo xtask bench`.
 //!
 //! *Tidy* reads the workspace and says, with file, line and remedy, where it breaks a law that no compiler knows:
 //! which crate may use which ([`floors`]), what pure crates must not touch and how long things may be
 //! ([`sources`]), that each requirement is shown or admitted to be missing ([`conformance`]), and that
-//! documents lead somewhere ([`documents`]). It changes nothing. *Test* runs tidy and every test there is.
-//! *Bench* measures the runtimes beside other engines and writes `docs/benchmarks.md`. All end with code 1 if
-//! something is wrong.
+//! documents lead somewhere ([`documents`]). It changes nothing. *Test* runs tidy and every test there is. *Wasm* runs
+//! the tests of what browsers need as wasm32 ([`wasm`]). *Bench* measures the runtimes beside other engines and
+//! writes `docs/benchmarks.md`. All end with code 1 if something is wrong.
 
 #![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
 
@@ -16,6 +16,7 @@ mod floors;
 mod rust;
 mod sources;
 mod tidy;
+mod wasm;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -26,6 +27,7 @@ const USAGE: &str = "\
 cargo xtask tidy            say where the workspace breaks its own laws
 cargo xtask tidy --tighten  the same, and shrink the list of tolerated excess where it can be
 cargo xtask test            tidy, then all tests, then the examples in the documentation
+cargo xtask wasm            run the tests of what browsers need in node, as wasm32
 cargo xtask bench [FLAGS]   measure the runtimes beside other engines, and write docs/benchmarks.md;
                             `--rounds 1 --only rnd50k,edges --without datafrog` does less";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
             let tidied = tidy(root); // untidiness keeps nobody from seeing whether the tests pass
             test(root).and(tidied)
         }
+        ["wasm"] => wasm::run(root),
         ["bench", flags @ ..] => bench(root, flags),
         _ => Err(USAGE.to_owned()),
     };

@@ -58,14 +58,13 @@ pub(crate) enum Format {
 }
 
 /// Which evaluator runs a program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RuntimeArg {
     /// The evaluator that defines the semantics; computes everything anew
     Naive,
     /// PomoFlow, made for this; incremental
     Native,
     /// Differential dataflow; incremental
-    #[default]
     Cluster,
 }
 
@@ -133,6 +132,9 @@ pub(crate) enum Command {
     /// Write data out
     #[command(subcommand)]
     Export(ExportCommand),
+    /// All of a party in one file, for who has no network
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Ask a question in PomoLogic; of several parties together with --party A,B or --party all
     Query(QueryArgs),
     /// Views that outlive the process, and carry on what `@next` says
@@ -502,6 +504,21 @@ pub(crate) enum ExportCommand {
     /// A CAR file of the party's facts, a block for each
     Car {
         /// The file, or - for standard output
+        file: PathBuf,
+    },
+}
+
+/// Snapshots.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// Write all of a party into a CAR file: its entries, their parts, and the programs of its models
+    Save {
+        /// The file, or - for standard output
+        file: PathBuf,
+    },
+    /// Check a file that a member saved, and take in what of it is not here
+    Load {
+        /// The file, or - for standard input
         file: PathBuf,
     },
 }

@@ -20,6 +20,7 @@ pub(crate) mod query;
 pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod text;
 pub(crate) mod view;

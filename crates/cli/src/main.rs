@@ -50,6 +50,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Model(command) => commands::model::run(global, command),
         Command::Rules(command) => commands::rules::run(global, command),
         Command::Import(command) => commands::import(global, command),
+        Command::Snapshot(command) => commands::snapshot::run(global, &command),
         Command::Export(command) => commands::export::export(global, &command),
         Command::Query(args) => commands::query::run(global, &args),
         Command::View(command) => commands::view::run(global, command),

@@ -17,4 +17,5 @@ mod plan;
 mod query;
 mod run;
 mod sequences;
+mod snapshot;
 mod time;

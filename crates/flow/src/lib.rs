@@ -30,3 +30,18 @@ pub use engine::Engine;
 pub use time::{Time, Timestamp};
 pub use trace::Trace;
 pub use zset::{IndexedZSet, Weight, ZSet};
+
+/// How properties are tested.
+#[cfg(test)]
+mod testing {
+    use proptest::test_runner::{Config, RngSeed};
+
+    /// Another seed each time; where there is neither entropy nor a file, always the same.
+    pub(crate) fn config() -> Config {
+        let usual = Config::default();
+        match cfg!(target_family = "wasm") {
+            true => Config { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..usual },
+            false => usual,
+        }
+    }
+}

@@ -150,6 +150,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::testing::config())]
+
         #[test]
         fn a_trace_is_the_list_of_its_changes(
             ticks in prop::collection::vec(prop::collection::vec((0u8..4, 0u8..4, -2i64..3), 0..6), 0..20),

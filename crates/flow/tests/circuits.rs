@@ -77,6 +77,8 @@ fn reachability() -> (Circuit, Input<Edge>, Seen<Edge>) {
 }
 
 proptest! {
+    #![proptest_config(crate::testing::config())]
+
     #[test]
     fn reachability_equals_the_closure_after_each_epoch(
         epochs in prop::collection::vec(prop::collection::vec((0u8..6, 0u8..6), 0..5), 1..25),

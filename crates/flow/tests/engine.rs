@@ -7,7 +7,6 @@ use motet_flow::engine::row::{Batch, Id};
 use motet_flow::engine::rule::{Arg, Atom, Definition, Fold, Goal, Host, Output, RelationId, Rule};
 use motet_flow::engine::{Cap, Cause, Change, Exceeded, Limits};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
 
 /// Test 0: the first is less. Function 0: one more, below 6. Fold 0: how many. Ids are numbers times `spread`, so that
 /// they are dense or not.
@@ -160,9 +159,9 @@ fn rows(width: usize, most: usize) -> impl Strategy<Value = BTreeSet<Vec<Id>>> {
 }
 
 proptest! {
-    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+    #![proptest_config(crate::testing::config())]
 
-    #[test]
+        #[test]
     fn every_epoch_is_what_brute_force_says(
         spread in prop_oneof![Just(1), Just(97), Just(400_000_000)],
         epochs in prop::collection::vec((rows(2, 8), rows(1, 3), 0u64..40), 1..12),

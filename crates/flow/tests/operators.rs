@@ -191,6 +191,8 @@ fn as_keys(set: &ZSet<Pair>) -> ZSet<(Pair, ())> {
 }
 
 proptest! {
+    #![proptest_config(crate::testing::config())]
+
     /// The incremental form of a query over contents is D ∘ Q ∘ I.
     #[test]
     fn incremental_forms_are_differences_of_plain_forms(

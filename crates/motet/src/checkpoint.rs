@@ -39,8 +39,12 @@ pub struct Opening {
     pub control: usize,
     /// Entries that were taken in after the checkpoint.
     pub tail: usize,
-    /// How long it took.
+    /// How long it took, all in all.
     pub took: Duration,
+    /// Of that, judging the control entries.
+    pub judging: Duration,
+    /// And taking in what came after the checkpoint, or everything.
+    pub taking_in: Duration,
 }
 
 /// The shelf of a party's graph in the store.
@@ -118,6 +122,7 @@ impl PartyState {
     fn restore(&mut self, store: &dyn Store, checkpoint: Checkpoint) -> Result<Opening, Error> {
         self.graph = checkpoint.graph;
         self.counted = checkpoint.counted;
+        let begun = Instant::now();
         let control = self.graph.controls();
         for id in &control {
             let (entry, parts) = self.stored_entry(store, id)?;
@@ -132,9 +137,11 @@ impl PartyState {
                 self.authority.refuse(&refusal);
             }
         }
+        let judged = Instant::now();
         let tail = self.take_tail(store)?;
         self.sound()?;
-        Ok(Opening { control: control.len(), tail, ..Opening::default() })
+        let (judging, taking_in) = (judged - begun, judged.elapsed());
+        Ok(Opening { control: control.len(), tail, judging, taking_in, ..Opening::default() })
     }
 
     fn stored_entry(&self, store: &dyn Store, id: &Cid) -> Result<(Entry, Vec<Vec<u8>>), Error> {
@@ -180,6 +187,7 @@ impl PartyState {
 
     /// Makes everything from all entries, and a checkpoint.
     fn make_anew(&mut self, store: &dyn Store, shelf: Arc<PartyShelf>) -> Result<Opening, Error> {
+        let begun = Instant::now();
         self.forget_linked();
         self.graph = Graph::on(shelf);
         self.clear_shelf(store)?;
@@ -188,7 +196,8 @@ impl PartyState {
             self.checkpoint(store, Batch::new())?;
         }
         let control = self.graph.controls().len();
-        Ok(Opening { from_scratch: true, control, tail: self.graph.len(), ..Opening::default() })
+        let (tail, taking_in) = (self.graph.len(), begun.elapsed());
+        Ok(Opening { from_scratch: true, control, tail, taking_in, ..Opening::default() })
     }
 
     /// Removes what an unreadable checkpoint left.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -39,6 +40,8 @@ pub(crate) struct Inner {
     leaving: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     listeners: Mutex<Vec<Sender<()>>>,
     limits: Mutex<Limits>,
+    /// How many threads wait for a party.
+    pub(crate) waiting: AtomicUsize,
     /// Held by whoever does the device's chores, see [`crate::steward`]; and what went wrong with them last.
     pub(crate) chores: Mutex<Vec<String>>,
     /// What queries may use beyond what is built in.
@@ -293,6 +296,7 @@ impl Database {
             closed,
             leaving,
             limits,
+            waiting: AtomicUsize::new(0),
             listeners,
             chores,
             functions,

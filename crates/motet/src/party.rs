@@ -1,6 +1,7 @@
 //! The handle to one party: reads, questions, status. Writing is in the module `write`.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use motet_algebra::Budget;
@@ -92,7 +93,22 @@ impl Party {
     }
 
     pub(crate) fn with<T>(&self, read: impl FnOnce(&mut PartyState) -> T) -> T {
-        read(&mut lock(&self.state))
+        let waiting = &self.database.inner.waiting;
+        waiting.fetch_add(1, Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        waiting.fetch_sub(1, Ordering::Relaxed);
+        read(&mut state)
+    }
+
+    /// Lets those in who wait for a party, before this thread goes on with long work: a lock that is given back and
+    /// taken again at once is seldom anybody else's in between.
+    pub(crate) fn let_others_in(&self) {
+        for _ in 0..10_000 {
+            if self.database.inner.waiting.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Reads what may have to be read from disk: an answer that can't be believed is an error.

@@ -287,7 +287,9 @@ impl Party {
     /// [`Error::Store`].
     pub(crate) fn finish_withdrawals(&self) -> Result<(), Error> {
         let store = self.database().store();
-        while self.ask(|state| state.withdraw_some(store))? {}
+        while self.ask(|state| state.withdraw_some(store))? {
+            self.let_others_in();
+        }
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::common::{Peer, assert_sound, converse, everything, linked, meet, send
 use motet::authority::{Deed, Denial, InvitationCode, Loss, Role, Subject};
 use motet::fact::{Cid, PublicKey, Value};
 use motet::item::{ItemId, Object, Reference};
-use motet::{Cut, Database, Error, InvitationState, Parameters, Party, RuntimeKind, Stand, View};
+use motet::{AsOf, Cut, Database, Error, InvitationState, Parameters, Party, RuntimeKind, Stand, View};
 use motet_algebra::Budget;
 use motet_feed::Entry;
 use motet_sync::{Access, Replica as _};
@@ -354,6 +354,10 @@ fn a_cut_is_read_by_who_lacks_what_it_names() {
     for peer in [0, 2, 3] {
         assert_eq!(home.properties(peer), ["known"]);
         assert!(home.database(peer).contains(&home.party, &named));
+        // As of what it has, it is what it is, though no head has that entry in its past.
+        let heads = home.database(peer).heads(&home.party);
+        let then = home.party(peer).as_of(&AsOf::Heads([heads.control, heads.data].concat())).unwrap();
+        assert_eq!(then.state_hash().unwrap(), home.party(peer).state_hash().unwrap());
     }
     home.agree(&[0, 2, 3]);
 }

@@ -17,6 +17,7 @@ mod language;
 mod lies;
 mod materialise;
 mod models;
+mod parallel;
 mod restart;
 mod resume;
 mod rules;

@@ -283,3 +283,28 @@ fn a_text_edited_as_a_file_keeps_what_others_write() {
     assert_eq!(two.text(&two.ada, item).content().unwrap(), "# List\n\noat milk\nrye bread\n");
     assert!(TextEdit::between("a", "a").is_empty());
 }
+
+/// What was withdrawn stays in a text as structure (H16), and who comes later has it only if somebody cites it.
+#[test]
+fn who_builds_on_what_was_withdrawn_cites_it() {
+    let two = Two::new(40);
+    let adas = two.ada.party(&two.party);
+    let item = adas.create_item("text", None, None).unwrap();
+    two.meet();
+    let withdrawn = two.text(&two.ben, item).insert(0, "Ben's").unwrap();
+    send(&two.ben.database, &two.ada.database, &two.party);
+    adas.remove_member(&two.ben.database.profile().identity, &Cut::Nothing).unwrap();
+    assert_eq!(two.text(&two.ada, item).content().unwrap(), "");
+    // Where Ada writes now, Ben's elements are still between.
+    two.text(&two.ada, item).insert(0, "Ada's").unwrap();
+
+    let cleo = Peer::new("Cleo", 42);
+    two.ada.admit(&two.party, &cleo, Role::Writer).unwrap();
+    send(&two.ada.database, &cleo.database, &two.party);
+    let cleos = cleo.party(&two.party);
+    assert_eq!(cleos.waiting(), 0);
+    assert!(crate::common::linked(&cleo.database, &two.party).contains(&withdrawn.entry));
+    assert_eq!(two.text(&cleo, item).content().unwrap(), "Ada's");
+    assert_eq!(cleos.state_hash().unwrap(), adas.state_hash().unwrap());
+    assert_sound(&cleos);
+}

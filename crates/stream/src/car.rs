@@ -1,4 +1,4 @@
-//! Facts as blocks in a CAR file (version 1), which any IPLD tool opens.
+//! Facts, and other blocks, in a CAR file (version 1), which any IPLD tool opens.
 //!
 //! ```text
 //! varint length, header: dag-cbor {"roots": [CID], "version": 1}
@@ -34,8 +34,10 @@ use crate::{Acknowledgement, Delivery, Mode, Sink, StreamError};
 pub const LINKS: usize = 4096;
 /// The longest header that is read, in bytes: ours has one root.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
-/// The longest section, in bytes.
-const MAX_SECTION_BYTES: u64 = (Cid::LENGTH + MAX_FACT_BYTES) as u64;
+/// The longest section of a file of facts, in bytes.
+const MAX_FACT_SECTION_BYTES: u64 = (Cid::LENGTH + MAX_FACT_BYTES) as u64;
+/// The longest section of another file, in bytes.
+const MAX_SECTION_BYTES: u64 = 2 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -52,11 +54,29 @@ pub fn write(out: &mut dyn Write, facts: &[Fact]) -> io::Result<()> {
     let mut seen = BTreeSet::new();
     let facts: Vec<(Cid, &Fact)> =
         facts.iter().map(|fact| (fact.cid(), fact)).filter(|(cid, _)| seen.insert(*cid)).collect();
-    let index = index(facts.iter().map(|(cid, _)| *cid).collect());
+    write_index(out, facts.iter().map(|(cid, _)| *cid).collect())?;
+    facts.iter().try_for_each(|(cid, fact)| write_framed(out, &[cid.as_bytes(), &fact.encode()]))
+}
+
+/// Writes blocks of any kind, in the order given; `load` is asked for the bytes of each, one after the other.
+///
+/// # Errors
+/// What the writer says, or `load`.
+pub fn write_blocks<E: From<io::Error>>(
+    out: &mut dyn Write,
+    blocks: &[Cid],
+    load: &mut dyn FnMut(&Cid) -> Result<Vec<u8>, E>,
+) -> Result<(), E> {
+    write_index(out, blocks.to_vec())?;
+    blocks.iter().try_for_each(|cid| Ok(write_framed(out, &[cid.as_bytes(), &load(cid)?])?))
+}
+
+/// The header, and the index of what follows.
+fn write_index(out: &mut dyn Write, links: Vec<Cid>) -> io::Result<()> {
+    let index = index(links);
     let (root, _) = index.first().expect("an index has a root");
     write_framed(out, &[&encode(&Header { roots: vec![foreign(root)], version: 1 })])?;
-    index.iter().try_for_each(|(cid, block)| write_framed(out, &[cid.as_bytes(), block]))?;
-    facts.iter().try_for_each(|(cid, fact)| write_framed(out, &[cid.as_bytes(), &fact.encode()]))
+    index.iter().try_for_each(|(cid, block)| write_framed(out, &[cid.as_bytes(), block]))
 }
 
 /// The blocks of lists that lead to all these, the root first.
@@ -100,16 +120,7 @@ fn write_framed(out: &mut dyn Write, parts: &[&[u8]]) -> io::Result<()> {
 }
 
 /// The facts of a CAR file, one after the other.
-pub struct Reader<R> {
-    place: String,
-    input: R,
-    /// How many bytes have been read.
-    offset: u64,
-    read: BTreeSet<Cid>,
-    /// The blocks that have to be there: the roots, and what an index links to.
-    linked: BTreeSet<Cid>,
-    ended: bool,
-}
+pub struct Reader<R>(Blocks<R>);
 
 impl<R: Read> Reader<R> {
     /// Reads the header. `place` names the file in messages.
@@ -117,23 +128,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// [`StreamError`] if it is no header of version 1.
     pub fn new(place: &str, input: R) -> Result<Self, StreamError> {
-        let (read, linked) = (BTreeSet::new(), BTreeSet::new());
-        let mut reader = Reader { place: place.to_owned(), input, offset: 0, read, linked, ended: false };
-        let bytes = reader.framed(MAX_HEADER_BYTES)?;
-        let bytes = bytes.ok_or_else(|| reader.malformed(0, "it is empty: a CAR file has a header"))?;
-        let header: Header = serde_ipld_dagcbor::from_slice(&bytes)
-            .map_err(|error| reader.malformed(0, format_args!("not the header of a CAR file: {error}")))?;
-        match header.version {
-            1 => {
-                // A root outside of our profile names no block that could be here.
-                let roots = header.roots.iter().filter_map(|root| Cid::from_bytes(&root.to_bytes()).ok());
-                reader.linked.extend(roots);
-                Ok(reader)
-            }
-            other => {
-                Err(reader.malformed(0, format_args!("this is CAR version {other}, and 1 is read here")))
-            }
-        }
+        Ok(Reader(Blocks { limit: MAX_FACT_SECTION_BYTES, ..Blocks::new(place, input)? }))
     }
 
     /// The next fact; nothing at the end.
@@ -141,41 +136,94 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// [`StreamError`] if a block is not what its CID names, or no fact; nothing is read after that.
     pub fn next_fact(&mut self) -> Result<Option<Fact>, StreamError> {
+        let start = self.0.offset;
+        let Some((cid, block)) = self.0.next_block()? else { return Ok(None) };
+        let fact = match cid.codec() {
+            Codec::DagCbor => Fact::decode(&block).map_err(|error| error.to_string()),
+            Codec::Raw => Err("facts are dag-cbor, and this is raw".to_owned()),
+        };
+        fact.map(Some)
+            .map_err(|what| self.0.malformed(start, format_args!("the block {cid} is no fact: {what}")))
+    }
+}
+
+/// The blocks of a CAR file, one after the other, but for those of its index.
+pub struct Blocks<R> {
+    place: String,
+    input: R,
+    /// How many bytes have been read.
+    offset: u64,
+    /// The longest section that is read.
+    limit: u64,
+    read: BTreeSet<Cid>,
+    /// The blocks that have to be there: the roots, and what an index links to.
+    linked: BTreeSet<Cid>,
+    ended: bool,
+}
+
+impl<R: Read> Blocks<R> {
+    /// Reads the header. `place` names the file in messages.
+    ///
+    /// # Errors
+    /// [`StreamError`] if it is no header of version 1.
+    pub fn new(place: &str, input: R) -> Result<Self, StreamError> {
+        let (read, linked, limit) = (BTreeSet::new(), BTreeSet::new(), MAX_SECTION_BYTES);
+        let mut blocks =
+            Blocks { place: place.to_owned(), input, offset: 0, limit, read, linked, ended: false };
+        let bytes = blocks.framed(MAX_HEADER_BYTES)?;
+        let bytes = bytes.ok_or_else(|| blocks.malformed(0, "it is empty: a CAR file has a header"))?;
+        let header: Header = serde_ipld_dagcbor::from_slice(&bytes)
+            .map_err(|error| blocks.malformed(0, format_args!("not the header of a CAR file: {error}")))?;
+        match header.version {
+            1 => {
+                // A root outside of our profile names no block that could be here.
+                let roots = header.roots.iter().filter_map(|root| Cid::from_bytes(&root.to_bytes()).ok());
+                blocks.linked.extend(roots);
+                Ok(blocks)
+            }
+            other => {
+                Err(blocks.malformed(0, format_args!("this is CAR version {other}, and 1 is read here")))
+            }
+        }
+    }
+
+    /// The next block, with its CID; nothing at the end, when all that the index links to was there.
+    ///
+    /// # Errors
+    /// [`StreamError`] if a block is not what its CID names, or the file is cut; nothing is read after that.
+    pub fn next_block(&mut self) -> Result<Option<(Cid, Vec<u8>)>, StreamError> {
         while !self.ended {
-            let (start, section) = (self.offset, self.framed(MAX_SECTION_BYTES)?);
+            let (start, section) = (self.offset, self.framed(self.limit)?);
             let Some(section) = section else {
                 self.ended = true;
                 self.check_index()?;
                 break;
             };
-            if let Some(fact) = self.block(&section).map_err(|what| self.malformed(start, what))? {
-                return Ok(Some(fact));
+            if let Some(block) = self.block(section).map_err(|what| self.malformed(start, what))? {
+                return Ok(Some(block));
             }
         }
         Ok(None)
     }
 
-    /// A fact; nothing if the block is a part of the index.
-    fn block(&mut self, section: &[u8]) -> Result<Option<Fact>, String> {
-        let (cid, block) = section
-            .split_at_checked(Cid::LENGTH)
-            .ok_or_else(|| format!("the section has {} bytes, and a CID alone has more", section.len()))?;
-        let cid = Cid::from_bytes(cid).map_err(|error| error.to_string())?;
-        if !cid.names(block) {
+    /// A block; nothing if it is a part of the index.
+    fn block(&mut self, mut section: Vec<u8>) -> Result<Option<(Cid, Vec<u8>)>, String> {
+        if section.len() < Cid::LENGTH {
+            return Err(format!("the section has {} bytes, and a CID alone has more", section.len()));
+        }
+        let block = section.split_off(Cid::LENGTH);
+        let cid = Cid::from_bytes(&section).map_err(|error| error.to_string())?;
+        if !cid.names(&block) {
             return Err(format!("the block is not the one that {cid} names: it was changed on the way"));
         }
         self.read.insert(cid);
-        if let Some(links) = links(block) {
+        if cid.codec() == Codec::DagCbor
+            && let Some(links) = links(&block)
+        {
             self.linked.extend(links);
             return Ok(None);
         }
-        match (cid.codec(), Fact::decode(block)) {
-            (Codec::DagCbor, Ok(fact)) => Ok(Some(fact)),
-            (Codec::DagCbor, Err(error)) => Err(format!("the block {cid} is no fact: {error}")),
-            (Codec::Raw, _) => {
-                Err(format!("the block {cid} is no fact: facts are dag-cbor, and this is raw"))
-            }
-        }
+        Ok(Some((cid, block)))
     }
 
     fn check_index(&self) -> Result<(), StreamError> {

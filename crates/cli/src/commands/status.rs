@@ -1,9 +1,10 @@
 //! `motet status` and `motet verify`.
 
 use std::io::Write;
+use std::time::Duration;
 
 use motet::authority::Loss;
-use motet::{OwnLoss, Party, Verification};
+use motet::{Opening, OwnLoss, Party, Verification};
 
 use crate::args::{Format, Global};
 use crate::commands::admin;
@@ -52,6 +53,7 @@ fn status_row(party: &Party, hash: bool) -> Result<Vec<String>, Failure> {
 /// The long half: whatever is not as it should be, and why.
 fn explain(party: &Party, out: &mut dyn Write) -> Result<(), Failure> {
     let status = party.status();
+    writeln!(out, "{} {}", status.name, opening(&status.opening))?;
     for (id, missing) in status.waiting.iter().take(20) {
         let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
         writeln!(out, "entry {id} waits for {}", missing.join(", "))?;
@@ -98,6 +100,20 @@ fn explain(party: &Party, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "part {cid} can't be read: {why}")?;
     }
     Ok(())
+}
+
+/// What opening a party took, and where the time went.
+fn opening(opening: &Opening) -> String {
+    let ms = |took: Duration| format!("{:.1} ms", took.as_secs_f64() * 1000.0);
+    let Opening { from_scratch, control, tail, took, judging, taking_in } = *opening;
+    let (took, judging, taking_in) = (ms(took), ms(judging), ms(taking_in));
+    match from_scratch {
+        true => format!("was opened in {took}, from all of its {tail} entries: it had no checkpoint"),
+        false => format!(
+            "was opened in {took}: {control} control entries judged in {judging}, {tail} entries since the \
+             checkpoint taken in in {taking_in}"
+        ),
+    }
 }
 
 /// Everything read again.

@@ -93,6 +93,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::config())]
+
         #[test]
         fn an_arrangement_is_a_map_to_sets(
             columns in 0usize..3,

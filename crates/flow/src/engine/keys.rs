@@ -229,6 +229,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::testing::config())]
+
         #[test]
         fn of_a_set_those_are_common_that_are_keys(
             spread in prop_oneof![Just(1u32), Just(50), Just(1_000), Just(1_000_000)],

@@ -225,6 +225,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::testing::config())]
+
         #[test]
         fn rows_keep_their_numbers(
             width in 0usize..4,

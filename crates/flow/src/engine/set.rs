@@ -348,6 +348,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::config())]
+
         #[test]
         fn a_set_is_a_set(steps in prop::collection::vec((id(), 0u8..4), 0..600)) {
             let (mut set, mut twin) = (Set::default(), BTreeSet::new());
@@ -370,6 +372,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::config())]
+
         #[test]
         fn what_is_within_bits_is_what_has_its_bit(
             ids in prop::collection::btree_set(id(), 0..200),

@@ -394,6 +394,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::testing::config())]
+
         #[test]
         fn a_table_finds_the_rows_that_a_scan_finds(
             width in 0usize..4,
