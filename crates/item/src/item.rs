@@ -112,6 +112,33 @@ impl Item {
         item
     }
 
+    /// An item that [`Item::save`] wrote; `None` if the bytes are anything else, and it is to be folded.
+    pub fn restore(party: PublicKey, id: ItemId, registry: &Registry, saved: &[u8]) -> Option<Self> {
+        let (ledger, touched) = Ledger::restore(saved)?;
+        let mut item = Item::new(party, id, registry);
+        item.ledger = ledger;
+        for (node, entry) in item.ledger.asserting().collect::<Vec<_>>() {
+            item.note_genesis(node, entry);
+        }
+        item.advance(touched, 0);
+        Some(item)
+    }
+
+    /// What was asserted of it, so that it need not be folded again: for the device that writes it alone (H27).
+    pub fn save(&self) -> Vec<u8> {
+        self.ledger.save()
+    }
+
+    /// Whether an entry said something about it.
+    pub fn has_heard(&self, entry: &Cid) -> bool {
+        self.ledger.has_heard(entry)
+    }
+
+    /// The entries that said something about it, and whether each is taken to count, in order of arrival.
+    pub fn heard(&self) -> impl Iterator<Item = (Position, bool)> + '_ {
+        self.ledger.heard()
+    }
+
     /// The item's id.
     pub fn id(&self) -> ItemId {
         self.id
@@ -124,7 +151,7 @@ impl Item {
         let (mut touched, known) = (Touched::default(), self.ledger.len());
         for assertion in batch {
             if let Some((node, entry)) = self.ledger.assert(assertion, past, &mut touched) {
-                self.note_genesis(assertion, node, entry);
+                self.note_genesis(node, entry);
             }
         }
         self.advance(touched, known)
@@ -149,13 +176,13 @@ impl Item {
 
     // The steps.
 
-    fn note_genesis(&mut self, assertion: &Assertion<'_>, node: u32, entry: u32) {
-        let Assertion { fact, entry: position, .. } = *assertion;
-        if fact.entity().as_bytes() != self.id.0 {
+    fn note_genesis(&mut self, node: u32, entry: u32) {
+        if self.ledger.entity(node).as_bytes() != self.id.0 {
             return;
         }
-        match fact.attribute().as_text() {
-            Some(label::GENESIS) if self.is_genesis(fact, &position.feed) => {
+        let position = self.ledger.position(entry);
+        match self.ledger.attribute(node).as_text() {
+            Some(label::GENESIS) if self.is_genesis(self.ledger.value(node), &position.feed) => {
                 self.geneses.insert(position, entry);
             }
             Some(label::MODEL | label::VERSION) => {
@@ -165,8 +192,8 @@ impl Item {
         }
     }
 
-    fn is_genesis(&self, fact: &Fact, feed: &PublicKey) -> bool {
-        let nonce = fact.value().as_bytes().and_then(|bytes| <[u8; NONCE_BYTES]>::try_from(bytes).ok());
+    fn is_genesis(&self, nonce: &Value, feed: &PublicKey) -> bool {
+        let nonce = nonce.as_bytes().and_then(|bytes| <[u8; NONCE_BYTES]>::try_from(bytes).ok());
         nonce.is_some_and(|nonce| ItemId::derive(&self.party, feed, &nonce) == self.id)
     }
 

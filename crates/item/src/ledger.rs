@@ -17,6 +17,8 @@
 //! finds every fact that stands otherwise than before. All is numbered in order of arrival, so that a fact costs some
 //! 150 bytes and its value; numbers never leave this crate.
 
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
@@ -484,6 +486,16 @@ impl Ledger {
         self.entries[entry as usize].counted
     }
 
+    /// Whether an entry said something about the item.
+    pub(crate) fn has_heard(&self, entry: &Cid) -> bool {
+        self.entry_index.contains_key(entry)
+    }
+
+    /// The entries that said something about the item, and whether each counts, in order of arrival.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = (Position, bool)> + '_ {
+        self.entries.iter().map(|entry| (entry.position, entry.counted))
+    }
+
     /// The assertions that are not valid, by entry.
     pub(crate) fn voids(&self) -> impl Iterator<Item = Void> + '_ {
         self.voids.iter().map(|(&(entry, fact), &cause)| Void { entry, fact, cause })
@@ -513,6 +525,11 @@ impl<T> Default for Interner<T> {
 }
 
 impl<T: Clone + Eq + Hash> Interner<T> {
+    fn of(things: Vec<T>) -> Self {
+        let index = things.iter().cloned().zip(0..).collect();
+        Interner { things, index }
+    }
+
     fn intern(&mut self, thing: &T) -> u32 {
         if let Some(&known) = self.index.get(thing) {
             return known;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{
     FactSpec, Reading, Row, Run, Say, arrival, assertions, beginning_with, build, ordinary, party, rows_of,
-    snapshots_read_back, specs, steps,
+    saved_and_restored, snapshots_read_back, specs, steps,
 };
 use motet_fact::{Attribute, Entity, Value};
 use motet_item::{
@@ -229,7 +229,13 @@ fn compare(case: &Case, id: ItemId, say: Say, twin: Twin, model: &dyn Model, loo
         assert_eq!(rows, run.rows);
         look(run);
     };
-    run.tell(&order, &case.steps, &mut |run, _| check(run));
+    run.tell(&order, &case.steps, &mut |run, index| {
+        check(run);
+        if index % 3 == 1 {
+            run.item = saved_and_restored(&run.item, run.history.party, &registry());
+            check(run);
+        }
+    });
     let mut scratch = Item::new(history.party, history.id, &registry());
     scratch.assert(&assertions(&history, &arrival(&history, &case.other_choices), &run.counted), &history);
     assert_eq!(rows_of(&scratch), run.rows);

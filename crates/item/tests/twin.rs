@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{
     FactSpec, History, Reading, Row, Run, arrival, assertions, beginning_with, build, ordinary, party,
-    rows_of, snapshots_read_back, specs, steps,
+    rows_of, saved_and_restored, snapshots_read_back, specs, steps,
 };
 use motet_fact::{Attribute, Cid, Entity, Fact, Value};
 use motet_item::{BaseRelation, Item, ItemId, Reference, Registry, label};
@@ -356,6 +356,11 @@ proptest! {
         let mut known = vec!["facts"];
         run.tell(&order, &steps, &mut |run, index| {
             check(run, &known);
+            if index % 3 == 1 {
+                let registry = if known.len() == 1 { facts_only() } else { Registry::builtin() };
+                run.item = saved_and_restored(&run.item, run.history.party, &registry);
+                check(run, &known);
+            }
             if index == revive_at && known.len() == 1 {
                 known.push("object");
                 let changes = run.item.revive(&Registry::builtin());

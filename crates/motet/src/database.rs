@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     leaving: Mutex<BTreeMap<PublicKey, Arc<Mutex<PartyState>>>>,
     listeners: Mutex<Vec<Sender<()>>>,
     limits: Mutex<Limits>,
+    /// Held by whoever opens a party: of two who open one, each would write its checkpoint.
+    adopting: Mutex<()>,
     /// How many threads wait for a party.
     pub(crate) waiting: AtomicUsize,
     /// Held by whoever does the device's chores, see [`crate::steward`]; and what went wrong with them last.
@@ -296,6 +298,7 @@ impl Database {
             closed,
             leaving,
             limits,
+            adopting: Mutex::default(),
             waiting: AtomicUsize::new(0),
             listeners,
             chores,
@@ -441,19 +444,26 @@ impl Database {
 
     /// Takes a party in, and reads what the store has of it.
     pub(crate) fn adopt(&self, record: PartyRecord) -> Result<Party, Error> {
-        let mut state = PartyState::open(&self.inner.store, record, self.models())?;
-        state.limits = *self.inner.limits.lock().expect("nobody panics with the limits");
-        let key = state.party;
-        let state = {
-            let mut parties = self.lock_parties();
-            parties.entry(key).or_insert_with(|| Arc::new(Mutex::new(state))).clone()
-        };
-        self.lock_closed().remove(&key);
-        self.lock_leaving().remove(&key);
-        let party = Party::new(self.clone(), key, state);
+        let party = self.open_one(record)?;
         party.take_up()?;
         self.notify();
         Ok(party)
+    }
+
+    fn open_one(&self, record: PartyRecord) -> Result<Party, Error> {
+        let _one_at_a_time = self.inner.adopting.lock().expect("nobody panics while a party is opened");
+        if let Ok(key) = PublicKey::from_bytes(&record.party)
+            && let Some(state) = self.open_state(&key)
+        {
+            return Ok(Party::new(self.clone(), key, state));
+        }
+        let mut state = PartyState::open(&self.inner.store, record, self.models())?;
+        state.limits = *self.inner.limits.lock().expect("nobody panics with the limits");
+        let (key, state) = (state.party, Arc::new(Mutex::new(state)));
+        self.lock_parties().insert(key, state.clone());
+        self.lock_closed().remove(&key);
+        self.lock_leaving().remove(&key);
+        Ok(Party::new(self.clone(), key, state))
     }
 
     /// Makes a key and puts it under seal, to be committed with the batch.

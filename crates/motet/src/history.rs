@@ -245,7 +245,8 @@ impl PartyState {
             let position = tables::position_in_item_part_key(key)
                 .ok_or_else(|| Error::unreadable("a row of `item_parts`", "its key has another length"))?;
             let cid = Cid::from_bytes(cid).map_err(|error| Error::unreadable("a CID", error))?;
-            if self.graph.contains(&position.id) {
+            // On a shelf lies all that is on disk; a party as it was has some of it.
+            if self.shelf.is_some() || self.graph.contains(&position.id) {
                 parts.push((position, cid));
             }
             Ok(())

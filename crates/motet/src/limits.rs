@@ -6,6 +6,8 @@ pub struct Limits {
     /// How many facts the items of a party that are in memory have together, by and large. While a view reads all
     /// items, all are in memory.
     pub facts_in_memory: usize,
+    /// From how many parts, besides what was saved, an item is folded before it is saved anew.
+    pub parts_unsaved: usize,
     /// After how many entries a party makes a checkpoint: as many are taken in anew at most when it is opened.
     pub checkpoint_entries: u32,
     /// After how many pages of its graph that changed (20 KiB each) it makes one.
@@ -14,6 +16,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { facts_in_memory: 200_000, checkpoint_entries: 2048, checkpoint_pages: 128 }
+        Limits {
+            facts_in_memory: 200_000,
+            parts_unsaved: 256,
+            checkpoint_entries: 2048,
+            checkpoint_pages: 128,
+        }
     }
 }

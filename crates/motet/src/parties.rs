@@ -351,7 +351,7 @@ impl Database {
     /// The feeds of this device in a party, those of former stints among them.
     fn own_feeds(&self, key: &PublicKey, record: &PartyRecord) -> BTreeSet<PublicKey> {
         let state = self.open_state(key).or_else(|| self.lock_leaving().get(key).cloned()).or_else(|| {
-            let state = PartyState::open(&self.inner.store, record.clone(), self.models());
+            let state = PartyState::with(self.store(), record.clone(), self.models(), &|_| true);
             // What can't be read has no keys that are known.
             state.ok().map(|state| Arc::new(Mutex::new(state)))
         });

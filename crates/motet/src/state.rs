@@ -14,7 +14,7 @@ use motet_fact::{Attribute, Cid, Digest, PublicKey, SetHash, Value};
 use motet_feed::{Entry, EntryKind, Graph, Linkage, Pending, Position, Quotas, Waiter};
 use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Registry};
 use motet_party::{Authority, ControlBody, decode_body};
-use motet_store::{ScanRange, Store, get_block};
+use motet_store::{Batch, ScanRange, Store, get_block};
 
 use crate::checkpoint::{Opening, PartyShelf};
 use crate::circuit::Contents;
@@ -26,7 +26,7 @@ use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
 use crate::roster::Roster;
-use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, STALLED};
+use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, SAVED_ITEMS, STALLED, under_party};
 use crate::withdrawal::Withdrawal;
 use crate::working_set::WorkingSet;
 use crate::{Error, outline, pipeline};
@@ -272,10 +272,12 @@ impl PartyState {
         Ok(())
     }
 
-    /// An item folded from scratch.
+    /// An item folded from its parts, those left out that it was saved with.
     pub(crate) fn fold(&mut self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
-        let mut item = self.new_item(id);
-        let parts = self.parts_of(store, id)?;
+        let mut item = self.saved_item(store, id)?;
+        let mut parts = self.parts_of(store, id)?;
+        parts.retain(|(position, _)| !item.has_heard(&position.id));
+        let mut is_to_save = self.shelf.is_some() && parts.len() >= self.limits.parts_unsaved;
         for (position, cid) in parts {
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
@@ -284,9 +286,32 @@ impl PartyState {
                 }
                 Err(error) => {
                     self.unreadable.insert(cid, unreadable_part(&position, &self.graph, &error));
+                    is_to_save = false; // a later version of this program may read it
                 }
             }
         }
+        if is_to_save {
+            self.sound()?;
+            let mut batch = Batch::new();
+            batch.put(SAVED_ITEMS, under_party(&self.party, &id.0), item.save());
+            store.commit(batch)?;
+        }
+        Ok(item)
+    }
+
+    /// An item as it was saved last, with what counts now; a new one if it was not.
+    fn saved_item(&self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
+        let saved = match self.shelf {
+            Some(_) => store.get(SAVED_ITEMS, &under_party(&self.party, &id.0))?,
+            None => None,
+        };
+        let restored = saved.and_then(|saved| Item::restore(self.party, id, &self.registry, &saved));
+        let Some(mut item) = restored else { return Ok(self.new_item(id)) };
+        let counts = |position: &Position| self.authority.counts_data(position, &self.graph);
+        let others = item.heard().filter(|(position, counted)| counts(position) != *counted);
+        let others = others.map(|(position, counted)| (position.id, !counted)).collect();
+        item.recount(&others);
+        self.asked.iter().for_each(|attribute| drop(item.ask(attribute)));
         Ok(item)
     }
 

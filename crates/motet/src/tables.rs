@@ -15,6 +15,7 @@
 //! | `refused` | party, id | why an entry is refused for ever |
 //! | `parts` | CID | a body part, put once, whole |
 //! | `item_parts` | party, tag, position, index | a part's CID; so an item's parts are read in causal order (H27) |
+//! | `saved_items` | party, item | the item as it was when it was last folded from many parts |
 //! | `models` | party, CID | the block of a model that is data, put once, whole |
 //! | `invitations` | party, invitation | what this device has issued |
 //! | `views` | party, name | protocol buffers: the query of a view that is kept |
@@ -46,6 +47,7 @@ pub(crate) const WITHDRAWALS: Table = Table("withdrawals");
 pub(crate) const RESCUED: Table = Table("rescued");
 pub(crate) const PARTS: Table = Table("parts");
 pub(crate) const ITEM_PARTS: Table = Table("item_parts");
+pub(crate) const SAVED_ITEMS: Table = Table("saved_items");
 pub(crate) const MODELS: Table = Table("models");
 pub(crate) const INVITATIONS: Table = Table("invitations");
 pub(crate) const JOINING: Table = Table("joining");
@@ -61,7 +63,7 @@ pub(crate) const LINKING_ROW: &[u8] = b"linking";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
 
 /// The tables whose keys begin with the party: what is to go with it.
-pub(crate) const OF_PARTIES: [Table; 19] = [
+pub(crate) const OF_PARTIES: [Table; 20] = [
     ENTRIES,
     LINKED,
     CHECKPOINTS,
@@ -73,6 +75,7 @@ pub(crate) const OF_PARTIES: [Table; 19] = [
     WITHDRAWALS,
     RESCUED,
     ITEM_PARTS,
+    SAVED_ITEMS,
     MODELS,
     INVITATIONS,
     AUTHORS,

@@ -147,7 +147,9 @@ impl Story {
         for (peer, number) in peers.iter_mut().zip(seed..).filter(|(_, number)| number % 3 > 0) {
             // Some make checkpoints all the time, and keep hardly anything in memory.
             let (facts_in_memory, checkpoint_entries) = (number as usize % 50, 1 + number as u32 % 7);
-            peer.set_limits(Limits { facts_in_memory, checkpoint_entries, ..Limits::default() });
+            let parts_unsaved = 1 + number as usize % 4;
+            let usual = Limits::default();
+            peer.set_limits(Limits { facts_in_memory, checkpoint_entries, parts_unsaved, ..usual });
         }
         let party = peers[0].database.create_party("Story").unwrap().key();
         for (name, program) in LIBRARY {

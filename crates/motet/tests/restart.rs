@@ -55,7 +55,8 @@ impl Store for Counting {
     }
 }
 
-const OFTEN: Limits = Limits { facts_in_memory: 100, checkpoint_entries: 8, checkpoint_pages: 4 };
+const OFTEN: Limits =
+    Limits { facts_in_memory: 100, parts_unsaved: 8, checkpoint_entries: 8, checkpoint_pages: 4 };
 
 /// A party in which something was said so often about each of so many items.
 fn written(peer: &Peer, items: usize, times: usize) -> (PublicKey, Vec<ItemId>) {
@@ -149,7 +150,7 @@ fn whatever_is_lost_of_a_checkpoint_the_party_is_the_same() {
     let mut peer = Peer::new("Ada", 1);
     peer.set_limits(OFTEN);
     let (key, items) = written(&peer, 7, 5);
-    for table in ["checkpoints", "graph", "numbers"] {
+    for table in ["checkpoints", "graph", "numbers", "saved_items"] {
         for with in [None, Some(&[0xff, 0xff][..])] {
             let hash = peer.party(&key).state_hash().unwrap();
             assert!(damage(&*peer.store, table, with) > 0, "{table} has rows");

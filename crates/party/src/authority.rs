@@ -210,9 +210,14 @@ impl Authority {
     pub fn counts(&self, id: &Cid, graph: &Graph) -> bool {
         match (self.numbers.get(id), graph.position(id)) {
             (Some(&record), _) => self.stands(record, graph),
-            (None, Some(position)) if !self.is_refused(id) => self.data_counts(&position, graph),
+            (None, Some(position)) => self.counts_data(&position, graph),
             _ => false,
         }
+    }
+
+    /// The same of a data entry that is linked, by its position.
+    pub fn counts_data(&self, position: &Position, graph: &Graph) -> bool {
+        !self.is_refused(&position.id) && self.data_counts(position, graph)
     }
 
     /// The feeds of which other entries may count once this data entry is linked: a removal names it as the last that

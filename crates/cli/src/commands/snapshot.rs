@@ -163,7 +163,8 @@ fn load(global: &Global, file: &Path) -> Result<(), Failure> {
     let before = party.entries();
     let (mut reading, mut read) = (Reading::default(), 0);
     while let Some((cid, bytes)) = next(&mut blocks)? {
-        if cid.codec() == Codec::DagCbor {
+        if read == head.entries {
+            deliver(&database, &key, &mut reading.batch)?;
             // The program of a model: one that nobody here asks for is no loss.
             let _ = database.deliver_model(&key, &cid, bytes);
         } else if let Some(bundle) = reading.take(&place, bytes)? {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Attribute, Cid, Codec, Entity, Fact, PublicKey, Value};
 use motet_feed::Position;
-use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, Past, Place, Void};
+use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, Past, Place, Registry, Void};
 use proptest::prelude::*;
 
 pub type Row = (BaseRelation, Vec<Value>);
@@ -336,6 +336,23 @@ impl<'a> Run<'a> {
     pub fn reading(&self) -> Reading<'_> {
         Reading::of(self.history, &self.present, &self.counted)
     }
+}
+
+/// The item as it is after it was saved and restored; what was damaged in between is refused, or is some other item.
+pub fn saved_and_restored(item: &Item, party: PublicKey, registry: &Registry) -> Item {
+    let saved = item.save();
+    for at in (0..saved.len()).step_by(11) {
+        let mut damaged = saved.clone();
+        damaged[at] ^= 1 << (at % 8);
+        let _ = Item::restore(party, item.id(), registry, &damaged);
+        let _ = Item::restore(party, item.id(), registry, &saved[..at]);
+    }
+    let restored = Item::restore(party, item.id(), registry, &saved).unwrap();
+    assert_eq!(restored.save(), saved);
+    assert_eq!(restored.state_hash(), item.state_hash());
+    assert_eq!(restored.facts_hash(), item.facts_hash());
+    assert_eq!(restored.heard().collect::<Vec<_>>(), item.heard().collect::<Vec<_>>());
+    restored
 }
 
 /// A state's snapshot is read back, and a damaged one is refused or is that of another state.
