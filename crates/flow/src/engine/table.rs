@@ -19,6 +19,8 @@ pub(crate) type Key = SmallVec<[Id; 8]>;
 
 /// About so many rows are looked at to estimate how many keys there are.
 const SAMPLE: usize = 500;
+/// Of the second column of two, so many ids for one of the first.
+const FEW: usize = 4;
 
 /// A relation's rows.
 #[derive(Clone, Debug)]
@@ -227,20 +229,33 @@ impl Table {
         if let Some(keys) = self.distinct(columns) {
             return keys as f64;
         }
+        let mut seen: BTreeMap<Key, usize> = BTreeMap::new();
         match &self.form {
-            // Columns of two are mostly of a kind.
-            Form::Narrow { forward, .. } => forward.keys() as f64,
+            Form::Narrow { forward, .. } => {
+                // What is asked for is the second column: a few ids from here and there.
+                let step = (forward.keys() / SAMPLE).max(1);
+                let mut from = Some(0);
+                while let Some(place) = from {
+                    let mut few = 0;
+                    let next = forward.walk_keys(place, |_, set| {
+                        set.walk(|second| {
+                            *seen.entry(Key::from_slice(&[second])).or_default() += 1;
+                            few += 1;
+                            few == FEW
+                        });
+                        true
+                    });
+                    from = next.map(|next| next.saturating_add(u32::try_from(step - 1).unwrap_or(u32::MAX)));
+                }
+            }
             Form::Wide { rows, .. } => {
                 let step = (rows.len() / SAMPLE).max(1);
-                let mut seen: BTreeMap<Key, usize> = BTreeMap::new();
                 rows.iter()
                     .step_by(step)
                     .for_each(|(_, row)| *seen.entry(key(row, columns)).or_default() += 1);
-                // What was seen once stands for others that were not seen (Charikar and others, 2000).
-                let once = seen.values().filter(|times| **times == 1).count();
-                (step as f64).sqrt() * once as f64 + (seen.len() - once) as f64
             }
         }
+        distinct_of(&seen, self.len())
     }
 
     /// Shows the rows with a key, until one is enough; gives whether one was.
@@ -383,6 +398,15 @@ impl Table {
 #[inline]
 pub(crate) fn key(row: &[Id], columns: &[Place]) -> Key {
     columns.iter().map(|column| row[*column]).collect()
+}
+
+/// How many different keys there are among so many rows, by those that a sample has, each with how often it is in it:
+/// what was seen once and twice says how much was not seen (Chao, 1984).
+fn distinct_of(seen: &BTreeMap<Key, usize>, rows: usize) -> f64 {
+    let times = |many: usize| seen.values().filter(|times| **times == many).count() as f64;
+    let (once, twice) = (times(1), times(2));
+    let unseen = once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0));
+    (seen.len() as f64 + unseen).min(rows as f64)
 }
 
 #[cfg(test)]
