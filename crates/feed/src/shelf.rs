@@ -202,15 +202,17 @@ impl<T: Paper> Paged<T> {
         self.clean.set(self.clean.get() + 1);
         let kept = desk.pages_kept::<T>();
         if self.clean.get() > 2 * kept {
-            self.let_go(&mut pages, kept);
+            self.let_go(&mut pages, kept, Some(number));
         }
         Some(items)
     }
 
-    /// Lets unchanged pages go until so many are left: first those that nobody touched since the last time.
-    fn let_go(&self, pages: &mut [Page<T>], most: usize) {
+    /// Lets unchanged pages go until so many are left: first those that nobody touched since the last time, and one
+    /// not at all.
+    fn let_go(&self, pages: &mut [Page<T>], most: usize, but: Option<u32>) {
         for untouched in [true, false] {
-            for page in pages.iter_mut().filter(|page| !page.changed && page.items.is_some()) {
+            let pages = (0..).zip(pages.iter_mut()).filter(|(number, _)| Some(*number) != but);
+            for (_, page) in pages.filter(|(_, page)| !page.changed && page.items.is_some()) {
                 if self.clean.get() > most && !(untouched && page.touched.replace(false)) {
                     page.items = None;
                     self.clean.set(self.clean.get() - 1);
@@ -236,7 +238,7 @@ impl<T: Paper> Paged<T> {
             }
         }
         let mut pages = std::mem::take(self.pages.get_mut());
-        self.let_go(&mut pages, desk.pages_kept::<T>());
+        self.let_go(&mut pages, desk.pages_kept::<T>(), None);
         *self.pages.get_mut() = pages;
     }
 }

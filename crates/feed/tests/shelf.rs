@@ -42,7 +42,7 @@ impl Shelf for Memory {
     }
 
     fn pages_kept(&self) -> usize {
-        1
+        0
     }
 }
 

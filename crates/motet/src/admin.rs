@@ -13,8 +13,7 @@ use motet_party::{Credential, CredentialId, Cuts, ForkProof, Role, Subject, cert
 use motet_store::Batch;
 
 use crate::database::put_record;
-use crate::state::{PartyState, load_parts};
-use crate::tables::{ENTRIES, position_key};
+use crate::state::{PartyState, load_entry, load_parts};
 use crate::{Error, Party};
 
 /// Up to where the feeds count that a removal closes.
@@ -240,12 +239,9 @@ impl Party {
     }
 
     fn load_entry(&self, id: &Cid) -> Result<Entry, Error> {
-        let unreadable = |why: &dyn std::fmt::Display| Error::unreadable(format!("entry {id}"), why);
         let position = self.with(|state| state.graph.position(id));
-        let position = position.ok_or_else(|| unreadable(&"it is not here"))?;
-        let bytes = self.database().store().get(ENTRIES, &position_key(&self.key(), &position))?;
-        let bytes = bytes.ok_or_else(|| unreadable(&"it is missing"))?;
-        Entry::decode_stored(&bytes).map_err(|error| unreadable(&error))
+        let position = position.ok_or_else(|| Error::unreadable(format!("entry {id}"), "it is not here"))?;
+        load_entry(self.database().store(), &self.key(), &position)
     }
 
     fn refuse(&self, why: String) -> Error {

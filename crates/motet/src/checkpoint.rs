@@ -25,10 +25,8 @@ use prost::Message as _;
 
 use crate::Error;
 use crate::proto::CheckpointRow;
-use crate::state::{PartyState, load_parts, visit_rows};
-use crate::tables::{
-    CHECKPOINTS, ENTRIES, GRAPH, LINKED, NUMBERS, position_key, read_positions, under_party, write_positions,
-};
+use crate::state::{PartyState, load_entry, load_parts, visit_rows};
+use crate::tables::{CHECKPOINTS, GRAPH, LINKED, NUMBERS, read_positions, under_party, write_positions};
 
 /// What opening a party took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -283,11 +281,4 @@ fn read_checkpoint(row: &[u8], shelf: Arc<PartyShelf>) -> Result<Checkpoint, Str
         counted: SetHash::from_bytes(&row.counted).ok_or("the hash of what counts has another length")?,
         refused: refused.collect::<Result<_, String>>()?,
     })
-}
-
-fn load_entry(store: &dyn Store, party: &PublicKey, position: &Position) -> Result<Entry, Error> {
-    let what = || format!("entry {}", position.id);
-    let row = store.get(ENTRIES, &position_key(party, position))?;
-    let row = row.ok_or_else(|| Error::unreadable(what(), "it is missing"))?;
-    Entry::decode_stored(&row).map_err(|error| Error::unreadable(what(), error))
 }

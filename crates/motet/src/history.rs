@@ -9,13 +9,13 @@ use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Attribute, Cid, Entity, Fact, PublicKey, Value};
-use motet_feed::{Entry, EntryKind, Position};
+use motet_feed::{EntryKind, Position};
 use motet_item::{Item, ItemId, PartBody, State as _, label, part};
 use motet_store::Store;
 
 use crate::drafts::Fresh;
 use crate::state::{self, PartyState};
-use crate::tables::{self, ENTRIES, ITEM_PARTS};
+use crate::tables::{self, ITEM_PARTS};
 use crate::{Error, Party, Receipt};
 
 /// What one entry said about an item.
@@ -257,9 +257,7 @@ impl PartyState {
 
 /// When an entry was written, by its writer's clock: what its first part says; 0 if it has none that can be read.
 pub(crate) fn written_at(state: &PartyState, store: &dyn Store, entry: &Position) -> Result<i64, Error> {
-    let row = store.get(ENTRIES, &tables::position_key(&state.party, entry))?;
-    let row = row.ok_or_else(|| Error::unreadable(format!("entry {}", entry.id), "it is missing"))?;
-    let stored = Entry::decode_stored(&row).map_err(|error| Error::unreadable("a stored entry", error))?;
+    let stored = state::load_entry(store, &state.party, entry)?;
     let Some(first) = stored.header().parts.first() else { return Ok(0) };
     let bytes = state::load_part(store, &first.cid)?;
     Ok(match stored.header().kind {

@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 use motet_algebra::{Budget, Changes};
 use motet_fact::PublicKey;
-use motet_feed::{Entry, Position};
+use motet_feed::Position;
 use motet_logic::{Catalog, Compiled, Source};
 use motet_store::{Batch, Store};
 use prost::Message as _;
@@ -34,8 +34,8 @@ use crate::journal::Journal;
 use crate::pipeline::Arrival;
 use crate::proto::{self, ViewProgress};
 use crate::relations::{self, Net};
-use crate::state::{PartyState, load_parts, visit_rows};
-use crate::tables::{self, ENTRIES, VIEWS, VIEWS_GIVEN, VIEWS_PROGRESS};
+use crate::state::{PartyState, load_entry, load_parts, visit_rows};
+use crate::tables::{self, VIEWS, VIEWS_GIVEN, VIEWS_PROGRESS};
 use crate::view::View;
 use crate::{Error, Parameters, Party, Query, RuntimeKind, rules};
 
@@ -359,10 +359,7 @@ impl PartyState {
 
 /// Reads a linked entry with its parts.
 fn load_linked(store: &dyn Store, party: &PublicKey, position: &Position) -> Result<Arrival, Error> {
-    let what = || format!("entry {} of the journal", position.id);
-    let bytes = store.get(ENTRIES, &tables::position_key(party, position))?;
-    let bytes = bytes.ok_or_else(|| Error::unreadable(what(), "it is missing"))?;
-    let entry = Entry::decode_stored(&bytes).map_err(|error| Error::unreadable(what(), error))?;
+    let entry = load_entry(store, party, position)?;
     let parts = load_parts(store, &entry)?;
     Ok(Arrival { entry, parts, peer: None })
 }

@@ -7,7 +7,6 @@ use motet_feed::{Entry, EntryKind};
 use motet_sync::{Access, Bundle, Heads, Replica, ReplicaError};
 
 use crate::pipeline::{self, Arrival, Outcome};
-use crate::tables::{ENTRIES, position_key};
 use crate::{Database, Error, Party, state};
 
 impl Replica for Database {
@@ -125,12 +124,8 @@ impl Database {
             return waiting
                 .map_or_else(|| handle.with(|state| state.load_held(store, id)), |it| Ok(Some(it)));
         };
-        let bytes = store
-            .get(ENTRIES, &position_key(party, &position))?
-            .ok_or_else(|| Error::unreadable(format!("entry {id}"), "it is missing"))?;
-        let entry =
-            Entry::decode_stored(&bytes).map_err(|error| Error::unreadable(format!("entry {id}"), error))?;
-        Ok(Some(Bundle { entry: bytes, parts: state::load_parts(store, &entry)? }))
+        let entry = state::load_entry(store, party, &position)?;
+        Ok(Some(Bundle { entry: entry.encode(), parts: state::load_parts(store, &entry)? }))
     }
 
     /// Takes in what came by other means than a session. One answer per bundle: why it is no good, if it is none.

@@ -11,12 +11,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Cid, Fact, PublicKey, Value};
-use motet_feed::{Entry, EntryKind, Position};
+use motet_feed::{EntryKind, Position};
 use motet_item::{ItemId, NONCE_BYTES, PartBody, Reference, label};
 use motet_store::Batch;
 
-use crate::state::load_parts;
-use crate::tables::{ENTRIES, RESCUED, position_key, under_party};
+use crate::state::{load_entry, load_parts};
+use crate::tables::{RESCUED, under_party};
 use crate::transaction::{After, Transaction};
 use crate::{Error, Party};
 
@@ -139,11 +139,7 @@ impl Party {
 
     fn load_withdrawn(&self, position: Position) -> Result<Withdrawn, Error> {
         let store = self.database().store();
-        let unreadable =
-            |why: &dyn std::fmt::Display| Error::unreadable(format!("entry {}", position.id), why);
-        let bytes = store.get(ENTRIES, &position_key(&self.key(), &position))?;
-        let entry = Entry::decode_stored(&bytes.ok_or_else(|| unreadable(&"it is missing"))?);
-        let entry = entry.map_err(|error| unreadable(&error))?;
+        let entry = load_entry(store, &self.key(), &position)?;
         let parts = load_parts(store, &entry)?;
         let read = entry.header().parts.iter().zip(parts).filter_map(|(reference, bytes)| {
             let body = PartBody::decode(&bytes).ok()?; // what can't be read said nothing

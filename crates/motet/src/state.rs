@@ -26,7 +26,7 @@ use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
 use crate::roster::Roster;
-use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, SAVED_ITEMS, STALLED, under_party};
+use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, SAVED_ITEMS, STALLED, position_key, under_party};
 use crate::withdrawal::Withdrawal;
 use crate::working_set::WorkingSet;
 use crate::{Error, outline, pipeline};
@@ -489,6 +489,14 @@ pub(crate) fn control_body(entry: &Entry, parts: &[Vec<u8>]) -> Result<ControlBo
         true => BodyFault::Later(format!("{place}: {error}")),
         false => BodyFault::Wrong(format!("{place}: {error}")),
     })
+}
+
+/// Reads a linked entry.
+pub(crate) fn load_entry(store: &dyn Store, party: &PublicKey, position: &Position) -> Result<Entry, Error> {
+    let what = || format!("entry {}", position.id);
+    let row = store.get(ENTRIES, &position_key(party, position))?;
+    let row = row.ok_or_else(|| Error::unreadable(what(), "it is missing"))?;
+    Entry::decode_stored(&row).map_err(|error| Error::unreadable(what(), error))
 }
 
 /// Reads the parts of an entry.

@@ -16,14 +16,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::{Cid, PublicKey};
-use motet_feed::{Entry, EntryKind};
+use motet_feed::EntryKind;
 use motet_item::{Change, ItemId};
 use motet_store::{Batch, Store};
 use prost::Message as _;
 
 use crate::proto::WithdrawalRow;
 use crate::state::{self, PartyState};
-use crate::tables::{ENTRIES, WITHDRAWALS, position_key, under_party};
+use crate::tables::{WITHDRAWALS, under_party};
 use crate::{Error, Party};
 
 /// How many entries one step changes at most.
@@ -231,10 +231,7 @@ impl PartyState {
             return Ok((0, BTreeSet::new()));
         }
         let position = self.graph.position(id).expect("it is linked");
-        let row = store.get(ENTRIES, &position_key(&self.party, &position))?;
-        let row = row.ok_or_else(|| Error::unreadable(format!("entry {id}"), "it is missing"))?;
-        let entry = Entry::decode_stored(&row);
-        let entry = entry.map_err(|error| Error::unreadable(format!("entry {id}"), error))?;
+        let entry = state::load_entry(store, &self.party, &position)?;
         let parts = &entry.header().parts;
         let length = parts.iter().map(|part| u64::from(part.length)).sum();
         Ok((length, parts.iter().map(|part| ItemId(part.tag.0)).collect()))
