@@ -331,11 +331,15 @@ impl Story {
         self.moments.push((at, hash));
     }
 
-    /// Whether a peer has yet to get what a cut names: it asks for entries that none of those that wait waits for.
+    /// Whether a peer may have yet to get what a cut names: it asks for entries that none of those that wait waits for,
+    /// or one of those may be named.
     fn lacks_cut_points(&self, peer: usize) -> bool {
-        let status = self.peers[peer].party(&self.party).status();
-        let causes: BTreeSet<Cid> = status.waiting.into_iter().flat_map(|(_, missing)| missing).collect();
-        self.peers[peer].database.wanted(&self.party).iter().any(|id| !causes.contains(id))
+        let party = self.peers[peer].party(&self.party);
+        let waiting = party.status().waiting;
+        let is_cut = party.feeds().values().any(|feed| feed.until.is_some());
+        let causes: BTreeSet<Cid> = waiting.iter().flat_map(|(_, missing)| missing).copied().collect();
+        let mut wanted = self.peers[peer].database.wanted(&self.party).into_iter();
+        !waiting.is_empty() && is_cut || wanted.any(|id| !causes.contains(&id))
     }
 
     fn some_item(&mut self) -> ItemId {
