@@ -520,6 +520,7 @@ impl Graph {
         let known = self.recent.borrow().get(id).copied();
         known.or_else(|| {
             let number = self.desk.number(id)?;
+            self.forget_numbers();
             self.recent.borrow_mut().insert(*id, number);
             Some(number)
         })

@@ -206,7 +206,8 @@ impl Graph {
     /// Forgets the numbers that can be read again, if there are many.
     pub(crate) fn forget_numbers(&self) {
         let mut recent = self.recent.borrow_mut();
-        if recent.len() > MOST_RECENT {
+        let unshelved = (self.nodes.len() - self.shelved) as usize;
+        if recent.len() > MOST_RECENT + unshelved {
             recent.retain(|_, number| *number >= self.shelved);
         }
     }

@@ -104,8 +104,12 @@ impl PartyState {
         self.shelf = Some(shelf.clone());
         let row = store.get(CHECKPOINTS, self.party.as_bytes())?;
         let read = row.and_then(|row| read_checkpoint(&row, shelf.clone()).ok());
-        let restored = match read.map(|checkpoint| self.restore(&**store, checkpoint)).transpose() {
-            Err(error @ Error::Store(_)) => return Err(shelf.take_failure().map_or(error, Error::Store)),
+        let restored = read.map(|checkpoint| self.restore(&**store, checkpoint));
+        if let Some(failure) = shelf.take_failure() {
+            return Err(Error::Store(failure)); // whatever the graph made of it
+        }
+        let restored = match restored.transpose() {
+            Err(error @ Error::Store(_)) => return Err(error),
             restored => restored.ok().flatten(),
         };
         self.opening = match restored {
