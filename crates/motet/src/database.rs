@@ -354,7 +354,7 @@ impl Database {
             models.clone()
         };
         let parties: Vec<_> = self.lock_parties().values().cloned().collect();
-        parties.iter().for_each(|party| lock(party).revive(&models));
+        parties.iter().for_each(|party| lock(party).revive(self.store(), &models));
         self.notify();
     }
 

@@ -335,9 +335,6 @@ impl PartyState {
         for (number, entries) in epochs {
             past.replay(store, number, &entries)?;
         }
-        if queue.bases().iter().any(|base| relations::is_of_items(base)) {
-            self.load_all(store)?;
-        }
         self.register(queue);
         Ok(())
     }
@@ -352,7 +349,8 @@ impl PartyState {
         }
         let new = entries.iter().map(|entry| entry.id).collect();
         let stale = self.plan_at_once(store, &feeds, &new);
-        self.take_effect(&linked, &stale, Some(epoch));
+        self.load_changing(store, &linked, &stale);
+        self.take_effect(store, &linked, &stale, Some(epoch));
         Ok(())
     }
 }

@@ -3,8 +3,7 @@
 /// Bounds that trade memory and the time of opening for speed. They change nothing that anybody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many facts the items of a party that are in memory have together, by and large. While a view reads all
-    /// items, all are in memory.
+    /// How many facts the items of a party that are in memory have together, by and large.
     pub facts_in_memory: usize,
     /// From how many parts, besides what was saved, an item is folded before it is saved anew.
     pub parts_unsaved: usize,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use motet_fact::Value;
-use motet_item::{BaseRelation, Change, Item, ItemId, TreeState, consolidate};
+use motet_item::{BaseRelation, Change, ItemId, TreeState, consolidate};
 use motet_store::Store;
 
 use crate::Error;
@@ -30,13 +30,15 @@ impl PartyState {
     }
 
     /// All changes of a batch, with the parents of items in their rows.
-    pub(crate) fn hang(&self, changes: Changes) -> Changes {
-        let Some(tree) = self.loaded_tree() else {
-            return changes; // then no view reads `item`
-        };
+    ///
+    /// # Errors
+    /// [`Error::Store`], if an item can't be read that only moved.
+    pub(crate) fn hang(&mut self, store: &dyn Store, changes: Changes) -> Result<Changes, Error> {
+        let tree_id = ItemId::tree(&self.party);
+        let tree = self.tree(store)?;
         let (rows, mut changes): (Changes, Changes) =
             changes.into_iter().partition(|(_, change)| change.relation == BaseRelation::Item);
-        let moved = moved(ItemId::tree(&self.party), &changes);
+        let moved = moved(tree_id, &changes);
         let mut only_moved = moved.clone();
         for mut change in consolidate(rows.into_iter().map(|(_, change)| change).collect()) {
             let id = ItemId::from_value(&change.row[0]).expect("an item's row has its id");
@@ -47,14 +49,14 @@ impl PartyState {
             changes.push((id, change));
         }
         for (id, (before, after)) in only_moved {
-            let Some(row) = self.items.get(&id).and_then(Item::row) else { continue };
+            let Some(row) = self.load_item(store, id)?.row() else { continue };
             for (parent, weight) in [(before, -1), (after, 1)] {
                 let mut row = row.to_vec();
                 put_parent(&mut row, parent);
                 changes.push((id, Change::new(BaseRelation::Item, row, weight)));
             }
         }
-        changes
+        Ok(changes)
     }
 }
 

@@ -10,7 +10,8 @@
 //!    all
 //!    in one atomic commit. That return is the promise.
 //! 5. *count* (H9) and *fold*: loaded items take the facts in, and take back those that no longer count; if those are
-//!    many, little by little afterwards ([`crate::withdrawal`], H13).
+//!    many, little by little afterwards ([`crate::withdrawal`], H13). If a view reads items, those that change were
+//!    loaded before step 4, as they were.
 //! 6. *publish*: the net changes of the base relations go to the queues of the views.
 //!
 //! Steps 2 to 4 change memory and disk together: if the commit fails, memory is ahead of the disk, so the store is
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
-use motet_item::{Change, Item, ItemId, PartBody};
+use motet_item::{Change, Item, ItemId, PartBody, Registry};
 use motet_store::{Batch, Store};
 use prost::Message as _;
 
@@ -123,31 +124,72 @@ impl PartyState {
         // A writer who may not write leaves nothing behind: no used invitation, no key, no author.
         let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
         let epoch = self.journal.put_epoch(&self.party, &linked, &mut batch);
+        self.load_changing(store, &linked, &stale);
         if !batch.is_empty() && !in_vain {
             self.sound()?;
             store.commit(batch)?;
         }
         if !linked.is_empty() {
             self.journal.advance(epoch);
-            self.take_effect(&linked, &stale, epoch);
+            self.take_effect(store, &linked, &stale, epoch);
             self.checkpoint_if_due(store)?;
         }
         walked.map(|()| report)
+    }
+
+    /// Loads the items that a batch changes, if a view is to hear of it.
+    pub(crate) fn load_changing(
+        &mut self,
+        store: &dyn Store,
+        linked: &[(Position, Arrival)],
+        stale: &Batched,
+    ) {
+        let data = linked.iter().map(|(_, arrival)| arrival.entry.header());
+        let data = data.filter(|header| header.kind == EntryKind::Data);
+        let ids: BTreeSet<ItemId> =
+            data.flat_map(|header| &header.parts).map(|part| ItemId(part.tag.0)).chain(stale.items()).collect();
+        if let Err(error) = self.load_for_views(store, ids) {
+            self.fail_views(&error);
+        }
     }
 
     /// Steps 5 and 6: what the linked entries change, and others that begin or cease to count, goes to the views.
     /// `epoch` is the number under which the batch is in the journal, if somebody keeps one.
     pub(crate) fn take_effect(
         &mut self,
+        store: &dyn Store,
         linked: &[(Position, Arrival)],
         stale: &Batched,
         epoch: Option<u64>,
     ) {
         let mut changes = self.change_counted(stale);
         changes.extend(self.fold_in(linked));
-        let changes = self.hang(changes);
         let new: Vec<Cid> = linked.iter().map(|(position, _)| position.id).collect();
-        self.publish(changes, &new, &stale.entries, epoch);
+        if stale.is_blind {
+            self.fail_views("an entry that no longer counts, or counts again, can't be read");
+        }
+        self.tell(store, changes, (&new, &stale.entries), epoch);
+    }
+
+    /// Tells the views what changed: what items give, entries that were linked, and others that were folded anew.
+    pub(crate) fn tell(
+        &mut self,
+        store: &dyn Store,
+        changes: Vec<(ItemId, Change)>,
+        (linked, changed): (&[Cid], &[Cid]),
+        epoch: Option<u64>,
+    ) {
+        let changes = if self.is_watched() { self.hang(store, changes) } else { Ok(Vec::new()) };
+        match changes {
+            Ok(changes) => self.publish(changes, linked, changed, epoch),
+            Err(error) => self.fail_views(&error),
+        }
+    }
+
+    /// What changed can't be told: whoever reads a view of this party is told that, and may open it again.
+    fn fail_views(&mut self, why: impl std::fmt::Display) {
+        let queues = self.queues.drain(..).filter_map(|queue| queue.upgrade());
+        queues.for_each(|queue| queue.fail(why.to_string()));
     }
 
     /// What the linked entries change, but for where items hang.
@@ -166,9 +208,6 @@ impl PartyState {
         let (mut changes, counted) = (Vec::new(), self.counts(&position.id));
         for (reference, bytes) in arrival.entry.header().parts.iter().zip(&arrival.parts) {
             let id = ItemId(reference.tag.0);
-            if self.all_loaded && !self.items.contains(&id) {
-                self.items.insert(id, self.new_item(id));
-            }
             let Some(item) = self.items.get_mut(&id) else { continue };
             match PartBody::decode(bytes) {
                 Ok(body) => {
@@ -184,21 +223,38 @@ impl PartyState {
         changes
     }
 
-    /// Other models are known: loaded items may come alive.
-    pub(crate) fn revive(&mut self, models: &Models) {
-        self.models = models.clone();
-        self.registry = self.programs.add_to(&models.registry);
-        let registry = &self.registry;
+    /// Other models are known: items may come alive.
+    pub(crate) fn revive(&mut self, store: &dyn Store, models: &Models) {
+        let registry = self.programs.add_to(&models.registry);
+        let mut changes = Vec::new();
+        if self.is_watched() {
+            match self.revived(store, &registry) {
+                Ok(unloaded) => changes = unloaded,
+                Err(error) => self.fail_views(&error),
+            }
+        }
         let revive = |(id, item): (ItemId, &mut Item)| {
-            item.revive(registry).into_iter().map(move |change| (id, change))
+            item.revive(&registry).into_iter().map(move |change| (id, change)).collect::<Vec<_>>()
         };
-        let changes = self.items.iter_mut().flat_map(revive).collect();
-        let changes = self.hang(changes);
-        self.publish(changes, &[], &[], None);
+        changes.extend(self.items.iter_mut().flat_map(revive));
+        (self.models, self.registry) = (models.clone(), registry);
+        self.tell(store, changes, (&[], &[]), None);
+    }
+
+    /// What changes of the items that are not loaded when they know these models.
+    fn revived(&mut self, store: &dyn Store, registry: &Registry) -> Result<Vec<(ItemId, Change)>, Error> {
+        let mut changes = Vec::new();
+        let mut ids = self.roster.ids(store)?;
+        ids.retain(|id| !self.items.contains(id));
+        for id in ids {
+            let revived = self.fold(store, id)?.revive(registry);
+            changes.extend(revived.into_iter().map(|change| (id, change)));
+        }
+        Ok(changes)
     }
 
     /// Step 6. `linked` are entries that were linked, `changed` others that were folded anew.
-    pub(crate) fn publish(
+    fn publish(
         &mut self,
         changes: Vec<(ItemId, Change)>,
         linked: &[Cid],
@@ -207,7 +263,6 @@ impl PartyState {
     ) {
         self.queues.retain(|queue| queue.strong_count() > 0);
         if self.queues.is_empty() {
-            self.all_loaded = false; // nobody reads all items any more
             return;
         }
         let mut all = relations::PartyChanges::new();

@@ -5,12 +5,12 @@
 //! to be an epoch.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
 use motet_fact::PublicKey;
 
-use crate::relations::{BaseChanges, Net, PartyChanges, Wanted};
+use crate::relations::{self, BaseChanges, Net, PartyChanges, Wanted};
 
 /// Past this many waiting batches a queue is merged into one.
 const QUEUE_BATCHES: usize = 64;
@@ -31,6 +31,8 @@ pub(crate) struct Queue {
     merges: bool,
     waiting: Mutex<Batches>,
     arrived: Condvar,
+    /// Why nothing comes any more.
+    failed: OnceLock<String>,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +46,7 @@ const SOUND: &str = "nobody panics with the queue";
 
 impl Queue {
     pub(crate) fn new(wanted: Vec<Wanted>, merges: bool) -> Self {
-        Queue { wanted, merges, waiting: Mutex::default(), arrived: Condvar::new() }
+        Queue { wanted, merges, waiting: Mutex::default(), arrived: Condvar::new(), failed: OnceLock::new() }
     }
 
     pub(crate) fn wanted(&self) -> &[Wanted] {
@@ -58,6 +60,22 @@ impl Queue {
 
     pub(crate) fn wants(&self, relation: &str) -> bool {
         self.wanted.iter().any(|wanted| wanted.base == relation)
+    }
+
+    /// Whether it takes what items say.
+    pub(crate) fn reads_items(&self) -> bool {
+        self.wanted.iter().any(|wanted| relations::is_of_items(wanted.base))
+    }
+
+    /// It could not be told what changed, and so will be told nothing more.
+    pub(crate) fn fail(&self, why: String) {
+        let _first = self.failed.set(why);
+        self.arrived.notify_all();
+    }
+
+    /// Why nothing comes any more, if that is so.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
     }
 
     pub(crate) fn push(&self, party: &PublicKey, changes: &PartyChanges, epoch: Option<u64>) {
@@ -90,6 +108,9 @@ impl Queue {
         loop {
             if let Some(batch) = waiting.batches.pop_front() {
                 return Some(batch);
+            }
+            if self.failure().is_some() {
+                return None;
             }
             let left = deadline?.checked_duration_since(Instant::now())?;
             waiting = self.arrived.wait_timeout(waiting, left).expect(SOUND).0;

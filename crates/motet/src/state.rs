@@ -55,8 +55,8 @@ pub(crate) struct PartyState {
     pub(crate) roster: Roster,
     /// Those of them that are folded and in memory.
     pub(crate) items: WorkingSet,
-    /// Whether every item is loaded, and stays so: a view reads them all.
-    pub(crate) all_loaded: bool,
+    /// Entries that are linked, and of which no item and no view has heard yet.
+    pub(crate) untold: BTreeSet<Cid>,
     /// The models of the database.
     pub(crate) models: Models,
     /// The models that are data, of which the blocks are here.
@@ -145,7 +145,7 @@ impl PartyState {
             unreadable: BTreeMap::new(),
             roster: Roster::new(party, is_shelved),
             items: WorkingSet::new(ItemId::tree(&party)),
-            all_loaded: false,
+            untold: BTreeSet::new(),
             models,
             programs,
             registry,
@@ -232,6 +232,7 @@ impl PartyState {
             taken.unauthorised = Some(refusal.to_string());
         }
         self.graph.link(entry, verdict.is_ok());
+        self.untold.insert(entry.id());
         self.told_heads.remove(&header.feed);
         if header.kind == EntryKind::Data {
             header.parts.iter().for_each(|part| self.roster.add(ItemId(part.tag.0)));
@@ -247,41 +248,51 @@ impl PartyState {
 
     /// Folds an item from its parts, unless it is loaded. Others may have to go to make room for it, but not the tree.
     pub(crate) fn load_item(&mut self, store: &dyn Store, id: ItemId) -> Result<&mut Item, Error> {
+        self.load_besides(store, id)?;
+        self.items.make_room(self.limits.facts_in_memory, &id);
+        Ok(self.items.get_mut(&id).expect("it was just put there"))
+    }
+
+    /// The same, and nothing has to go.
+    fn load_besides(&mut self, store: &dyn Store, id: ItemId) -> Result<(), Error> {
         if !self.items.contains(&id) {
             let item = self.fold(store, id)?;
             self.note_model(&item);
             self.items.insert(id, item);
         }
-        if !self.all_loaded {
-            self.items.make_room(self.limits.facts_in_memory, &id);
-        }
-        Ok(self.items.get_mut(&id).expect("it was just put there"))
-    }
-
-    /// Folds every item, and keeps them loaded from now on.
-    pub(crate) fn load_all(&mut self, store: &dyn Store) -> Result<(), Error> {
-        if !self.all_loaded {
-            self.all_loaded = true;
-            for id in self.roster.ids(store)? {
-                if let Err(error) = self.load_item(store, id) {
-                    self.all_loaded = false;
-                    return Err(error);
-                }
-            }
-        }
         Ok(())
     }
 
-    /// An item folded from its parts, those left out that it was saved with.
+    /// Loads what is about to change if views are to hear of it: they are told what changes, and for that an item must
+    /// be known as it was.
+    pub(crate) fn load_for_views(
+        &mut self,
+        store: &dyn Store,
+        ids: impl IntoIterator<Item = ItemId>,
+    ) -> Result<(), Error> {
+        match self.is_watched() {
+            true => ids.into_iter().try_for_each(|id| self.load_besides(store, id)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a view reads what items say.
+    pub(crate) fn is_watched(&self) -> bool {
+        let reads = |queue: &Weak<Queue>| queue.upgrade().is_some_and(|queue| queue.reads_items());
+        self.queues.iter().any(reads)
+    }
+
+    /// An item folded from its parts, those left out that it was saved with. What it says is what views were told: it
+    /// has not heard of entries that are being taken in, and those count that are folded as counted.
     pub(crate) fn fold(&mut self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
         let mut item = self.saved_item(store, id)?;
         let mut parts = self.parts_of(store, id)?;
-        parts.retain(|(position, _)| !item.has_heard(&position.id));
+        parts.retain(|(position, _)| !item.has_heard(&position.id) && !self.untold.contains(&position.id));
         let mut is_to_save = self.shelf.is_some() && parts.len() >= self.limits.parts_unsaved;
         for (position, cid) in parts {
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
-                    let counted = self.counts(&position.id);
+                    let counted = self.is_folded_as_counted(&position.id);
                     assert_part(&mut item, position, counted, &body, &self.graph);
                 }
                 Err(error) => {
@@ -299,7 +310,7 @@ impl PartyState {
         Ok(item)
     }
 
-    /// An item as it was saved last, with what counts now; a new one if it was not.
+    /// An item as it was saved last, with what is folded as counted now; a new one if it was not.
     fn saved_item(&self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
         let saved = match self.shelf {
             Some(_) => store.get(SAVED_ITEMS, &under_party(&self.party, &id.0))?,
@@ -307,7 +318,7 @@ impl PartyState {
         };
         let restored = saved.and_then(|saved| Item::restore(self.party, id, &self.registry, &saved));
         let Some(mut item) = restored else { return Ok(self.new_item(id)) };
-        let counts = |position: &Position| self.authority.counts_data(position, &self.graph);
+        let counts = |position: &Position| self.is_folded_as_counted(&position.id);
         let others = item.heard().filter(|(position, counted)| counts(position) != *counted);
         let others = others.map(|(position, counted)| (position.id, !counted)).collect();
         item.recount(&others);
@@ -339,18 +350,10 @@ impl PartyState {
         visit: &mut dyn FnMut(&'static str, Option<ItemId>, Vec<motet_fact::Value>),
     ) -> Result<(), Error> {
         if wanted.iter().any(|name| relations::is_of_items(name)) {
-            self.load_all(store)?;
             self.tree(store)?;
-            let tree = self.loaded_tree().expect("it was just loaded");
-            for (id, item) in self.items.iter() {
-                item.rows(&mut |relation: BaseRelation, mut row| {
-                    if relation == BaseRelation::Item {
-                        outline::put_parent(&mut row, tree.parent(id));
-                    }
-                    if wanted.contains(relation.name()) {
-                        visit(relation.name(), Some(id), row);
-                    }
-                });
+            for id in self.roster.ids(store)? {
+                self.load_item(store, id)?;
+                self.rows_of(id, wanted, visit);
             }
         }
         for relation in relations::SYSTEM {
@@ -358,6 +361,39 @@ impl PartyState {
                 for row in relations::system_rows(self, relation) {
                     visit(relation, None, row);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of one item, which is loaded, as the tree is.
+    fn rows_of(
+        &self,
+        id: ItemId,
+        wanted: &BTreeSet<&'static str>,
+        visit: &mut dyn FnMut(&'static str, Option<ItemId>, Vec<motet_fact::Value>),
+    ) {
+        let tree = self.loaded_tree().expect("the tree is never let go");
+        let item = self.items.get(&id).expect("it was just loaded");
+        item.rows(&mut |relation: BaseRelation, mut row| {
+            if relation == BaseRelation::Item {
+                outline::put_parent(&mut row, tree.parent(id));
+            }
+            if wanted.contains(relation.name()) {
+                visit(relation.name(), Some(id), row);
+            }
+        });
+    }
+
+    /// Shows every item in turn.
+    pub(crate) fn each_item(
+        &mut self,
+        store: &dyn Store,
+        visit: &mut dyn FnMut(&Item) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        for id in self.roster.ids(store)? {
+            if visit(self.load_item(store, id)?).is_break() {
+                break;
             }
         }
         Ok(())

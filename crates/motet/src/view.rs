@@ -131,6 +131,9 @@ impl View {
                 let changes = self.inbox.pop().unwrap_or_default();
                 return Ok(Some(self.take(changes)));
             }
+            if let Some(why) = self.circuit.borrow().queue().failure() {
+                return Err(Error::unreadable("what changed for this view", format!("{why}; open it again")));
+            }
             let driven = self.circuit.borrow_mut().drive(&self.budget, deadline);
             match driven {
                 Ok(true) => {}

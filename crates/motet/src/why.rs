@@ -2,6 +2,7 @@
 //! them.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use motet_algebra::{Changes, Row};
 use motet_fact::{Attribute, Cid, Entity, Value};
@@ -65,11 +66,26 @@ impl Party {
             let (cid, won) = item.candidates(&entity, &attribute).pop()?;
             (won == *value).then_some(cid)
         };
-        self.with(|state| state.items.iter().find_map(|(_, item)| winner(item)))
+        let mut found = None;
+        self.each_item(|item| {
+            found = winner(item);
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
     }
 
     /// The entries that count and state a fact, in whatever item.
     fn entries_stating(&self, fact: &Cid) -> BTreeSet<Cid> {
-        self.with(|state| state.items.iter().flat_map(|(_, item)| item.sources(fact)).collect())
+        let mut entries = BTreeSet::new();
+        self.each_item(|item| {
+            entries.extend(item.sources(fact));
+            ControlFlow::Continue(())
+        });
+        entries
+    }
+
+    /// Shows every item in turn. What can't be read has no say in where a row comes from.
+    fn each_item(&self, mut visit: impl FnMut(&Item) -> ControlFlow<()>) {
+        let _what_is_there = self.ask(|state| state.each_item(self.database().store(), &mut visit));
     }
 }

@@ -50,14 +50,21 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Entries to be changed, and which of them say something about each item that is loaded.
+/// Entries to be changed, and which of them say something about each item, if there is anybody to be told.
 #[derive(Debug, Default)]
 pub(crate) struct Batched {
     pub(crate) entries: Vec<Cid>,
     parts: BTreeMap<ItemId, Vec<Cid>>,
+    /// Whether one of the entries can't be read: it may be about anything.
+    pub(crate) is_blind: bool,
 }
 
 impl Batched {
+    /// The items that they say something about.
+    pub(crate) fn items(&self) -> impl Iterator<Item = ItemId> + '_ {
+        self.parts.keys().copied()
+    }
+
     fn add(&mut self, id: Cid, items: BTreeSet<ItemId>) {
         items.into_iter().for_each(|item| self.parts.entry(item).or_default().push(id));
         self.entries.push(id);
@@ -129,6 +136,7 @@ impl PartyState {
         let mut batched = Batched::default();
         for id in feeds.iter().flat_map(|feed| self.stale_of(feed, without)) {
             let items = self.said_of(store, &id).map(|(_, items)| items);
+            batched.is_blind |= items.is_err();
             batched.add(id, items.unwrap_or_else(|_| self.items.ids().collect()));
         }
         batched
@@ -167,6 +175,7 @@ impl PartyState {
         let (stale, mut next) = self.stretch(&feed, withdrawal.next);
         let (places, ids): (Vec<usize>, Vec<Cid>) = stale.into_iter().unzip();
         let batched = self.batched(store, ids)?;
+        self.load_for_views(store, batched.items().collect::<Vec<_>>())?;
         let taken = batched.entries.len();
         if let Some(place) = places.get(taken) {
             next = *place;
@@ -191,8 +200,7 @@ impl PartyState {
             changes
         };
         self.is_title_new = true;
-        let changes = self.hang(changes);
-        self.publish(changes, &[], &batched.entries, None);
+        self.tell(store, changes, (&[], &batched.entries), None);
         Ok(!self.withdrawals.is_empty())
     }
 
@@ -225,9 +233,10 @@ impl PartyState {
         Ok(batched)
     }
 
-    /// The length of an entry's body, and what it is about; nothing if no item is loaded that could be told.
+    /// The length of an entry's body, and what it is about; nothing if there is nobody to be told.
     fn said_of(&self, store: &dyn Store, id: &Cid) -> Result<(u64, BTreeSet<ItemId>), Error> {
-        if self.items.is_empty() || self.graph.kind(id) != Some(EntryKind::Data) {
+        let is_heard = !self.items.is_empty() || self.is_watched();
+        if !is_heard || self.graph.kind(id) != Some(EntryKind::Data) {
             return Ok((0, BTreeSet::new()));
         }
         let position = self.graph.position(id).expect("it is linked");
@@ -259,6 +268,7 @@ impl PartyState {
 
     /// Notes that an entry is folded as it counts now.
     pub(crate) fn note_counted(&mut self, id: &Cid) {
+        self.untold.remove(id);
         let counts = self.counts(id);
         if self.graph.mark(id, counts) {
             match counts {

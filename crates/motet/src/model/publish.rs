@@ -132,7 +132,7 @@ impl PartyState {
         batch.put(MODELS, under_party(&self.party, cid.as_bytes()), bytes.clone());
         store.commit(batch)?;
         self.programs.rules.insert(cid, Rules::new(&cid, bytes, self.models.budget.clone()));
-        self.revive(&self.models.clone());
+        self.revive(store, &self.models.clone());
         Ok(())
     }
 }
