@@ -146,8 +146,11 @@ impl PartyState {
     ) {
         let data = linked.iter().map(|(_, arrival)| arrival.entry.header());
         let data = data.filter(|header| header.kind == EntryKind::Data);
-        let ids: BTreeSet<ItemId> =
-            data.flat_map(|header| &header.parts).map(|part| ItemId(part.tag.0)).chain(stale.items()).collect();
+        let ids: BTreeSet<ItemId> = data
+            .flat_map(|header| &header.parts)
+            .map(|part| ItemId(part.tag.0))
+            .chain(stale.items())
+            .collect();
         if let Err(error) = self.load_for_views(store, ids) {
             self.fail_views(&error);
         }

@@ -4,7 +4,7 @@
 //! So a slow reader slows nobody: its queue grows, and is merged into one batch when it is long, unless every batch is
 //! to be an epoch.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -51,11 +51,6 @@ impl Queue {
 
     pub(crate) fn wanted(&self) -> &[Wanted] {
         &self.wanted
-    }
-
-    /// The base relations that it takes.
-    pub(crate) fn bases(&self) -> BTreeSet<&'static str> {
-        self.wanted.iter().map(|wanted| wanted.base).collect()
     }
 
     pub(crate) fn wants(&self, relation: &str) -> bool {

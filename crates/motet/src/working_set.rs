@@ -2,7 +2,7 @@
 //!
 //! An item is folded from its own parts when it is asked for (H27), so one that nobody asks for any more can go. How
 //! much an item takes is counted in facts, and all together may have [so many](crate::Limits::facts_in_memory); the one
-//! that was just asked for stays in any case, and so does the tree. While a view reads all items, all are pinned.
+//! that was just asked for stays in any case, and so does the tree.
 
 use std::collections::{BTreeMap, VecDeque};
 

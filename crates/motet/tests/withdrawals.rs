@@ -11,7 +11,7 @@ use motet::authority::Role;
 use motet::fact::{Fact, PublicKey};
 use motet::item::{Facts, ItemId};
 use motet::withdrawal::Progress;
-use motet::{Cut, Database, Error, Parameters, Party, Query, RuntimeKind, View};
+use motet::{Cut, Database, Error, Limits, Parameters, Party, Query, RuntimeKind, View};
 use motet_algebra::Budget;
 use motet_store::testing::FaultyMedium;
 use motet_store::{DiskStore, MemoryMedium, Options, Store, Table};
@@ -107,6 +107,19 @@ fn much_is_withdrawn_in_steps_and_comes_back_in_steps() {
     ada.party(&key).remove_member(&cleo.database.profile().identity, &Cut::Nothing).unwrap();
     assert_eq!(count(&mut view), 1_200, "what Cleo did is undone");
     assert_ne!(ada.party(&key).state_hash().unwrap(), before, "Cleo is gone");
+    assert_sound(&ada.party(&key));
+}
+
+/// What a checkpoint says that came in the middle of a withdrawal is no more than half of it.
+#[test]
+fn what_a_checkpoint_saw_half_withdrawn_is_withdrawn() {
+    let (mut ada, ben, key) = much(1_800, 1);
+    ada.set_limits(Limits { checkpoint_entries: 1, checkpoint_pages: 1, ..Limits::default() });
+    ada.party(&key).remove_member(&ben.database.profile().identity, &Cut::Nothing).unwrap();
+    let hash = ada.party(&key).state_hash().unwrap();
+    ada.reopen();
+    assert!(!ada.party(&key).status().opening.from_scratch);
+    assert_eq!(ada.party(&key).state_hash().unwrap(), hash);
     assert_sound(&ada.party(&key));
 }
 
