@@ -39,6 +39,7 @@
 //! | [`memory`] | a store that forgets when the process ends; the stupid twin of the one on disk |
 //! | [`disk`] | a store in one file |
 //! | [`medium`] | where the bytes of that file are |
+//! | [`postings`] | an index of many small pairs, in a table of a store |
 //! | [`keys`] | secrets, sealed at rest |
 //! | [`error`] | what can go wrong, by what the caller can do |
 //! | [`testing`] | a medium that fails when told to, and what a crash leaves of it |
@@ -51,6 +52,7 @@ mod header;
 pub mod keys;
 pub mod medium;
 pub mod memory;
+pub mod postings;
 pub mod store;
 pub mod testing;
 
@@ -60,4 +62,5 @@ pub use error::StoreError;
 pub use keys::{Entropy, KeyStore, Lock, Protection, key_file_beside};
 pub use medium::{FileMedium, Medium, MemoryMedium};
 pub use memory::MemoryStore;
+pub use postings::{Postings, PostingsSize};
 pub use store::{ScanRange, Store, Table, get_block};

@@ -6,4 +6,5 @@ mod crash;
 mod damage;
 mod keys;
 mod mirror;
+mod postings;
 mod processes;
