@@ -159,7 +159,7 @@ impl Postings {
     }
 
     /// The least numbers of a key, at most so many, of those that are greater than a number. For keys with very many:
-    /// memory and blocks read are bounded by the limit.
+    /// memory and blocks read are bounded by the limit, and one block more for each run.
     ///
     /// # Errors
     /// As [`find`](Postings::find).
@@ -192,18 +192,16 @@ impl Postings {
         numbers: &mut Vec<u32>,
     ) -> Result<(), StoreError> {
         let head = head(&self.prefix, run);
-        let (mut found, mut whole) = (0, Some(()));
+        let (begin, mut whole) = (numbers.len(), Some(()));
         let range = ScanRange::prefix(head.as_slice()).after(before(&head, key, after));
         store.scan(self.table, range, &mut |row_key, block| {
             whole = unpack(&head, row_key, block, |(other, number)| {
-                if other == key && Some(number) > after && found < limit {
-                    found += 1;
+                if other == key && Some(number) > after {
                     numbers.push(number);
                 }
             });
-            let may_go_on =
-                whole.is_some() && found < limit && last_of(row_key).is_some_and(|last| last.0 == key);
-            if may_go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let more = numbers.len() - begin < limit && last_of(row_key).is_some_and(|last| last.0 == key);
+            if more && whole.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         whole.ok_or_else(|| self.corrupt_block())
     }
