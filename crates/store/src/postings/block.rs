@@ -9,6 +9,8 @@
 //!  row value: (key, number) │ (key − key before, number) or (0, number − number before − 1) │ …      as varints
 //! ```
 
+use std::ops::ControlFlow;
+
 use crate::{Batch, Table};
 
 /// A key, and a number that stands under it.
@@ -99,18 +101,20 @@ fn pack(before: Option<Pair>, (key, number): Pair, block: &mut Vec<u8>) {
     }
 }
 
-/// Visits the pairs of a block in ascending order. None if it isn't one that was written under this row key; some
-/// pairs may have been visited then.
+/// Visits the pairs of a block in ascending order until `visit` breaks off. None if it isn't one that was written under
+/// this row key, as far as it was looked at; some pairs may have been visited then.
 pub(super) fn unpack(
     head: &[u8],
     row_key: &[u8],
     mut block: &[u8],
-    mut visit: impl FnMut(Pair),
+    mut visit: impl FnMut(Pair) -> ControlFlow<()>,
 ) -> Option<()> {
     let mut before = None;
     while !block.is_empty() {
         let pair = next_pair(before, &mut block)?;
-        visit(pair);
+        if visit(pair).is_break() {
+            return Some(());
+        }
         before = Some(pair);
     }
     let fits = row_key.len() == head.len() + LAST_BYTES;
@@ -141,13 +145,10 @@ pub(super) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
         *bytes = rest;
-        let bits = u64::from(byte & 0x7f);
-        if bits << shift >> shift != bits {
-            return None;
-        }
-        number |= bits << shift;
+        number |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            return Some(number);
+            // Of the tenth byte only one bit is left.
+            return (shift < 63 || *byte == 1).then_some(number);
         }
     }
     None
@@ -177,7 +178,11 @@ mod tests {
 
     fn unpacked(row_key: &[u8], block: &[u8]) -> Option<Vec<Pair>> {
         let mut pairs = Vec::new();
-        unpack(&head(b"p", 0), row_key, block, |pair| pairs.push(pair)).map(|()| pairs)
+        let visit = |pair| {
+            pairs.push(pair);
+            ControlFlow::Continue(())
+        };
+        unpack(&head(b"p", 0), row_key, block, visit).map(|()| pairs)
     }
 
     fn some_pairs(chance: &mut Chance) -> BTreeSet<Pair> {

@@ -33,8 +33,9 @@ const READ_AHEAD: usize = 2048;
 impl Postings {
     /// Does a bounded piece of the merging that is due, in one commit. Gives whether there is more to do.
     ///
-    /// One piece after each [`write`](Postings::write) is too little where much is written: over time, each pair is
-    /// written again once for each level of runs, and a piece writes 4 MiB.
+    /// Over time each pair is written again once for each level of runs, and a piece writes 4 MiB: for runs of 100,000
+    /// pairs, a megabyte, two or three pieces after each [`write`](Postings::write) are enough for some tens of
+    /// millions. Whoever is behind has more runs to look into, and no other harm.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the runs are damaged, also if what was written before was not committed; or
@@ -220,6 +221,7 @@ impl Cursor {
                 if Some(pair) > self.last {
                     pairs.push(pair);
                 }
+                ControlFlow::Continue(())
             });
             let enough = whole.is_none() || pairs.len() >= READ_AHEAD;
             if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

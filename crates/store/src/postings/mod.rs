@@ -199,6 +199,7 @@ impl Postings {
                 if other == key && Some(number) > after {
                     numbers.push(number);
                 }
+                if other > key { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             let more = numbers.len() - begin < limit && last_of(row_key).is_some_and(|last| last.0 == key);
             if more && whole.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
