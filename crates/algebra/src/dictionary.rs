@@ -5,9 +5,12 @@
 //! given the next free number from 2³¹ on the first time it is seen. So numbers that are used together tend to be
 //! close to each other, and sets of them dense. The greatest number of 32 bits is never given out. Numbers carry no
 //! order: what compares by size decodes first. A dictionary lives as long as the rows that use it, and one dictionary
-//! may serve every circuit of an open database. It never leaves its process. Numbers are taken back only from an epoch
+//! may serve every circuit of an open database. Its numbers never leave their process. Numbers are taken back only from an epoch
 //! that was refused, whose rows nobody has (Q17): else whoever is refused again and again would fill the memory all
 //! the same.
+//!
+//! A checkpoint of rows has the values that they use with it, and no others ([`Selection`]): a dictionary of these
+//! values alone, in their order. The rows are saved with the numbers of that one.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,6 +19,7 @@ use std::rc::Rc;
 use motet_fact::Value;
 
 use crate::budget::held_bytes;
+use crate::checkpoint::{Reader, Writer};
 
 /// The number that stands for a value. Numbers of one [`Dictionary`] are equal if and only if their values are.
 pub type Id = u32;
@@ -90,8 +94,43 @@ impl Dictionary {
         if let Some(int) = small_int(id) {
             return Value::Int(i64::from(int));
         }
-        let value = usize::try_from(id - FIRST).ok().and_then(|index| self.values.get(index));
+        let value = place(id).and_then(|place| self.values.get(place));
         value.expect("a number is decoded by the dictionary that gave it out").clone()
+    }
+
+    /// Whether a number stands for a value, in a dictionary of so many.
+    #[inline]
+    pub fn is_among(id: Id, values: usize) -> bool {
+        place(id).is_none_or(|place| place < values)
+    }
+
+    /// A selection of nothing.
+    pub fn select(&self) -> Selection {
+        Selection { used: 0, numbers: vec![0; self.values.len()] }
+    }
+
+    /// Saves the values that were selected, and gives each its number among them.
+    pub fn save(&self, selection: &mut Selection, writer: &mut Writer<'_>) {
+        writer.length(selection.used);
+        let mut next = FIRST;
+        for (number, value) in selection.numbers.iter_mut().zip(&self.values).filter(|(one, _)| **one != 0) {
+            writer.value(value);
+            *number = next;
+            next += 1;
+        }
+    }
+
+    /// Restores a dictionary of the values that were saved; nothing if that is not what was written.
+    pub fn restore(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut dictionary = Dictionary::new();
+        for place in 0..reader.length()? {
+            let value = reader.value()?;
+            if dictionary.len() != place || dictionary.find(&value).is_some() || place >= FIRST as usize - 1 {
+                return None;
+            }
+            dictionary.intern(&value);
+        }
+        Some(dictionary)
     }
 
     /// How many values have been stored; small ints take no room.
@@ -103,6 +142,34 @@ impl Dictionary {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+}
+
+/// Which values of a dictionary are to be saved, and the numbers that they have there.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    used: usize,
+    /// By place: nought for a value that is not selected, and else, once it was saved, its number.
+    numbers: Vec<Id>,
+}
+
+impl Selection {
+    /// Selects the value of a number. Small ints need not be.
+    pub fn add(&mut self, id: Id) {
+        if let Some(place) = place(id) {
+            self.used += usize::from(self.numbers[place] == 0);
+            self.numbers[place] = FIRST;
+        }
+    }
+
+    /// The number that a value that was saved has there, by the one it has here.
+    pub fn number(&self, id: Id) -> Id {
+        place(id).map_or(id, |place| self.numbers[place])
+    }
+}
+
+/// Where the value of a number lies that is not its own.
+fn place(id: Id) -> Option<usize> {
+    usize::try_from(id.checked_sub(FIRST)?).ok()
 }
 
 /// What a value costs: its places in both directions, and what a text or bytes hold.
@@ -159,6 +226,28 @@ mod tests {
         assert_eq!(dictionary.find(&Value::text("gone")), None);
         assert_eq!(dictionary.intern(&Value::text("other")), gone);
         assert_eq!((dictionary.value(kept), dictionary.value(gone)), ("kept".into(), "other".into()));
+    }
+
+    #[test]
+    fn what_is_selected_is_saved_and_has_the_numbers_of_its_order() {
+        let mut dictionary = Dictionary::new();
+        let ids: Vec<Id> = ["a", "b", "c", "d"].map(|text| dictionary.intern(&text.into())).into();
+        let mut selection = dictionary.select();
+        [ids[3], ids[1], ids[3], 7].into_iter().for_each(|id| selection.add(id));
+        let mut blocks = Vec::new();
+        let mut put = |block| blocks.push(block);
+        let mut writer = Writer::new("test", &mut put);
+        dictionary.save(&mut selection, &mut writer);
+        writer.finish();
+        let mut next = blocks.into_iter();
+        let mut next = || next.next();
+        let restored = Dictionary::restore(&mut Reader::new("test", &mut next)).unwrap();
+        assert_eq!(restored.len(), 2);
+        for id in [ids[1], ids[3], 7] {
+            assert_eq!(restored.value(selection.number(id)), dictionary.value(id));
+        }
+        assert!(selection.number(ids[1]) < selection.number(ids[3]));
+        assert!(Dictionary::is_among(selection.number(ids[3]), 2) && !Dictionary::is_among(ids[2], 2));
     }
 
     #[test]

@@ -23,11 +23,13 @@
 //! | [`budget`], [`rule`] | what an epoch may cost; which rule a statement is from |
 //! | [`clocked`] | time: rows for the next epoch, and events |
 //! | [`dictionary`] | values and their numbers |
+//! | [`checkpoint`] | what a runtime saves, as blocks of bytes |
 //! | [`contract`] | what all runtimes owe their callers, as a test |
 //! | [`text`] | tokens, and what is wrong with a text: of this language and of PomoLogic |
 
 pub mod aggregate;
 pub mod budget;
+pub mod checkpoint;
 pub mod clocked;
 mod constants;
 pub mod contract;

@@ -159,6 +159,20 @@ pub trait Runtime {
     fn pending(&self) -> bool {
         !self.restless().is_empty()
     }
+
+    /// Saves what another process needs to go on after the last epoch, as blocks of bytes
+    /// ([`checkpoint`](crate::checkpoint)), and gives true; or puts nothing and gives false: before the first epoch,
+    /// and if it is a runtime that has no checkpoints. A runtime that was restored from the blocks gives for all
+    /// that follows what this one would have given.
+    fn save(&self, _put: &mut dyn FnMut(Vec<u8>)) -> bool {
+        false
+    }
+
+    /// Whether an input holds a row after the last epoch, if the runtime can tell. A row that the program cannot see
+    /// is not held, and an event holds none.
+    fn holds(&self, _input: &str, _row: &[Value]) -> Option<bool> {
+        None
+    }
 }
 
 impl<R: Runtime + ?Sized> Runtime for Box<R> {
@@ -176,6 +190,14 @@ impl<R: Runtime + ?Sized> Runtime for Box<R> {
 
     fn due(&self) -> Changes {
         (**self).due()
+    }
+
+    fn save(&self, put: &mut dyn FnMut(Vec<u8>)) -> bool {
+        (**self).save(put)
+    }
+
+    fn holds(&self, input: &str, row: &[Value]) -> Option<bool> {
+        (**self).holds(input, row)
     }
 }
 

@@ -154,6 +154,19 @@ fn listed(engine: &Engine<Numbers>, relation: RelationId) -> BTreeSet<Vec<Id>> {
     rows
 }
 
+fn saved(engine: &Engine<Numbers>) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    engine.save(|id| id, |number| numbers.push(number));
+    numbers
+}
+
+/// An engine from all of these numbers.
+fn restored(spread: Id, numbers: &[u64]) -> Option<Engine<Numbers>> {
+    let mut left = numbers.iter().copied();
+    let engine = Engine::new(definition(), Numbers { spread }).restore(|_| true, || left.next());
+    engine.filter(|_| left.next().is_none())
+}
+
 fn rows(width: usize, most: usize) -> impl Strategy<Value = BTreeSet<Vec<Id>>> {
     prop::collection::btree_set(prop::collection::vec(0u32..7, width), 0..most)
 }
@@ -164,12 +177,12 @@ proptest! {
         #[test]
     fn every_epoch_is_what_brute_force_says(
         spread in prop_oneof![Just(1), Just(97), Just(400_000_000)],
-        epochs in prop::collection::vec((rows(2, 8), rows(1, 3), 0u64..40), 1..12),
+        epochs in prop::collection::vec((rows(2, 8), rows(1, 3), 0u64..40, any::<bool>()), 1..12),
     ) {
         let mut engine = Engine::new(definition(), Numbers { spread });
         let (mut edges, mut walls) = (BTreeSet::new(), BTreeSet::new());
         let mut before = brute(&edges, &walls);
-        for (edge, wall, tight) in epochs {
+        for (edge, wall, tight, saves) in epochs {
             let changes = [toggle(EDGE, &edge, &mut edges, spread), toggle(WALL, &wall, &mut walls, spread)];
             let touched = engine.touched();
             match engine.step(&changes, Limits { rows: tight, rounds: tight, bytes: u64::MAX }) {
@@ -214,6 +227,11 @@ proptest! {
             engine.commit();
             for (relation, rows) in after.iter().enumerate() {
                 prop_assert_eq!(&listed(&engine, relation), rows, "relation {}", relation);
+            }
+            if saves {
+                let numbers = saved(&engine);
+                engine = restored(spread, &numbers).expect("what was saved is restored");
+                prop_assert_eq!(saved(&engine), numbers);
             }
             before = after;
         }

@@ -20,9 +20,11 @@
 //! | `body` | conjunctions while they are made |
 //! | `lower` | a program as rules |
 //! | `meaning` | tests, functions and folds |
+//! | `checkpoint` | what a runtime saves |
 //! | [`Native`] | the runtime |
 
 mod body;
+mod checkpoint;
 mod lower;
 mod meaning;
 mod native;

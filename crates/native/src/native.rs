@@ -21,8 +21,8 @@ use crate::meaning::{Holds, Meaning};
 /// An input of which the program can only see rows with certain constants holds no others. Of the rows it does not hold
 /// it checks width and types, but cannot know whether they were there.
 pub struct Native<D = SharedDictionary> {
-    program: Program,
-    engine: Engine<Meaning<D>>,
+    pub(crate) program: Program,
+    pub(crate) engine: Engine<Meaning<D>>,
     /// The relations of the program.
     relations: BTreeMap<RelationName, RelationId>,
     inputs: BTreeMap<RelationName, Input>,
@@ -102,7 +102,7 @@ impl Native {
 }
 
 impl<D: Holds> Native<D> {
-    fn over(program: Program, dictionary: D) -> Result<Self, SchemaError> {
+    pub(crate) fn over(program: Program, dictionary: D) -> Result<Self, SchemaError> {
         let lowered = lower(&program, &mut dictionary.borrow_mut())?;
         let Lowered {
             definition,
@@ -148,7 +148,16 @@ impl<D: Holds> Native<D> {
         })
     }
 
-    fn dictionary(&self) -> &RefCell<Dictionary> {
+    /// With its engine restored.
+    pub(crate) fn restored(
+        self,
+        restore: impl FnOnce(Engine<Meaning<D>>) -> Option<Engine<Meaning<D>>>,
+    ) -> Option<Self> {
+        let engine = restore(self.engine)?;
+        Some(Native { engine, constants: Vec::new(), ..self })
+    }
+
+    pub(crate) fn dictionary(&self) -> &RefCell<Dictionary> {
         &self.engine.host().dictionary
     }
 
@@ -390,6 +399,20 @@ impl<D: Holds> Runtime for Native<D> {
             (self.sites[*relation].clone(), term.clone(), self.engine.len(*relation))
         };
         Undefined::sum(self.lacking.iter().map(count))
+    }
+
+    fn save(&self, put: &mut dyn FnMut(Vec<u8>)) -> bool {
+        self.engine.is_started() && {
+            self.save_all(put);
+            true
+        }
+    }
+
+    fn holds(&self, input: &str, row: &[Value]) -> Option<bool> {
+        let (input, dictionary) = (self.inputs.get(input)?, self.dictionary().borrow());
+        let ids: Option<Vec<Id>> = row.iter().map(|value| dictionary.find(value)).collect();
+        let width = self.engine.width(input.relation);
+        Some(ids.is_some_and(|ids| ids.len() == width && self.engine.contains(input.relation, &ids)))
     }
 }
 

@@ -58,7 +58,7 @@ impl<H: Host> Engine<H> {
                 fallen.push((relation, again));
             }
         }
-        fallen.iter().try_for_each(|(relation, rows)| self.restore(epoch, own, *relation, rows))
+        fallen.iter().try_for_each(|(relation, rows)| self.put_back(epoch, own, *relation, rows))
     }
 
     /// Whether something changed below the stratum that may make rows of it go.
@@ -72,7 +72,7 @@ impl<H: Host> Engine<H> {
     }
 
     /// Puts back those of the rows that went which own rows of any level still support.
-    fn restore(
+    fn put_back(
         &mut self,
         epoch: &mut Epoch,
         own: &Own,

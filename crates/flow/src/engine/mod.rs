@@ -25,6 +25,7 @@
 //! | `relation`, `level` | a relation in an epoch |
 //! | `epoch`, `deletion`, `folding` | what an epoch does |
 //! | `recheck` | what debug builds check after it |
+//! | `saved` | an engine as numbers, and back |
 
 mod arrangement;
 mod deletion;
@@ -38,6 +39,7 @@ mod relation;
 pub mod row;
 mod rows;
 pub mod rule;
+mod saved;
 mod search;
 mod set;
 mod strata;
@@ -273,6 +275,16 @@ impl<H: Host> Engine<H> {
     /// Whether a relation has no rows.
     pub fn is_empty(&self, relation: RelationId) -> bool {
         self.len(relation) == 0
+    }
+
+    /// The ids in a row of a relation.
+    pub fn width(&self, relation: RelationId) -> usize {
+        self.definition.widths[relation]
+    }
+
+    /// How many relations there are.
+    pub fn relations(&self) -> usize {
+        self.relations.len()
     }
 
     /// Whether a relation has a row.

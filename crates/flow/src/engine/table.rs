@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::arrangement::Arrangement;
 use super::keys::Keys;
-use super::row::{Batch, Id, Place};
+use super::row::{Batch, Id, NONE, Place};
 use super::rows::Rows;
 use super::set::Set;
 
@@ -329,6 +329,39 @@ impl Table {
         }
     }
 
+    /// Shows all rows in the order of their ids.
+    pub(crate) fn walk_in_order(&self, mut show: impl FnMut(&[Id])) {
+        match &self.form {
+            Form::Narrow { forward, .. } => {
+                let (mut keys, mut ids) = (Vec::new(), Vec::new());
+                forward.walk_keys(0, |key, _| {
+                    keys.push(Key::from_slice(key));
+                    false
+                });
+                keys.sort_unstable();
+                for key in keys {
+                    let set = forward.get(&key).expect("a key that is listed is there");
+                    set.walk(|last| {
+                        ids.push(last);
+                        false
+                    });
+                    ids.sort_unstable();
+                    let mut row = key;
+                    row.push(NONE);
+                    for last in ids.drain(..) {
+                        row[self.width - 1] = last;
+                        show(&row);
+                    }
+                }
+            }
+            Form::Wide { rows, .. } => {
+                let mut numbers: Vec<u32> = rows.iter().map(|(number, _)| number).collect();
+                numbers.sort_unstable_by_key(|number| rows.row(*number));
+                numbers.into_iter().for_each(|number| show(rows.row(number)));
+            }
+        }
+    }
+
     /// The different keys of an access.
     pub(crate) fn each_key(&self, access: Access, mut show: impl FnMut(&[Id])) {
         let arrangement = match (&self.form, access) {
@@ -462,6 +495,9 @@ mod tests {
             }
             let mut listed: Vec<_> = batch.rows().map(<[Id]>::to_vec).collect();
             listed.sort_unstable();
+            let mut in_order = Vec::new();
+            table.walk_in_order(|row| in_order.push(row.to_vec()));
+            prop_assert_eq!(&in_order, &listed);
             prop_assert_eq!(listed, twin.into_iter().collect::<Vec<_>>());
         }
     }
