@@ -16,14 +16,20 @@
 //! whether to run it, and how many at most ([`tick_is_due`](crate::tick_is_due)). What is carried on is a function of
 //! the epochs that were run, and no later epoch revises it. It is in memory only; but an epoch can be run again from
 //! its inputs and the rows that the epoch before gave it. Whoever wants to go on in another process keeps these
-//! ([`Runtime::due`], [`Clocked::resume`]).
+//! ([`Runtime::due`], [`Clocked::resume`]); or, if the runtime has checkpoints, the blocks of one. Behind those of the
+//! runtime it has the rows of the last epoch's events and what is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use motet_fact::Value;
+
+use crate::checkpoint::{Blocks, Reader, Writer, seal};
 use crate::{
     Budget, Changes, ColumnType, Expression, Program, Relation, RelationName, Row, Runtime, RuntimeError,
     SchemaError, Statement, Undefined,
 };
+
+const CONTEXT: &str = "motet clocked checkpoint";
 
 /// A program with time, on a runtime without.
 #[derive(Clone, Debug)]
@@ -84,6 +90,86 @@ impl<R: Runtime> Clocked<R> {
         Ok(clocked)
     }
 
+    /// Makes a runtime that goes on where one of the same program was that was saved ([`Runtime::save`]); `restore` is
+    /// given the program without time. Nothing if that is not what the blocks are.
+    pub fn restore(
+        program: Program,
+        restore: impl FnOnce(Program, &mut Blocks<'_>) -> Option<R>,
+        blocks: &mut Blocks<'_>,
+    ) -> Option<Self> {
+        let widths = program.relations.iter().map(|(name, one)| (name.clone(), one.columns.len())).collect();
+        let mut last = Vec::new();
+        let mut noted = || {
+            let block = blocks()?;
+            last = seal(&block).to_vec();
+            Some(block)
+        };
+        let start = |program| restore(program, &mut noted).ok_or(NotRestored);
+        let mut clocked = Clocked::new(program, start).ok()?;
+        if clocked.is_timed() {
+            let mut reader = Reader::new(CONTEXT, blocks);
+            reader.expect(&last)?;
+            clocked.read_memory(&mut reader, &widths)?;
+            reader.finish()?;
+        }
+        Some(clocked)
+    }
+
+    fn is_timed(&self) -> bool {
+        !self.delays.is_empty() || !self.events.is_empty()
+    }
+
+    /// Writes what is remembered from one epoch to the next, under the names that tell what the program was.
+    fn write_memory(&self, writer: &mut Writer<'_>) {
+        writer.length(self.events.len());
+        for (event, rows) in &self.events {
+            writer.bytes(event.as_bytes());
+            writer.length(rows.len());
+            rows.iter().flatten().for_each(|value| writer.value(value));
+        }
+        writer.length(self.delays.len());
+        for Delay { relation, held, .. } in &self.delays {
+            writer.bytes(relation.as_bytes());
+            let due = self.due.get(held).map_or(&[][..], Vec::as_slice);
+            writer.length(due.len());
+            for (row, weight) in due {
+                writer.number(u64::from(*weight > 0));
+                row.iter().for_each(|value| writer.value(value));
+            }
+        }
+    }
+
+    fn read_memory(&mut self, reader: &mut Reader<'_>, widths: &BTreeMap<RelationName, usize>) -> Option<()> {
+        (reader.length()? == self.events.len()).then_some(())?;
+        for (event, rows) in &mut self.events {
+            (reader.bytes()? == event.as_bytes()).then_some(())?;
+            let width = *widths.get(event)?;
+            for _ in 0..reader.length()? {
+                rows.insert(read_row(reader, width)?).then_some(())?;
+            }
+        }
+        (reader.length()? == self.delays.len()).then_some(())?;
+        for Delay { relation, held, .. } in &self.delays {
+            (reader.bytes()? == relation.as_bytes()).then_some(())?;
+            let width = *widths.get(relation)?;
+            let mut due: Vec<(Row, i64)> = Vec::new();
+            for _ in 0..reader.length()? {
+                let weight = match reader.number()? {
+                    0 => -1,
+                    1 => 1,
+                    _ => return None,
+                };
+                let row = read_row(reader, width)?;
+                due.last().is_none_or(|(before, _)| *before < row).then_some(())?;
+                due.push((row, weight));
+            }
+            if !due.is_empty() {
+                self.due.insert(held.clone(), due);
+            }
+        }
+        Some(())
+    }
+
     /// The runtime of the program without time.
     pub fn runtime(&self) -> &R {
         &self.runtime
@@ -126,7 +212,7 @@ impl<R: Runtime> Clocked<R> {
 
 impl<R: Runtime> Runtime for Clocked<R> {
     fn step(&mut self, inputs: &Changes, budget: Budget) -> Result<Changes, RuntimeError> {
-        if self.delays.is_empty() && self.events.is_empty() {
+        if !self.is_timed() {
             return self.runtime.step(inputs, budget);
         }
         self.refuse_hidden(inputs)?;
@@ -158,6 +244,42 @@ impl<R: Runtime> Runtime for Clocked<R> {
         let events = self.events.iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, _)| name);
         delayed.chain(events).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
+
+    fn save(&self, put: &mut dyn FnMut(Vec<u8>)) -> bool {
+        let mut last = Vec::new();
+        let saved = self.runtime.save(&mut |block| {
+            last = seal(&block).to_vec();
+            put(block);
+        });
+        if saved && self.is_timed() {
+            let mut writer = Writer::new(CONTEXT, put);
+            writer.raw(&last);
+            self.write_memory(&mut writer);
+            writer.finish();
+        }
+        saved
+    }
+
+    fn holds(&self, input: &str, row: &[Value]) -> Option<bool> {
+        if self.events.contains_key(input) {
+            return Some(false);
+        }
+        let hidden = self.delays.iter().any(|delay| *delay.held == *input);
+        if hidden { None } else { self.runtime.holds(input, row) }
+    }
+}
+
+/// The runtime of the program without time was not restored.
+struct NotRestored;
+
+impl From<SchemaError> for NotRestored {
+    fn from(_: SchemaError) -> Self {
+        NotRestored
+    }
+}
+
+fn read_row(reader: &mut Reader<'_>, width: usize) -> Option<Row> {
+    (0..width).map(|_| reader.value()).collect()
 }
 
 /// Changes without other changes, each row once.
