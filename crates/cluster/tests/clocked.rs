@@ -13,6 +13,7 @@ use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
+use crate::common::again::Again;
 use crate::common::replay::{Contents, Replay, difference};
 
 /// Two inputs, an event, an input and two derived relations that are given rows for the next epoch, and one that is
@@ -167,6 +168,7 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
     let mut naive = Clocked::new(program.clone(), Naive::new).unwrap();
     let mut cluster = Clocked::new(program.clone(), Cluster::new).unwrap();
     let mut native = Clocked::new(program.clone(), Native::new).unwrap();
+    let mut restored = Again::clocked(program.clone(), epochs.iter().map(|one| u64::from(one.mistake)).sum());
     let mut stored: Contents = ["a", "b"].map(|name| (name.into(), BTreeSet::new())).into();
     let mut outputs = Contents::new();
     for (number, epoch) in epochs.iter().enumerate() {
@@ -181,7 +183,7 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
         let all = after.iter().chain(&events).map(|(name, rows)| (name.clone(), rows.clone()));
         let then = replay.epoch(&all.collect(), Budget::default()).unwrap();
         let expected = difference(&outputs, &then.outputs);
-        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster, &mut native] {
+        for runtime in [&mut naive as &mut dyn Runtime, &mut cluster, &mut native, &mut restored] {
             mistake(runtime, &inputs, epoch.mistake);
             let over =
                 runtime.step(&inputs, Budget { rows: u64::from(epoch.mistake % 8), ..Budget::default() });

@@ -3,7 +3,7 @@
 //! A case is a string of random bytes. The bytes decide everything: the expressions of a program in several strata,
 //! with loops, negation and aggregates of what is below; and then which rows of the inputs are there and which are
 //! not, step by step. Now and then a step is first tried with a budget that may be too small, and must then leave no
-//! trace.
+//! trace. One of the runtimes is saved and restored again and again.
 //! `MOTET_CASES` sets the number of cases.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,8 @@ use motet_fact::{Value, codec};
 use motet_native::Native;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+
+use crate::common::again::Again;
 
 /// Bytes to take decisions from; when they are used up, every decision is the first choice.
 struct Dice<'a> {
@@ -452,10 +454,12 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let better = optimise(&program, &Guesses(dice.below(256)));
     let mut optimised = Naive::new(better.clone()).unwrap();
     let cluster = Cluster::new(if dice.below(2) == 0 { program.clone() } else { better.clone() }).unwrap();
-    let mut runtimes: [(&str, Box<dyn Runtime>); 3] = [
+    let seed = dice.below(256) as u64;
+    let mut runtimes: [(&str, Box<dyn Runtime>); 4] = [
         ("cluster", Box::new(cluster)),
         ("native", Box::new(Native::new(program.clone()).unwrap())),
         ("native, optimised", Box::new(Native::new(better.clone()).unwrap())),
+        ("native, optimised and restored", Box::new(Again::native(better.clone(), seed))),
     ];
     let mut contents = BTreeMap::new();
     for step in 0..3 + dice.below(6) {
@@ -478,6 +482,7 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
             let got = runtime.step(&inputs, Budget::default());
             prop_assert_eq!(got.as_ref(), Ok(&expected), "step {} of {} on {}", step, program, name);
         }
+        prop_assert_eq!(runtimes[3].1.undefined(), runtimes[2].1.undefined(), "step {} of {}", step, better);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 
+use motet_algebra::checkpoint::Blocks;
 use motet_algebra::text::load;
 use motet_algebra::{
     Budget, Cancel, Changes, Clocked, Counted, Naive, Program, Registry, Runtime, SchemaError, optimise,
@@ -15,6 +16,7 @@ use motet_cluster::Cluster;
 use motet_logic::{Catalog, Compiled, Interface, Source, compile};
 use motet_native::Native;
 
+use crate::common::again::Again;
 use crate::common::replay::{Contents, Replay, difference};
 use crate::generate::{self, Profile};
 use crate::program::{Case, Change};
@@ -217,6 +219,18 @@ fn runtimes(compiled: &Compiled, case: &Case) -> Vec<(String, Box<dyn Runtime>)>
             let runs = Clocked::new(program.clone(), plan_and_start).expect(SOUND);
             all.push((format!("{runtime}, {plan}"), Box::new(runs)));
         }
+        let (planned, program, first) = (optimised, program.clone(), first.clone());
+        let plan_of = move |timeless: Program| match planned {
+            true => optimise(&timeless, &Counted::of(&timeless, &first)),
+            false => timeless,
+        };
+        let plan_again = plan_of.clone();
+        let runs = Clocked::new(program.clone(), |timeless| Native::new(plan_of(timeless))).expect(SOUND);
+        let again = Again::new(runs, case.stream.len() as u64, move |blocks| {
+            let restore = |timeless, blocks: &mut Blocks<'_>| Native::restore(plan_again(timeless), blocks);
+            Clocked::restore(program.clone(), restore, blocks)
+        });
+        all.push((format!("native, {plan} and restored"), Box::new(again)));
     }
     all
 }
