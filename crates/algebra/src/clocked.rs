@@ -267,6 +267,12 @@ impl<R: Runtime> Runtime for Clocked<R> {
         let hidden = self.delays.iter().any(|delay| *delay.held == *input);
         if hidden { None } else { self.runtime.holds(input, row) }
     }
+
+    fn contents(&self) -> Option<BTreeMap<RelationName, BTreeSet<Row>>> {
+        let mut contents = self.runtime.contents()?;
+        self.delays.iter().for_each(|delay| drop(contents.remove(&delay.next)));
+        Some(contents)
+    }
 }
 
 /// The runtime of the program without time was not restored.

@@ -4,7 +4,7 @@
 //! the *net* changes of the outputs come out, each row once, with +1 or -1. Inputs are sets: a row enters with +1 only
 //! if it is absent and with -1 only if it is present; the caller sees to it, and a runtime refuses what is not so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
@@ -173,6 +173,12 @@ pub trait Runtime {
     fn holds(&self, _input: &str, _row: &[Value]) -> Option<bool> {
         None
     }
+
+    /// The rows of all outputs after the last epoch, if the runtime has them: one that was restored has told nobody of
+    /// them.
+    fn contents(&self) -> Option<BTreeMap<RelationName, BTreeSet<Row>>> {
+        None
+    }
 }
 
 impl<R: Runtime + ?Sized> Runtime for Box<R> {
@@ -198,6 +204,10 @@ impl<R: Runtime + ?Sized> Runtime for Box<R> {
 
     fn holds(&self, input: &str, row: &[Value]) -> Option<bool> {
         (**self).holds(input, row)
+    }
+
+    fn contents(&self) -> Option<BTreeMap<RelationName, BTreeSet<Row>>> {
+        (**self).contents()
     }
 }
 

@@ -12,7 +12,10 @@
 //! what comes later. Where an epoch is a function of the inputs, all that has come since is tried together with them.
 //!
 //! A row of a base relation may come from several places (the same fact stated in two items). Relations are sets, so a
-//! circuit counts how often each row is there, and tells the runtime only of the first coming and the last going.
+//! circuit counts how often each row is there, and tells the runtime only of the first coming and the last going. Where
+//! the runtime knows what is there, only rows that are there more than once need a count.
+//!
+//! A circuit is saved with its runtime ([`Circuit::save`]), and goes on in another process as if nothing had been.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -21,8 +24,8 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
 
+use motet_algebra::checkpoint::{Blocks, Reader, Writer};
 use motet_algebra::{Budget, Changes, RelationName, Row, Runtime, RuntimeError, Undefined, tick_is_due};
-use motet_fact::Value;
 use motet_logic::Parameterised;
 
 use crate::queue::{Queue, Waiting};
@@ -35,26 +38,59 @@ const INBOX_EPOCHS: usize = 64;
 /// The rows of some outputs.
 pub(crate) type Contents = BTreeMap<RelationName, BTreeSet<Row>>;
 
-/// How often each row of the inputs is there. Rows are told apart by 128 bits of a hash keyed at random.
-#[derive(Default)]
-struct Multiset {
-    keys: (RandomState, RandomState),
-    counts: HashMap<(u64, u64), u32>,
+/// How often each row of the inputs is there.
+enum Multiset {
+    /// All of them. Rows are told apart by 128 bits of a hash keyed at random.
+    All { keys: (RandomState, RandomState), counts: HashMap<(u64, u64), u32> },
+    /// Those that are there more than once; whether others are there the runtime knows, if the program can see them.
+    Repeated(Repeated),
 }
 
+type Repeated = BTreeMap<RelationName, BTreeMap<Row, u32>>;
+
 impl Multiset {
-    /// Changes the count of a row; gives +1 if it came, -1 if it went, 0 if neither.
-    fn change(&mut self, relation: &str, row: &[Value], weight: i64) -> i64 {
-        let key = (self.keys.0.hash_one((relation, row)), self.keys.1.hash_one((relation, row)));
-        let before = i64::from(self.counts.get(&key).copied().unwrap_or(0));
-        let after =
-            u32::try_from(before + weight).expect("no row of a base relation goes more often than it came");
-        if after == 0 {
-            self.counts.remove(&key);
-        } else {
-            self.counts.insert(key, after);
+    fn of(kind: RuntimeKind) -> Self {
+        match kind {
+            RuntimeKind::Native => Multiset::Repeated(BTreeMap::new()),
+            RuntimeKind::Naive | RuntimeKind::Cluster => {
+                Multiset::All { keys: Default::default(), counts: HashMap::new() }
+            }
         }
-        i64::from(after > 0) - i64::from(before > 0)
+    }
+
+    /// Changes the count of a row; gives +1 if it came, -1 if it went, 0 if neither. `is_there` tells of a row that is
+    /// not counted whether it is there; of one that the program can't see it may say no.
+    fn change(
+        &mut self,
+        relation: &RelationName,
+        row: &Row,
+        weight: i64,
+        is_there: impl FnOnce() -> bool,
+    ) -> i64 {
+        match self {
+            Multiset::All { keys, counts } => {
+                let key = (keys.0.hash_one((relation, row)), keys.1.hash_one((relation, row)));
+                let before = i64::from(counts.get(&key).copied().unwrap_or(0));
+                let after = u32::try_from(before + weight)
+                    .expect("no row of a base relation goes more often than it came");
+                if after == 0 {
+                    counts.remove(&key)
+                } else {
+                    counts.insert(key, after)
+                };
+                i64::from(after > 0) - i64::from(before > 0)
+            }
+            Multiset::Repeated(counts) => {
+                let known = counts.get(relation).and_then(|rows| rows.get(row)).copied();
+                let before = known.map_or_else(|| i64::from(is_there()), i64::from);
+                if let Ok(after @ 2..) = u32::try_from(before + weight) {
+                    counts.entry(relation.clone()).or_default().insert(row.clone(), after);
+                } else if known.is_some() {
+                    counts.get_mut(relation).map(|rows| rows.remove(row));
+                }
+                i64::from(before + weight > 0) - i64::from(before > 0 || before + weight < 0)
+            }
+        }
     }
 }
 
@@ -145,6 +181,8 @@ pub(crate) struct Circuit {
     runtime: Box<dyn Runtime>,
     queue: Arc<Queue>,
     counts: Multiset,
+    /// How many rows of the inputs have come and gone.
+    rows: u64,
     held: Option<Held>,
     /// The bindings that are in the input.
     bindings: BTreeSet<Row>,
@@ -172,7 +210,8 @@ impl Circuit {
             program,
             runtime,
             queue: Arc::new(Queue::new(wanted, merges)),
-            counts: Multiset::default(),
+            counts: Multiset::of(kind),
+            rows: 0,
             held: None,
             bindings: BTreeSet::new(),
             readers: Vec::new(),
@@ -269,6 +308,108 @@ impl Circuit {
         Ok(contents)
     }
 
+    /// Lets a reader in that knows what the outputs of a restored circuit hold.
+    pub(crate) fn join_again(&mut self) -> Rc<Inbox> {
+        let inbox =
+            Rc::new(Inbox { binding: Row::new(), epochs: RefCell::default(), contents: RefCell::default() });
+        self.readers.push(Rc::downgrade(&inbox));
+        inbox
+    }
+
+    /// How many rows of its inputs have come and gone.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Saves what another process needs to go on from here, as blocks; gives whether there is such a thing. Nothing may
+    /// wait to be run.
+    pub(crate) fn save(&self, put: &mut dyn FnMut(Vec<u8>)) -> bool {
+        let Multiset::Repeated(counts) = &self.counts else { return false };
+        if self.held.is_some() {
+            return false;
+        }
+        // What the runtime does not save needs no counts either.
+        let mut first = Vec::new();
+        let mut put_first = |block| first.push(block);
+        let mut writer = Writer::new(CONTEXT, &mut put_first);
+        let counts = counts.iter().flat_map(|(relation, rows)| rows.iter().map(move |row| (relation, row)));
+        writer.length(counts.clone().count());
+        for (relation, (row, count)) in counts {
+            writer.bytes(relation.as_bytes());
+            writer.length(row.len());
+            row.iter().for_each(|value| writer.value(value));
+            writer.number(u64::from(*count));
+        }
+        writer.finish();
+        self.runtime.save(&mut |block| {
+            first.drain(..).for_each(&mut *put);
+            put(block);
+        })
+    }
+
+    /// A circuit that goes on where one of the same program was that was saved, past an epoch of the journal; and what
+    /// its outputs hold. Nothing if that is not what the blocks are.
+    pub(crate) fn restore(
+        program: Parameterised,
+        kind: RuntimeKind,
+        blocks: &mut dyn FnMut() -> Result<Option<Vec<u8>>, Error>,
+        epoch: u64,
+    ) -> Result<Option<(Self, Contents)>, Error> {
+        let mut failed = None;
+        let counts = read_counts(&mut || {
+            blocks().unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let Some(counts) = counts else { return Ok(None) };
+        let Some(runtime) = kind.restore(&program.compiled, blocks)? else { return Ok(None) };
+        let Some(contents) = runtime.contents() else { return Ok(None) };
+        let wanted = Wanted::all_of(&program.compiled);
+        let circuit = Circuit {
+            queue: Arc::new(Queue::new(wanted, !program.compiled.program.is_timed())),
+            program,
+            runtime,
+            counts: Multiset::Repeated(counts),
+            rows: 0,
+            held: None,
+            bindings: BTreeSet::new(),
+            readers: Vec::new(),
+            ticks: 0,
+            taken: Some(epoch),
+        };
+        Ok(Some((circuit, contents)))
+    }
+
+    /// Runs epochs again, without a limit, that an earlier process ran after it was saved, and takes what they change
+    /// into what the outputs hold: so many epochs, if the program has time, and else over all batches.
+    pub(crate) fn run_again(
+        &mut self,
+        batches: impl Iterator<Item = Waiting>,
+        epochs: u64,
+        contents: &mut Contents,
+    ) -> Result<(), RuntimeError> {
+        let is_timed = self.program.compiled.program.is_timed();
+        let (mut batches, mut run) = (batches.filter(|batch| !batch.changes.is_empty()), 0);
+        while !is_timed || run < epochs {
+            let inputs = if tick_is_due(&self.runtime, self.ticks, &Budget::UNLIMITED)? {
+                self.ticks += 1;
+                Changes::new()
+            } else if let Some(Waiting { changes, epoch }) = batches.next() {
+                (self.ticks, self.taken) = (0, epoch.or(self.taken));
+                self.admit(changes)
+            } else {
+                break;
+            };
+            apply(contents, &self.runtime.step(&inputs, Budget::UNLIMITED)?);
+            run += 1;
+        }
+        Ok(())
+    }
+
     /// The change of the input that says who asks.
     fn asked(&self, binding: &Row, weight: i64) -> Changes {
         let input = self.program.input.iter();
@@ -316,9 +457,10 @@ impl Circuit {
             Some(_) => None,
         };
         if let Some(Waiting { changes, epoch }) = more {
+            let more = self.admit(changes);
             let (before, known) =
                 self.held.take().map_or_else(Default::default, |held| (held.inputs, held.epoch));
-            self.held = Some(Held { inputs: sum(before, self.admit(changes)), epoch: epoch.or(known) });
+            self.held = Some(Held { inputs: sum(before, more), epoch: epoch.or(known) });
         }
         self.held.is_some()
     }
@@ -326,14 +468,20 @@ impl Circuit {
     /// The changes of the inputs as sets.
     fn admit(&mut self, batch: BaseChanges) -> Changes {
         let mut inputs = Changes::new();
+        let (runtime, held) = (&self.runtime, self.held.as_ref());
         for (relation, rows) in batch {
-            let rows: Vec<_> = rows
-                .into_iter()
-                .filter_map(|(row, weight)| match self.counts.change(&relation, &row, weight) {
-                    0 => None,
-                    weight => Some((row, weight)),
-                })
-                .collect();
+            let waiting = held.and_then(|held| held.inputs.get(&relation)).map_or(&[][..], Vec::as_slice);
+            let is_there = |row: &Row| match waiting.binary_search_by(|(other, _)| other.cmp(row)) {
+                Ok(place) => waiting[place].1 > 0,
+                Err(_) => runtime.holds(&relation, row).unwrap_or(false),
+            };
+            let counts = &mut self.counts;
+            let change = |(row, weight): (Row, i64)| {
+                let weight = counts.change(&relation, &row, weight, || is_there(&row));
+                (weight != 0).then_some((row, weight))
+            };
+            let rows: Vec<_> = rows.into_iter().filter_map(change).collect();
+            self.rows += rows.len() as u64;
             if !rows.is_empty() {
                 inputs.insert(relation, rows);
             }
@@ -385,6 +533,22 @@ impl Circuit {
         };
         changes.iter().map(of_output).filter(|(_, rows)| !rows.is_empty()).collect()
     }
+}
+
+const CONTEXT: &str = "motet circuit checkpoint";
+
+/// The rows that are there more than once, as a circuit saved them.
+fn read_counts(blocks: &mut Blocks<'_>) -> Option<Repeated> {
+    let mut reader = Reader::new(CONTEXT, blocks);
+    let mut counts = Repeated::new();
+    for _ in 0..reader.length()? {
+        let relation = RelationName::from(reader.text()?);
+        let width = reader.length()?;
+        let row = (0..width).map(|_| reader.value()).collect::<Option<Row>>()?;
+        counts.entry(relation).or_default().insert(row, u32::try_from(reader.number()?).ok()?);
+    }
+    reader.finish()?;
+    Some(counts)
 }
 
 /// Rows that come.

@@ -368,6 +368,10 @@ impl Database {
         parties.iter().for_each(|party| lock(party).limits = limits);
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        *self.inner.limits.lock().expect("nobody panics with the limits")
+    }
+
     /// The models that are known here.
     pub(crate) fn models(&self) -> Models {
         self.inner.models.lock().expect("nobody panics with the models").clone()
@@ -458,7 +462,7 @@ impl Database {
             return Ok(Party::new(self.clone(), key, state));
         }
         let mut state = PartyState::open(&self.inner.store, record, self.models())?;
-        state.limits = *self.inner.limits.lock().expect("nobody panics with the limits");
+        state.limits = self.limits();
         let (key, state) = (state.party, Arc::new(Mutex::new(state)));
         self.lock_parties().insert(key, state.clone());
         self.lock_closed().remove(&key);

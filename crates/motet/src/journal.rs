@@ -3,13 +3,13 @@
 //! What a program with time carries on is a function of the sequence of epochs (Q11), so a view that is to go on after
 //! the database was closed must see each batch as the epoch that it was. While a party has kept views, the pipeline
 //! commits with each batch which entries it linked. An epoch stays in the journal until every kept view has saved
-//! that it is past it. What it changed is not written down: the base relations are a function of the entries that are
-//! linked, so it is computed again where it is needed ([`crate::kept`]).
+//! that it is past it, and every checkpoint of one. What it changed is not written down: the base relations are a
+//! function of the entries that are linked, so it is computed again where it is needed ([`crate::replay`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use motet_fact::PublicKey;
+use motet_fact::{Cid, PublicKey};
 use motet_feed::Position;
 use motet_store::{Batch, Store};
 
@@ -19,6 +19,7 @@ use crate::pipeline::Arrival;
 use crate::queue::Queue;
 use crate::state::visit_rows;
 use crate::tables::{self, EPOCHS, VIEWS};
+use crate::view_checkpoint::ViewCheckpoint;
 
 /// The journal of one party.
 #[derive(Debug, Default)]
@@ -30,9 +31,20 @@ pub(crate) struct Journal {
     last: u64,
 }
 
+/// A batch that was committed.
+#[derive(Debug)]
+pub(crate) struct Epoch {
+    pub(crate) number: u64,
+    /// The entries that it linked, in that order.
+    pub(crate) linked: Vec<Position>,
+    /// Others that began or ceased to count by it.
+    pub(crate) changed: Vec<Cid>,
+}
+
 /// How far a view is.
 #[derive(Debug)]
 struct Cursor {
+    /// Up to which epoch it needs none any more: what it goes on from is past that.
     epoch: u64,
     /// The queue of the view, while it is open.
     queue: Weak<Queue>,
@@ -43,8 +55,10 @@ impl Journal {
         let mut journal = Journal::default();
         visit_rows(store, VIEWS, party.as_bytes(), |key, _| {
             let name = tables::name_in_view_key(key)?;
-            let epoch = Progress::read(store, party, &name)?.cursor;
-            journal.last = journal.last.max(epoch);
+            let past = Progress::read(store, party, &name)?.cursor;
+            journal.last = journal.last.max(past);
+            let saved = ViewCheckpoint::read(store, party, &name)?;
+            let epoch = saved.map_or(past, |saved| saved.cursor());
             journal.views.insert(name, Cursor { epoch, queue: Weak::new() });
             Ok(())
         })?;
@@ -57,22 +71,21 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Adds a batch to what is committed, as the next epoch. Gives its number, if there is anybody to read it.
+    /// Adds a batch to what is committed, as the next epoch: the entries that it links, and others that begin or cease
+    /// to count. Gives its number, if there is anybody to read it.
     pub(crate) fn put_epoch(
         &self,
         party: &PublicKey,
         linked: &[(Position, Arrival)],
+        changed: &[Cid],
         batch: &mut Batch,
     ) -> Option<u64> {
         if self.views.is_empty() || linked.is_empty() {
             return None;
         }
         let number = self.last + 1;
-        batch.put(
-            EPOCHS,
-            tables::epoch_key(party, number),
-            tables::write_positions(linked.iter().map(|(one, _)| one)),
-        );
+        let row = tables::write_epoch(linked.iter().map(|(one, _)| one), changed);
+        batch.put(EPOCHS, tables::epoch_key(party, number), row);
         Some(number)
     }
 
@@ -130,17 +143,14 @@ impl Journal {
         self.first = (behind < self.last).then_some(behind + 1);
     }
 
-    /// The entries of each epoch after one, in the order in which they were linked.
-    pub(crate) fn after(
-        store: &dyn Store,
-        party: &PublicKey,
-        epoch: u64,
-    ) -> Result<Vec<(u64, Vec<Position>)>, Error> {
+    /// The epochs after one.
+    pub(crate) fn after(store: &dyn Store, party: &PublicKey, epoch: u64) -> Result<Vec<Epoch>, Error> {
         let mut epochs = Vec::new();
-        visit_rows(store, EPOCHS, party.as_bytes(), |key, positions| {
+        visit_rows(store, EPOCHS, party.as_bytes(), |key, row| {
             let number = tables::number_in_epoch_key(key)?;
             if number > epoch {
-                epochs.push((number, tables::read_positions(positions)?));
+                let (linked, changed) = tables::read_epoch(row)?;
+                epochs.push(Epoch { number, linked, changed });
             }
             Ok(())
         })?;

@@ -11,9 +11,10 @@
 //! | after that, before the view has saved it | the batch in the [`journal`](crate::journal) | the epoch is run again |
 //! | after the view has saved it | what the epoch was given | the epoch is run again only to know what it left |
 //!
-//! So no epoch is lost, and none happens twice. To run an epoch of the journal, the party is read as it was before it,
-//! without the entries that came later; that costs what opening the party costs, and only a view that was left behind
-//! pays it.
+//! So no epoch is lost, and none happens twice. From time to time the view makes a *checkpoint* of its circuit
+//! ([`crate::view_checkpoint`]); opening it goes on from there, and the epochs since are run again
+//! ([`crate::replay`]). So opening costs what happened since. Where that can't be, the party is read as it was before
+//! the epochs of the journal, without the entries that came later: that costs what reading all of the party costs.
 //!
 //! A kept view belongs to this database: neither its query nor its state is told to other members.
 
@@ -28,21 +29,29 @@ use motet_logic::{Catalog, Compiled, Source};
 use motet_store::{Batch, Store};
 use prost::Message as _;
 
-use crate::circuit::{Circuit, Contents};
+use crate::circuit::{Circuit, Contents, Inbox};
 use crate::circuits::{Origin, alone};
-use crate::journal::Journal;
+use crate::journal::{Epoch, Journal};
 use crate::pipeline::Arrival;
 use crate::proto::{self, ViewProgress};
+use crate::queue::Waiting;
 use crate::relations::{self, Net};
+use crate::replay::Replayed;
 use crate::state::{PartyState, load_entry, load_parts, visit_rows};
 use crate::tables::{self, VIEWS, VIEWS_GIVEN, VIEWS_PROGRESS};
 use crate::view::View;
+use crate::view_checkpoint::ViewCheckpoint;
 use crate::{Error, Parameters, Party, Query, RuntimeKind, rules};
 
 /// A kept view notes that it is past epochs which did not concern it when there are so many.
 const PROGRESS_EPOCHS: u64 = 256;
+/// So many bytes of a checkpoint are written for each row that comes or goes and each epoch, on average.
+const BYTES_PER_CHANGE: u64 = 1024;
 /// The longest name of a view, in bytes.
 const NAME_BYTES: usize = 200;
+
+/// A circuit, what waits for its one reader, and what its outputs hold.
+type Opened = (Circuit, Rc<Inbox>, Contents);
 
 /// What is known of a kept view without opening it.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +102,11 @@ pub(crate) struct Keeper {
     /// What the next epoch is given that the last one was not.
     due: Changes,
     cursor: u64,
+    saved: Option<ViewCheckpoint>,
+    /// How much has happened since it was made: rows of the inputs that came and went, and epochs.
+    happened: u64,
+    /// The rows that had come and gone when that was last counted.
+    rows: u64,
 }
 
 impl Keeper {
@@ -108,25 +122,62 @@ impl Keeper {
                 if *weight > 0 { batch.put(VIEWS_GIVEN, key, []) } else { batch.delete(VIEWS_GIVEN, key) }
             }
         }
-        self.commit(circuit.taken().unwrap_or(self.cursor), epochs, batch)?;
+        let cursor = circuit.taken().unwrap_or(self.cursor);
+        let rows = std::mem::replace(&mut self.rows, circuit.rows());
+        self.happened += 1 + circuit.rows() - rows;
+        if self.is_checkpoint_due() {
+            self.checkpoint(circuit, (cursor, epochs), &mut batch)?;
+        }
+        self.commit(cursor, epochs, batch)?;
         self.definition = None;
         self.due = circuit.runtime().due();
         Ok(())
     }
 
+    /// What is written for a change is bounded on average, and so is what is run again when the view is opened.
+    fn is_checkpoint_due(&self) -> bool {
+        let written = self.saved.as_ref().map_or(0, |saved| saved.bytes() / BYTES_PER_CHANGE);
+        self.happened >= written.max(self.party.database().limits().view_changes)
+    }
+
+    /// Makes a checkpoint; if there can be none, the one before goes, for it would hold on to the journal.
+    fn checkpoint(&mut self, circuit: &Circuit, place: (u64, u64), batch: &mut Batch) -> Result<(), Error> {
+        let (name, before) = (&self.name, self.saved.as_ref());
+        let made = ViewCheckpoint::make(&self.party, name, circuit, before, place, batch)?;
+        if made.is_none() && before.is_some() {
+            ViewCheckpoint::forget(self.party.database().store(), &self.party.key(), name, batch)?;
+        }
+        (self.saved, self.happened) = (made, 0);
+        Ok(())
+    }
+
     /// Saves that epochs have passed which did not concern the view, now and then.
     pub(crate) fn save_progress(&mut self, circuit: &Circuit, epochs: u64) -> Result<(), Error> {
-        match circuit.taken().filter(|taken| *taken >= self.cursor + PROGRESS_EPOCHS) {
-            Some(taken) => self.commit(taken, epochs, Batch::new()),
-            None => Ok(()),
+        let Some(taken) = circuit.taken().filter(|taken| *taken >= self.cursor + PROGRESS_EPOCHS) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        match &mut self.saved {
+            // What it says is still so.
+            Some(saved) if saved.epochs() == epochs => {
+                saved.pass(&self.party.key(), &self.name, taken, &mut batch);
+            }
+            _ => {
+                self.happened += taken - self.cursor;
+                if self.is_checkpoint_due() {
+                    self.checkpoint(circuit, (taken, epochs), &mut batch)?;
+                }
+            }
         }
+        self.commit(taken, epochs, batch)
     }
 
     fn commit(&mut self, cursor: u64, epochs: u64, mut batch: Batch) -> Result<(), Error> {
         let (key, store) = (self.party.key(), self.party.database().store());
         Progress { cursor, epochs }.put(&key, &self.name, &mut batch);
+        let needed_from = self.saved.as_ref().map_or(cursor, ViewCheckpoint::cursor);
         self.party.with(|state| {
-            state.journal.pass(&key, &self.name, cursor, &mut batch);
+            state.journal.pass(&key, &self.name, needed_from, &mut batch);
             store.commit(batch)
         })?;
         self.cursor = cursor;
@@ -162,7 +213,8 @@ impl Party {
         circuit.begin(net.into_changes(), &facts, Some(epoch));
         let definition = Some(definition(query, &catalog).encode_to_vec());
         let (party, name) = (self.clone(), name.to_owned());
-        let keeper = Keeper { party, name, definition, due: Changes::new(), cursor: epoch };
+        let (due, happened) = (Changes::new(), u64::MAX / 2); // the first epoch makes a checkpoint
+        let keeper = Keeper { party, name, definition, due, cursor: epoch, saved: None, happened, rows: 0 };
         let inbox = circuit.join_first(Vec::new());
         let origin = Origin::new(self.database(), &[self.key()], query.runtime)?;
         let mut view =
@@ -190,7 +242,83 @@ impl Party {
         }
         let compiled = query.compile(&catalog)?;
         let progress = Progress::read(store, &key, name)?;
-        let mut circuit = begin(&compiled, runtime, &given(store, &key, name)?)?;
+        let saved = ViewCheckpoint::read(store, &key, name)?;
+        let going_on = match &saved {
+            Some(saved) => self.go_on(name, &compiled, runtime, saved, progress)?,
+            None => None,
+        };
+        // One that is of no use is replaced at once.
+        let happened = if going_on.is_some() { 0 } else { u64::MAX / 2 };
+        let (circuit, inbox, contents) = match going_on {
+            Some(opened) => opened,
+            None => self.make_anew(name, &compiled, runtime, progress)?,
+        };
+        let (party, name, rows) = (self.clone(), name.to_owned(), circuit.rows());
+        let (due, cursor) = (circuit.runtime().due(), progress.cursor);
+        let keeper = Keeper { party, name, definition: None, due, cursor, saved, happened, rows };
+        let origin = Origin::new(self.database(), &[key], runtime)?;
+        let mut view = View::reading(compiled, Rc::new(RefCell::new(circuit)), inbox, origin, query.budget);
+        view.begin_with(contents);
+        view.keep(keeper, progress.epochs);
+        Ok(view)
+    }
+
+    /// Opens a kept view from its checkpoint: the circuit as it was after the view's last epoch, with all that came
+    /// later in its queue. Nothing if that can't be.
+    fn go_on(
+        &self,
+        name: &str,
+        compiled: &Compiled,
+        runtime: RuntimeKind,
+        saved: &ViewCheckpoint,
+        progress: Progress,
+    ) -> Result<Option<Opened>, Error> {
+        let (key, store) = (self.key(), self.database().store());
+        if saved.cursor() > progress.cursor || saved.epochs() > progress.epochs {
+            return Ok(None);
+        }
+        let mut blocks = saved.blocks(store, &key, name);
+        let restored = Circuit::restore(alone(compiled), runtime, &mut blocks, saved.cursor())?;
+        let Some((mut circuit, mut contents)) = restored else { return Ok(None) };
+        let early = self.ask(|state| {
+            if state.journal.is_open(name) {
+                return Err(Error::ViewOpen(name.to_owned()));
+            }
+            if !state.models_of_views(&circuit).is_some_and(|models| saved.is_of(&models)) {
+                return Ok(None);
+            }
+            let queue = circuit.queue();
+            let Some(mut early) = state.replay(store, saved.cursor(), queue)? else { return Ok(None) };
+            let late = early.split_off(early.partition_point(|one| one.number <= progress.cursor));
+            for Replayed { number, changes } in late {
+                queue.push(&key, &changes, Some(number));
+            }
+            state.register(queue);
+            state.journal.watch(name, saved.cursor(), queue);
+            Ok(Some(early))
+        })?;
+        let Some(early) = early else { return Ok(None) };
+        let queue = circuit.queue().clone();
+        let batch = |Replayed { number, changes }| Waiting {
+            changes: queue.taken(&key, &changes),
+            epoch: Some(number),
+        };
+        let epochs = progress.epochs - saved.epochs();
+        circuit.run_again(early.into_iter().map(batch), epochs, &mut contents)?;
+        let inbox = circuit.join_again();
+        Ok(Some((circuit, inbox, contents)))
+    }
+
+    /// Opens a kept view by making its circuit from the party, as it was before the view's last epoch.
+    fn make_anew(
+        &self,
+        name: &str,
+        compiled: &Compiled,
+        runtime: RuntimeKind,
+        progress: Progress,
+    ) -> Result<Opened, Error> {
+        let (key, store) = (self.key(), self.database().store());
+        let mut circuit = begin(compiled, runtime, &given(store, &key, name)?)?;
         let mut net = Net::default();
         self.with(|state| {
             if state.journal.is_open(name) {
@@ -206,14 +334,7 @@ impl Party {
         circuit.begin(net.into_changes(), &facts.collect(), Some(progress.cursor));
         let inbox = circuit.join_first(Vec::new());
         let contents = circuit.repeat()?;
-        let (party, name) = (self.clone(), name.to_owned());
-        let (due, cursor) = (circuit.runtime().due(), progress.cursor);
-        let keeper = Keeper { party, name, definition: None, due, cursor };
-        let origin = Origin::new(self.database(), &[key], runtime)?;
-        let mut view = View::reading(compiled, Rc::new(RefCell::new(circuit)), inbox, origin, query.budget);
-        view.begin_with(contents);
-        view.keep(keeper, progress.epochs);
-        Ok(view)
+        Ok((circuit, inbox, contents))
     }
 
     /// The views that are kept, by name.
@@ -251,6 +372,7 @@ impl Party {
             for table in [VIEWS, VIEWS_PROGRESS] {
                 batch.delete(table, tables::under_party(&key, name.as_bytes()));
             }
+            ViewCheckpoint::forget(store, &key, name, &mut batch)?;
             visit_rows(store, VIEWS_GIVEN, &tables::given_prefix(&key, name, None), |row, _| {
                 batch.delete(VIEWS_GIVEN, row);
                 Ok(())
@@ -328,29 +450,29 @@ impl PartyState {
             return self.attach(store, queue, net);
         }
         let later: BTreeSet<_> =
-            epochs.iter().flat_map(|(_, entries)| entries).map(|entry| entry.id).collect();
+            epochs.iter().flat_map(|epoch| &epoch.linked).map(|entry| entry.id).collect();
         let mut past =
             PartyState::with(store, self.record.clone(), self.models.clone(), &|id| !later.contains(id))?;
         past.attach(store, queue, net)?;
-        for (number, entries) in epochs {
-            past.replay(store, number, &entries)?;
+        for epoch in epochs {
+            past.repeat(store, &epoch)?;
         }
         self.register(queue);
         Ok(())
     }
 
     /// Links entries that are on disk, as one batch.
-    fn replay(&mut self, store: &dyn Store, epoch: u64, entries: &[Position]) -> Result<(), Error> {
+    fn repeat(&mut self, store: &dyn Store, epoch: &Epoch) -> Result<(), Error> {
         let (mut linked, mut feeds) = (Vec::new(), BTreeSet::new());
-        for position in entries {
+        for position in &epoch.linked {
             let arrival = load_linked(store, &self.party, position)?;
             feeds.extend(self.take_in_stored(&arrival.entry, || Ok(arrival.parts.clone()))?.feeds);
             linked.push((*position, arrival));
         }
-        let new = entries.iter().map(|entry| entry.id).collect();
+        let new = epoch.linked.iter().map(|entry| entry.id).collect();
         let stale = self.plan_at_once(store, &feeds, &new);
         self.load_changing(store, &linked, &stale);
-        self.take_effect(store, &linked, &stale, Some(epoch));
+        self.take_effect(store, &linked, &stale, Some(epoch.number));
         Ok(())
     }
 }

@@ -49,6 +49,7 @@
 //! | [`materialise`] | answers that become part of the party |
 //! | `why` | why a row is there |
 //! | [`kept`], `journal` | views that outlive the process, the epochs they have yet to take in |
+//! | `view_checkpoint`, `replay` | what opening such a view goes on from, and the epochs since run again |
 //! | [`runtime_kind`] | which evaluator runs it |
 //! | [`relations`] | the base relations that queries read |
 //! | `outline` | where items hang, in their rows |
@@ -100,6 +101,7 @@ pub mod query;
 mod queue;
 pub mod relations;
 mod remodel;
+mod replay;
 pub mod replica;
 pub mod rescue;
 mod roster;
@@ -113,6 +115,7 @@ pub mod text;
 pub mod transaction;
 pub mod verify;
 pub mod view;
+mod view_checkpoint;
 mod why;
 pub mod withdrawal;
 mod working_set;

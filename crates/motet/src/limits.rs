@@ -11,6 +11,9 @@ pub struct Limits {
     pub checkpoint_entries: u32,
     /// After how many pages of its graph that changed (20 KiB each) it makes one.
     pub checkpoint_pages: usize,
+    /// After how many rows that came or went, and epochs, a kept view makes a checkpoint at the earliest: as many are
+    /// run again at most when a small one is opened, and for a larger one in proportion to what it holds.
+    pub view_changes: u64,
 }
 
 impl Default for Limits {
@@ -20,6 +23,7 @@ impl Default for Limits {
             parts_unsaved: 256,
             checkpoint_entries: 2048,
             checkpoint_pages: 128,
+            view_changes: 256,
         }
     }
 }

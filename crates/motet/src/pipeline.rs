@@ -18,6 +18,7 @@
 //! poisoned and stays so until the database is opened again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Weak;
 
 use motet_fact::{Cid, PublicKey};
 use motet_feed::{Entry, EntryKind, Linkage, Position};
@@ -28,6 +29,7 @@ use prost::Message as _;
 use crate::checkpoint;
 use crate::model::Models;
 use crate::proto::WaitingEntry;
+use crate::queue::Queue;
 use crate::state::{self, BodyFault, PartyState};
 use crate::tables::{self, ENTRIES, ITEM_PARTS, PARTS, PENDING, REFUSED};
 use crate::withdrawal::Batched;
@@ -123,7 +125,7 @@ impl PartyState {
         let stale = self.plan_withdrawal(store, &feeds, &new, &mut batch);
         // A writer who may not write leaves nothing behind: no used invitation, no key, no author.
         let in_vain = walked.is_err() && linked.is_empty() && report.outcomes.is_empty();
-        let epoch = self.journal.put_epoch(&self.party, &linked, &mut batch);
+        let epoch = self.journal.put_epoch(&self.party, &linked, &stale.entries, &mut batch);
         self.load_changing(store, &linked, &stale);
         if !batch.is_empty() && !in_vain {
             self.sound()?;
@@ -182,8 +184,12 @@ impl PartyState {
         (linked, changed): (&[Cid], &[Cid]),
         epoch: Option<u64>,
     ) {
-        let changes = if self.is_watched() { self.hang(store, changes) } else { Ok(Vec::new()) };
-        match changes {
+        let reads_outline = |queue: &Weak<Queue>| queue.upgrade().is_some_and(|queue| queue.reads_outline());
+        let hung = match self.queues.iter().any(reads_outline) {
+            true => self.hang(store, changes),
+            false => Ok(changes),
+        };
+        match hung {
             Ok(changes) => self.publish(changes, linked, changed, epoch),
             Err(error) => self.fail_views(&error),
         }
@@ -272,7 +278,7 @@ impl PartyState {
         for (item, change) in changes {
             all.entry(change.relation.name()).or_default().push((Some(item), change.row, change.weight));
         }
-        let queues: Vec<_> = self.queues.iter().filter_map(std::sync::Weak::upgrade).collect();
+        let queues: Vec<_> = self.queues.iter().filter_map(Weak::upgrade).collect();
         for relation in relations::SMALL {
             if queues.iter().any(|queue| queue.wants(relation)) {
                 relations::system_changes(self, relation, &mut all);

@@ -9,6 +9,7 @@ use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
 use motet_fact::PublicKey;
+use motet_item::BaseRelation;
 
 use crate::relations::{self, BaseChanges, Net, PartyChanges, Wanted};
 
@@ -62,6 +63,11 @@ impl Queue {
         self.wanted.iter().any(|wanted| relations::is_of_items(wanted.base))
     }
 
+    /// Whether it takes where items hang.
+    pub(crate) fn reads_outline(&self) -> bool {
+        self.wants(BaseRelation::Item.name())
+    }
+
     /// It could not be told what changed, and so will be told nothing more.
     pub(crate) fn fail(&self, why: String) {
         let _first = self.failed.set(why);
@@ -73,7 +79,8 @@ impl Queue {
         self.failed.get().map(String::as_str)
     }
 
-    pub(crate) fn push(&self, party: &PublicKey, changes: &PartyChanges, epoch: Option<u64>) {
+    /// What changes of a party change of what it takes.
+    pub(crate) fn taken(&self, party: &PublicKey, changes: &PartyChanges) -> BaseChanges {
         let mut net = Net::default();
         for wanted in &self.wanted {
             for source in wanted.sources() {
@@ -83,7 +90,11 @@ impl Queue {
                 }
             }
         }
-        let changes = net.into_changes();
+        net.into_changes()
+    }
+
+    pub(crate) fn push(&self, party: &PublicKey, changes: &PartyChanges, epoch: Option<u64>) {
+        let changes = self.taken(party, changes);
         let mut waiting = self.waiting.lock().expect(SOUND);
         waiting.last = epoch.or(waiting.last);
         if changes.is_empty() {
@@ -116,6 +127,11 @@ impl Queue {
     pub(crate) fn pop_all(&self) -> Option<Waiting> {
         let mut waiting = self.waiting.lock().expect(SOUND);
         (!waiting.batches.is_empty()).then(|| merged(waiting.batches.drain(..)))
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.lock().expect(SOUND).batches.is_empty()
     }
 
     /// If nothing waits: the last batch of the journal that has been here.

@@ -153,7 +153,7 @@ pub(crate) fn system_rows(state: &PartyState, relation: &str) -> BTreeSet<Vec<Va
     }
 }
 
-fn entry_row(state: &PartyState, id: &Cid, counted: bool) -> Vec<Value> {
+pub(crate) fn entry_row(state: &PartyState, id: &Cid, counted: bool) -> Vec<Value> {
     let position = state.graph.position(id).expect("it is linked");
     let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
     vec![

@@ -208,6 +208,10 @@ impl<R: Runtime> Runtime for Planned<R> {
     fn holds(&self, input: &str, row: &[Value]) -> Option<bool> {
         self.running.as_ref()?.runtime.holds(input, row)
     }
+
+    fn contents(&self) -> Option<BTreeMap<RelationName, BTreeSet<Row>>> {
+        self.running.as_ref()?.runtime.contents()
+    }
 }
 
 /// What tells programs apart.

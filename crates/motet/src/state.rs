@@ -21,7 +21,7 @@ use crate::circuit::Contents;
 use crate::held::Held;
 use crate::journal::Journal;
 use crate::limits::Limits;
-use crate::model::{Models, Programs};
+use crate::model::{Models, Programs, block};
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
@@ -249,8 +249,19 @@ impl PartyState {
     /// Folds an item from its parts, unless it is loaded. Others may have to go to make room for it, but not the tree.
     pub(crate) fn load_item(&mut self, store: &dyn Store, id: ItemId) -> Result<&mut Item, Error> {
         self.load_besides(store, id)?;
-        self.items.make_room(self.limits.facts_in_memory, &id);
+        self.make_room(&id);
         Ok(self.items.get_mut(&id).expect("it was just put there"))
+    }
+
+    /// Lets items go if there are too many, but not this one. Whether an item of a model that is rules is computed may
+    /// depend on how its facts came (H20): while views hear of it, it stays as it is.
+    fn make_room(&mut self, but: &ItemId) {
+        let room = self.limits.facts_in_memory;
+        if self.items.is_over(room) {
+            let is_watched = self.is_watched();
+            let stays = |item: &Item| is_watched && item.model().and_then(block::block_of).is_some();
+            self.items.make_room(room, but, stays);
+        }
     }
 
     /// The same, and nothing has to go.
@@ -306,6 +317,32 @@ impl PartyState {
             let mut batch = Batch::new();
             batch.put(SAVED_ITEMS, under_party(&self.party, &id.0), item.save());
             store.commit(batch)?;
+        }
+        Ok(item)
+    }
+
+    /// An item as it was: without some entries, and with others counted than now.
+    pub(crate) fn fold_past(
+        &self,
+        store: &dyn Store,
+        id: ItemId,
+        counted: &dyn Fn(&Cid) -> Option<bool>,
+    ) -> Result<Item, Error> {
+        let mut item = self.saved_item(store, id)?;
+        if item.heard().any(|(position, _)| counted(&position.id).is_none()) {
+            item = self.new_item(id);
+        }
+        let other =
+            |(position, is): (Position, bool)| (counted(&position.id)? != is).then_some((position.id, !is));
+        let others = item.heard().filter_map(other).collect();
+        item.recount(&others);
+        for (position, cid) in self.parts_of(store, id)? {
+            if let Some(counted) = counted(&position.id)
+                && !item.has_heard(&position.id)
+                && let Ok(body) = PartBody::decode(&load_part(store, &cid)?)
+            {
+                assert_part(&mut item, position, counted, &body, &self.graph);
+            }
         }
         Ok(item)
     }
@@ -441,7 +478,7 @@ impl PartyState {
     }
 
     /// From now on somebody wants what models say of these attributes on demand.
-    fn ask<'a>(&mut self, attributes: impl Iterator<Item = &'a Value>) {
+    pub(crate) fn ask<'a>(&mut self, attributes: impl Iterator<Item = &'a Value>) {
         for attribute in attributes.filter_map(|value| Attribute::new(value.clone()).ok()) {
             if self.asked.insert(attribute.clone()) {
                 // Those who asked before don't hear of it: what is there is read, and not told.

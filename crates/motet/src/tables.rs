@@ -20,8 +20,10 @@
 //! | `invitations` | party, invitation | what this device has issued |
 //! | `views` | party, name | protocol buffers: the query of a view that is kept |
 //! | `views_progress` | party, name | protocol buffers: which epochs that view is past |
+//! | `view_checkpoints` | party, name | protocol buffers: what opening that view goes on from |
+//! | `view_blocks` | party, name (after its length, 4 bytes), generation and number (4 each) | a block of that |
 //! | `views_given` | party, name, relation (each after its length, 4 bytes), row | nothing: what an epoch gave the next |
-//! | `epochs` | party, number (8 bytes, big-endian) | positions of the entries that a batch linked, for kept views |
+//! | `epochs` | party, number (8 bytes, big-endian) | what a batch linked and withdrew, for kept views |
 //! | `joining` | a hash of a code | that this device has shown the code, and to whom |
 //! | `stalled` | party, number | a bundle that came while the party was paused |
 //! | `authors` | party, name | the feeds of an author that an import enrolled |
@@ -56,6 +58,8 @@ pub(crate) const AUTHORS: Table = Table("authors");
 pub(crate) const VIEWS: Table = Table("views");
 pub(crate) const VIEWS_PROGRESS: Table = Table("views_progress");
 pub(crate) const VIEWS_GIVEN: Table = Table("views_given");
+pub(crate) const VIEW_CHECKPOINTS: Table = Table("view_checkpoints");
+pub(crate) const VIEW_BLOCKS: Table = Table("view_blocks");
 pub(crate) const EPOCHS: Table = Table("epochs");
 
 pub(crate) const SELF_ROW: &[u8] = b"self";
@@ -63,7 +67,7 @@ pub(crate) const LINKING_ROW: &[u8] = b"linking";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
 
 /// The tables whose keys begin with the party: what is to go with it.
-pub(crate) const OF_PARTIES: [Table; 20] = [
+pub(crate) const OF_PARTIES: [Table; 22] = [
     ENTRIES,
     LINKED,
     CHECKPOINTS,
@@ -83,6 +87,8 @@ pub(crate) const OF_PARTIES: [Table; 20] = [
     VIEWS,
     VIEWS_PROGRESS,
     VIEWS_GIVEN,
+    VIEW_CHECKPOINTS,
+    VIEW_BLOCKS,
     EPOCHS,
 ];
 
@@ -159,7 +165,38 @@ pub(crate) fn write_positions<'a>(positions: impl Iterator<Item = &'a Position>)
 
 pub(crate) fn read_positions(bytes: &[u8]) -> Result<Vec<Position>, Error> {
     let positions = bytes.chunks(POSITION_BYTES).map(read_position).collect::<Option<_>>();
-    positions.ok_or_else(|| Error::unreadable("a row of `epochs`", "it holds no positions"))
+    positions.ok_or_else(|| Error::unreadable("a row of entries", "it holds no positions"))
+}
+
+/// What a batch linked, after their number (4 bytes, big-endian), and which other entries began or ceased to count.
+pub(crate) fn write_epoch<'a>(
+    linked: impl ExactSizeIterator<Item = &'a Position>,
+    changed: &[Cid],
+) -> Vec<u8> {
+    let count = u32::try_from(linked.len()).expect("a batch has fewer than 2^32 entries");
+    let mut bytes = count.to_be_bytes().to_vec();
+    bytes.extend(write_positions(linked));
+    changed.iter().for_each(|id| bytes.extend(id.as_bytes()));
+    bytes
+}
+
+pub(crate) fn read_epoch(bytes: &[u8]) -> Result<(Vec<Position>, Vec<Cid>), Error> {
+    let cids =
+        |bytes: &[u8]| bytes.chunks(Cid::LENGTH).map(|cid| Cid::from_bytes(cid).ok()).collect::<Option<_>>();
+    let read = || {
+        let (count, rest) = bytes.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*count)).ok()?.checked_mul(POSITION_BYTES)?;
+        let (linked, changed) = rest.split_at_checked(length)?;
+        Some((read_positions(linked).ok()?, cids(changed)?))
+    };
+    read().ok_or_else(|| Error::unreadable("a row of `epochs`", "it holds no entries"))
+}
+
+/// The key of a block of a view's checkpoint; without a number, what the blocks of a generation have in common.
+pub(crate) fn block_key(party: &PublicKey, view: &str, generation: u32, number: Option<u32>) -> Vec<u8> {
+    let mut key = given_prefix(party, view, None);
+    [Some(generation), number].into_iter().flatten().for_each(|part| key.extend(part.to_be_bytes()));
+    key
 }
 
 /// What the rows begin with that a kept view was given; with a relation, those of that one.

@@ -78,11 +78,13 @@ impl WorkingSet {
         }
     }
 
-    /// Lets items go until they have no more facts than that, but not this one.
-    pub(crate) fn make_room(&mut self, room: usize, but: &ItemId) {
-        if self.weight <= room {
-            return;
-        }
+    /// Whether they have more facts than that.
+    pub(crate) fn is_over(&self, room: usize) -> bool {
+        self.weight > room
+    }
+
+    /// Lets items go until they have no more facts than that, but not this one, nor those that are to stay.
+    pub(crate) fn make_room(&mut self, room: usize, but: &ItemId, stays: impl Fn(&Item) -> bool) {
         // Each is looked at twice at most: once to forget that it was touched.
         for _ in 0..2 * self.queue.len() {
             if self.weight <= room {
@@ -93,7 +95,8 @@ impl WorkingSet {
             let now = weight(&loaded.item);
             self.weight = self.weight - loaded.weight + now;
             loaded.weight = now;
-            if id == *but || id == self.pinned || std::mem::take(&mut loaded.touched) {
+            let stays = id == *but || id == self.pinned || stays(&loaded.item);
+            if stays || std::mem::take(&mut loaded.touched) {
                 self.queue.push_back(id);
             } else {
                 self.weight -= now;

@@ -9,7 +9,8 @@ use crate::common::{Peer, Remembering, assert_sound, copy_of, seal_key, send};
 use motet::authority::Role;
 use motet::fact::{PublicKey, Value};
 use motet::item::{ItemId, Object};
-use motet::{Cut, Database, Error, Limits, Parameters};
+use motet::{Cut, Database, Error, Limits, Parameters, Query, RuntimeKind};
+use motet_algebra::Budget;
 use motet_store::testing::FaultyMedium;
 use motet_store::{
     Batch, DiskStore, MemoryMedium, MemoryStore, Options, ScanRange, Store, StoreError, Table,
@@ -55,8 +56,13 @@ impl Store for Counting {
     }
 }
 
-const OFTEN: Limits =
-    Limits { facts_in_memory: 100, parts_unsaved: 8, checkpoint_entries: 8, checkpoint_pages: 4 };
+const OFTEN: Limits = Limits {
+    facts_in_memory: 100,
+    parts_unsaved: 8,
+    checkpoint_entries: 8,
+    checkpoint_pages: 4,
+    view_changes: 4,
+};
 
 /// A party in which something was said so often about each of so many items.
 fn written(peer: &Peer, items: usize, times: usize) -> (PublicKey, Vec<ItemId>) {
@@ -98,6 +104,41 @@ fn opening_reads_no_more_the_longer_the_history_is() {
     );
     // An item costs its own history alone.
     assert!(large.1 <= small.1 + 7 * 36, "{} rows of an item, {}", small.1, large.1);
+}
+
+/// The rows that are read to open a kept view of so many items, of which a few changed since it was closed.
+fn cost_of_a_view(items: usize) -> usize {
+    let store = Counting::new();
+    let mut peer = Peer::on(store.clone(), "Ada", 1);
+    peer.set_limits(Limits { view_changes: 16, ..OFTEN });
+    let (key, items) = written(&peer, items, 3);
+    let query = "output title. title(of: E, is: T) :- attr(entity: E, attribute: \"title\", value: T).
+                 output most. most(t: M) :- M := max T : title(is: T).";
+    let mut view = peer.party(&key).keep_view("titles", &Query::new(query)).unwrap();
+    // Some epochs were taken in after its checkpoint, others come when it is closed.
+    for time in 0..12 {
+        peer.party(&key).set(items[time % 4], "title", 100 + time as i64).unwrap();
+        if time < 6 {
+            view.catch_up().unwrap();
+        }
+    }
+    drop(view);
+    peer.reopen();
+    let party = peer.party(&key);
+    store.take();
+    let mut view = party.open_view("titles", RuntimeKind::Native, Budget::default()).unwrap();
+    assert_eq!(view.rows("most").next(), Some(&vec![105.into()]), "it holds what it held");
+    view.catch_up().unwrap();
+    let cost = store.take();
+    assert_eq!(view.rows("title").count(), items.len());
+    assert_eq!(view.rows("most").next(), Some(&vec![111.into()]));
+    cost
+}
+
+#[test]
+fn opening_a_kept_view_reads_what_happened_since() {
+    let (small, large) = (cost_of_a_view(5), cost_of_a_view(200));
+    assert!(large <= small + 8, "{small} rows for 5 items, {large} for 200");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The runtime: checks what comes in, runs the engine, and decodes what comes out.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use motet_algebra::dictionary::{Dictionary, Id, SharedDictionary};
 use motet_algebra::{
@@ -413,6 +413,19 @@ impl<D: Holds> Runtime for Native<D> {
         let ids: Option<Vec<Id>> = row.iter().map(|value| dictionary.find(value)).collect();
         let width = self.engine.width(input.relation);
         Some(ids.is_some_and(|ids| ids.len() == width && self.engine.contains(input.relation, &ids)))
+    }
+
+    fn contents(&self) -> Option<BTreeMap<RelationName, BTreeSet<Row>>> {
+        let dictionary = self.dictionary().borrow();
+        let outputs = self.program.relations.iter().filter(|(_, relation)| relation.output);
+        let contents = outputs.map(|(name, _)| {
+            let mut rows = BTreeSet::new();
+            self.engine.rows(self.relations[name], |row| {
+                rows.insert(row.iter().map(|id| dictionary.value(*id)).collect());
+            });
+            (name.clone(), rows)
+        });
+        Some(contents.collect())
     }
 }
 

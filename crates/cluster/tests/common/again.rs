@@ -46,7 +46,8 @@ impl<R: Runtime> Again<R> {
         let mut left = blocks.iter().cloned();
         let restored = (self.restore)(&mut || left.next()).expect("what was saved is restored");
         assert!(left.next().is_none(), "all of it is read");
-        let known = |runtime: &R| (runtime.undefined(), runtime.restless(), runtime.due());
+        let known =
+            |runtime: &R| (runtime.undefined(), runtime.restless(), runtime.due(), runtime.contents());
         assert_eq!(known(&restored), known(&self.runtime));
         let mut same = Vec::new();
         restored.save(&mut |block| same.push(block));

@@ -44,7 +44,7 @@ impl Models {
 
 /// The models that are data, of which a party has the blocks.
 pub(crate) struct Programs {
-    rules: BTreeMap<Cid, Rules>,
+    pub(crate) rules: BTreeMap<Cid, Rules>,
     /// Blocks that are not here, and are named by items which somebody looked at.
     named: BTreeSet<Cid>,
     /// Those that are named and not here, as of so many entries, loaded items and blocks.
