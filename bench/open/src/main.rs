@@ -8,6 +8,8 @@
 //! process of its own opens it, several times; then it reads one item, and changes one. Beside it stands what the
 //! same costs without a checkpoint: everything made anew from all entries, as it would be if nothing were kept.
 
+mod views;
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -62,6 +64,26 @@ enum Task {
         /// Its directory.
         directory: PathBuf,
     },
+    /// Makes a view and keeps it, in this process: its figures as JSON.
+    KeepView {
+        /// The database's directory.
+        directory: PathBuf,
+    },
+    /// Opens the view that is kept, in this process: its figures as JSON.
+    OpenView {
+        /// The database's directory.
+        directory: PathBuf,
+    },
+    /// Makes a view that nobody keeps, in this process: its figures as JSON.
+    Watch {
+        /// The database's directory.
+        directory: PathBuf,
+    },
+    /// Changes some registers.
+    Change {
+        /// The database's directory.
+        directory: PathBuf,
+    },
     /// Removes a member with all that it wrote, in this process: its figures as JSON.
     Withdraw {
         /// Its directory.
@@ -107,16 +129,27 @@ struct Row {
 
 fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().command {
-        Task::Open { directory } => Ok(println!("{}", serde_json::to_string(&open(&directory)?)?)),
-        Task::Withdraw { directory } => Ok(println!("{}", serde_json::to_string(&withdraw(&directory)?)?)),
+        Task::Open { directory } => print(&open(&directory)?),
+        Task::KeepView { directory } => print(&views::keep(&directory)?),
+        Task::OpenView { directory } => print(&views::open(&directory)?),
+        Task::Watch { directory } => print(&views::watch(&directory)?),
+        Task::Change { directory } => print(&views::change(&directory)?),
+        Task::Withdraw { directory } => print(&withdraw(&directory)?),
         Task::Curve { items, withdrawn, directory, page } => {
             let vanishing = tempfile::tempdir()?;
             let directory = directory.unwrap_or_else(|| vanishing.path().to_owned());
             let rows = curve(&items, &directory)?;
+            let views = items.iter().map(|items| views::measure(&directory.join(items.to_string()), *items));
+            let views = views::table(&views.collect::<Result<Vec<_>, _>>()?);
             let withdrawn = withdrawals(&withdrawn, &directory)?;
-            write(&rows, &withdrawn, page.as_deref())
+            write(&rows, &views, &withdrawn, page.as_deref())
         }
     }
+}
+
+/// Prints figures for the process that wants them.
+fn print(figures: &impl Serialize) -> Result<(), Box<dyn Error>> {
+    Ok(println!("{}", serde_json::to_string(figures)?))
 }
 
 fn curve(items: &[usize], directory: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
@@ -150,8 +183,14 @@ fn withdrawals(facts: &[usize], directory: &Path) -> Result<Vec<(usize, Withdraw
     Ok(rows)
 }
 
-fn write(rows: &[Row], withdrawn: &[(usize, Withdrawn)], page: Option<&Path>) -> Result<(), Box<dyn Error>> {
+fn write(
+    rows: &[Row],
+    views: &str,
+    withdrawn: &[(usize, Withdrawn)],
+    page: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
     let mut text = table(rows);
+    text += views;
     text += include_str!("../page/withdrawing.md");
     for (facts, Withdrawn { took, peak, seen }) in withdrawn {
         let _ = writeln!(text, "| {facts} | {:.2} | {peak:.1} | {seen} |", took / 1000.0);
