@@ -43,8 +43,6 @@ use crate::view::View;
 use crate::view_checkpoint::ViewCheckpoint;
 use crate::{Error, Parameters, Party, Query, RuntimeKind, rules};
 
-/// A kept view notes that it is past epochs which did not concern it when there are so many.
-const PROGRESS_EPOCHS: u64 = 256;
 /// So many bytes of a checkpoint are written for each row that comes or goes and each epoch, on average.
 const BYTES_PER_CHANGE: u64 = 1024;
 /// The longest name of a view, in bytes.
@@ -147,13 +145,23 @@ impl Keeper {
         if made.is_none() && before.is_some() {
             ViewCheckpoint::forget(self.party.database().store(), &self.party.key(), name, batch)?;
         }
-        (self.saved, self.happened) = (made, 0);
+        // What waits in the queue is in the way of it, and will not be for long.
+        self.happened = if made.is_none() && !circuit.queue().is_empty() { self.happened } else { 0 };
+        self.saved = made;
         Ok(())
+    }
+
+    /// Makes a checkpoint of a circuit that was made anew.
+    fn save_anew(&mut self, circuit: &Circuit, epochs: u64) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        self.checkpoint(circuit, (self.cursor, epochs), &mut batch)?;
+        if batch.is_empty() { Ok(()) } else { self.commit(self.cursor, epochs, batch) }
     }
 
     /// Saves that epochs have passed which did not concern the view, now and then.
     pub(crate) fn save_progress(&mut self, circuit: &Circuit, epochs: u64) -> Result<(), Error> {
-        let Some(taken) = circuit.taken().filter(|taken| *taken >= self.cursor + PROGRESS_EPOCHS) else {
+        let many = self.party.database().limits().view_changes;
+        let Some(taken) = circuit.taken().filter(|taken| *taken >= self.cursor.saturating_add(many)) else {
             return Ok(());
         };
         let mut batch = Batch::new();
@@ -247,15 +255,18 @@ impl Party {
             Some(saved) => self.go_on(name, &compiled, runtime, saved, progress)?,
             None => None,
         };
-        // One that is of no use is replaced at once.
-        let happened = if going_on.is_some() { 0 } else { u64::MAX / 2 };
+        let is_anew = going_on.is_none();
+        let happened = if is_anew { u64::MAX / 2 } else { 0 };
         let (circuit, inbox, contents) = match going_on {
             Some(opened) => opened,
             None => self.make_anew(name, &compiled, runtime, progress)?,
         };
         let (party, name, rows) = (self.clone(), name.to_owned(), circuit.rows());
         let (due, cursor) = (circuit.runtime().due(), progress.cursor);
-        let keeper = Keeper { party, name, definition: None, due, cursor, saved, happened, rows };
+        let mut keeper = Keeper { party, name, definition: None, due, cursor, saved, happened, rows };
+        if is_anew {
+            keeper.save_anew(&circuit, progress.epochs)?;
+        }
         let origin = Origin::new(self.database(), &[key], runtime)?;
         let mut view = View::reading(compiled, Rc::new(RefCell::new(circuit)), inbox, origin, query.budget);
         view.begin_with(contents);

@@ -21,7 +21,7 @@ use crate::circuit::Contents;
 use crate::held::Held;
 use crate::journal::Journal;
 use crate::limits::Limits;
-use crate::model::{Models, Programs, block};
+use crate::model::{Models, Programs, RulesState};
 use crate::proto::PartyRecord;
 use crate::queue::Queue;
 use crate::relations::{self, SystemRows, Wanted};
@@ -259,7 +259,7 @@ impl PartyState {
         let room = self.limits.facts_in_memory;
         if self.items.is_over(room) {
             let is_watched = self.is_watched();
-            let stays = |item: &Item| is_watched && item.model().and_then(block::block_of).is_some();
+            let stays = |item: &Item| is_watched && item.state::<RulesState>().is_some();
             self.items.make_room(room, but, stays);
         }
     }

@@ -8,7 +8,8 @@ use motet::fact::{Cid, Fact, PublicKey, Value};
 use motet::item::ItemId;
 use motet::model::LIBRARY;
 use motet::{
-    AsOf, Database, Error, ModelBlock, ModelLimits, Parameters, Party, RulesState, RulesStatus, RuntimeKind,
+    AsOf, Database, Error, Limits, ModelBlock, ModelLimits, Parameters, Party, RulesState, RulesStatus,
+    RuntimeKind,
 };
 use motet_sync::Replica as _;
 use proptest::prelude::*;
@@ -166,6 +167,47 @@ fn a_program_is_fetched_and_its_items_come_alive() {
     assert_eq!(other.state_hash().unwrap(), party.state_hash().unwrap());
     assert_eq!(ben.database.blocks_lacking(&party.key()), []);
     assert_sound(&other);
+}
+
+/// The same, of an item that left memory before, in a view that was open all the time.
+#[test]
+fn an_item_that_is_not_in_memory_comes_alive_in_views() {
+    let (ada, mut ben, party, other) = two();
+    let block = publish(&party, "account", TOTAL);
+    let accounts = [(); 3].map(|()| make(&party, "account"));
+    accounts.iter().for_each(|account| state_amount(&party, *account, 1, 5));
+    send(&ada.database, &ben.database, &party.key());
+    ben.set_limits(Limits { facts_in_memory: 0, ..Limits::default() });
+    let query = r#"output t. t(of: E, is: T) :- attr(entity: E, attribute: "total", value: T)."#;
+    let mut view = other.watch(query, &Parameters::new()).unwrap();
+    accounts.iter().for_each(|account| other.item(*account, |_| ()).unwrap());
+    assert!(other.loaded() < 4, "{} items are in memory", other.loaded());
+    let bytes = ada.database.block(&party.key(), &block).unwrap().unwrap();
+    ben.database.deliver_model(&party.key(), &block, bytes).unwrap();
+    view.catch_up().unwrap();
+    assert_eq!(view.rows("t").count(), 3);
+    assert_eq!(other.state_hash().unwrap(), party.state_hash().unwrap());
+}
+
+/// Fact by fact an item may be computed that costs too much at once: while a view reads it, it stays.
+#[test]
+fn an_item_of_rules_that_a_view_reads_stays_in_memory() {
+    let database = Database::in_memory("Ada").unwrap();
+    let party = database.create_party("Home").unwrap();
+    publish(&party, "account", TOTAL);
+    database.set_limits(Limits { facts_in_memory: 0, ..Limits::default() });
+    let account = make(&party, "account");
+    let query = r#"output t. t(is: T) :- attr(attribute: "total", value: T)."#;
+    let mut view = party.watch(query, &Parameters::new()).unwrap();
+    for number in 0..200 {
+        state_amount(&party, account, number, i64::from(number));
+        // Something else is in memory now, and would be alone there.
+        party.item(party.root(), |_| ()).unwrap();
+        database.set_model_budget(&Budget { rows: 20, ..Budget::default() });
+    }
+    view.catch_up().unwrap();
+    assert_eq!(view.rows("t").collect::<Vec<_>>(), [&vec![Value::from(200 * 199 / 2)]]);
+    assert_eq!(status(&party, account), Some(RulesStatus::Computed));
 }
 
 /// An item whose model nobody published, and somebody looks at.

@@ -3,7 +3,7 @@ use crate::common;
 
 use std::collections::BTreeSet;
 
-use motet::fact::Value;
+use motet::fact::{Fact, Value};
 use motet::item::ItemId;
 use motet::{Database, Error, Party, Query, RuntimeKind, View};
 use motet_algebra::{Budget, Changes};
@@ -118,6 +118,33 @@ fn a_resumed_view_holds_what_a_new_one_holds_and_told_how_it_came_there() {
         assert_eq!(heard.rows, fresh.rows("under").cloned().collect(), "story {seed} on {runtime:?}");
     }
     assert!(stops > 20 && overcome > 5, "{stops} stops, {overcome} of them overcome");
+}
+
+/// A row that waits with what was too much, and comes from a second place meanwhile, goes with the second.
+#[test]
+fn what_waits_is_counted_with_what_comes() {
+    for runtime in RUNTIMES {
+        let party = Database::in_memory("Ada").unwrap().create_party("Home").unwrap();
+        let said = "output said. said(v: V) :- fact(attribute: \"said\", value: V).";
+        let query = Query::new(said).on(runtime).within(rows(1000));
+        let mut view = party.database().watch(&[party.key()], &query).unwrap();
+        view.resume(rows(1));
+        let entity = party.root().entity();
+        let state = |values: std::ops::Range<i64>| {
+            let mut transaction = party.transaction();
+            for value in values {
+                let fact = Fact::new(entity.clone(), "said".into(), value, Vec::new()).unwrap();
+                transaction.state(party.root(), fact);
+            }
+            transaction.commit().unwrap();
+        };
+        state(0..20);
+        assert!(view.poll().is_err(), "{runtime:?}");
+        state(5..10);
+        view.resume(Budget::default());
+        view.catch_up().unwrap();
+        assert_eq!(view.rows("said").count(), 20);
+    }
 }
 
 /// Of a program with time no epoch is left out, and none is made of two.

@@ -110,6 +110,33 @@ fn much_is_withdrawn_in_steps_and_comes_back_in_steps() {
     assert_sound(&ada.party(&key));
 }
 
+/// Whoever reads in the middle of it makes items leave memory and come back: views hear of each entry once.
+#[test]
+fn items_that_leave_memory_meanwhile_are_what_views_were_told() {
+    let (mut ada, ben, key) = much(3_000, 1);
+    ada.set_limits(Limits { facts_in_memory: 0, parts_unsaved: usize::MAX, ..Limits::default() });
+    let party = ada.party(&key);
+    let ids = party.item_ids().unwrap();
+    let mut view = watch(&party);
+    let over = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (party, over) = (party.clone(), Arc::clone(&over));
+        move || {
+            let mut reads = 0;
+            while !over.load(Ordering::Relaxed) {
+                ids.iter().for_each(|id| party.item(*id, |_| ()).unwrap());
+                reads += 1;
+            }
+            reads
+        }
+    });
+    party.remove_member(&ben.database.profile().identity, &Cut::Nothing).unwrap();
+    over.store(true, Ordering::Relaxed);
+    assert!(reader.join().unwrap() > 0);
+    assert_eq!(count(&mut view), 0);
+    assert_sound(&party);
+}
+
 /// What a checkpoint says that came in the middle of a withdrawal is no more than half of it.
 #[test]
 fn what_a_checkpoint_saw_half_withdrawn_is_withdrawn() {
