@@ -238,6 +238,45 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(crate::testing::config())]
+
+    /// Numbers that are no engine's are none, and never harm.
+    #[test]
+    fn numbers_are_those_of_an_engine_or_nothing(
+        edges in rows(2, 20),
+        gone in rows(2, 20),
+        at in any::<prop::sample::Index>(),
+        other in prop_oneof![0u64..40, any::<u64>()],
+        damage in 0u8..4,
+    ) {
+        let mut engine = Engine::new(definition(), Numbers { spread: 1 });
+        let mut there = BTreeSet::new();
+        for rows in [&edges, &gone] {
+            engine.step(&[toggle(EDGE, rows, &mut there, 1)], Limits::NONE).unwrap();
+            engine.commit();
+        }
+        let mut numbers = saved(&engine);
+        let place = at.index(numbers.len());
+        match damage {
+            0 => numbers.truncate(place),
+            1 => numbers.insert(place, other),
+            2 => drop(numbers.remove(place)),
+            _ => numbers[place] = other,
+        }
+        if let Some(engine) = restored(1, &numbers) {
+            prop_assert_eq!(&saved(&engine), &numbers);
+        }
+        let mut left = numbers.iter().copied();
+        let new = Engine::new(definition(), Numbers { spread: 1 });
+        if let Some(engine) = new.restore(|id| id < 5, || left.next()) {
+            for relation in 0..engine.relations() {
+                engine.rows(relation, |row| assert!(row.iter().all(|id| *id < 5)));
+            }
+        }
+    }
+}
+
 /// Rows that only hold each other up fall with what held them up, and what has another way stays.
 #[test]
 fn a_circle_falls_with_what_fed_it() {

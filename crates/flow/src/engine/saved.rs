@@ -70,7 +70,10 @@ fn far(before: Id, now: Id) -> u64 {
 
 fn from(before: Id, far: u64) -> Option<Id> {
     let by = Id::try_from(far >> 1).ok()?;
-    if far & 1 == 0 { before.checked_add(by) } else { before.checked_sub(by) }
+    match far & 1 {
+        0 => before.checked_add(by),
+        _ => before.checked_sub(by).filter(|now| *now < before),
+    }
 }
 
 impl<H: Host> Engine<H> {
