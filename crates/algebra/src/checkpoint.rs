@@ -2,13 +2,13 @@
 //!
 //! A runtime that saves itself ([`Runtime::save`](crate::Runtime::save)) puts blocks, of at most 64 KiB each, and who
 //! keeps them gives them back in their order. A [`Writer`] cuts numbers, bytes and values into blocks; a [`Reader`]
-//! puts them together again. Layers that make one runtime each write a part of their own, one after the other.
+//! puts them together again. Layers that make one runtime each write a section of their own, one after the other.
 //!
-//! **A checkpoint is believed or it is none.** Each block of a part ends with its *seal*, a hash of the block and of the
-//! seal before it. So a block that was damaged, cut, left out, or taken from elsewhere is found before anything in it
-//! is looked at, and then all of it is as if it were not there: what it says can be made from the inputs. The first
-//! seal stands on the version of this crate and on [`VERSION`], so that nobody goes on with what another version
-//! derived. All lengths are bounded by the bytes that are really there.
+//! **A checkpoint is believed or it is none.** Each block of a section ends with its *stamp*, a hash of the block and
+//! of the stamp before it. So a block that was damaged, cut, left out, or taken from elsewhere is found before anything
+//! in it is looked at, and then all of it is as if it were not there: what it says can be made from the inputs. The
+//! first stamp stands on the version of this crate and on [`VERSION`], so that nobody goes on with what another version
+//! derived. No more is allocated than the bytes that are really there.
 
 use motet_fact::{Cid, Digest, Value};
 
@@ -19,40 +19,40 @@ pub type Blocks<'a> = dyn FnMut() -> Option<Vec<u8>> + 'a;
 /// a function gives another value, say.
 pub const VERSION: u32 = 1;
 
-/// The most bytes of a block, with its seal.
+/// The most bytes of a block, with its stamp.
 const MOST: usize = 64 << 10;
-/// The bytes of a seal.
-const SEAL: usize = 32;
+/// The bytes of a stamp.
+const STAMP: usize = 32;
 /// The most bytes of a number.
 const NUMBER: usize = 10;
 
-/// The seal of a block: the same if and only if it is the same block, after the same ones.
-pub fn seal(block: &[u8]) -> &[u8] {
-    &block[block.len().saturating_sub(SEAL)..]
+/// The stamp of a block: the same if and only if it is the same block, after the same ones.
+pub fn stamp(block: &[u8]) -> &[u8] {
+    &block[block.len().saturating_sub(STAMP)..]
 }
 
-fn first_seal(context: &'static str) -> Digest {
+fn first_stamp(context: &'static str) -> Digest {
     Digest::derive(context, &[env!("CARGO_PKG_VERSION").as_bytes(), &VERSION.to_le_bytes()])
 }
 
-/// Writes a part of a checkpoint.
+/// Writes a section of a checkpoint.
 pub struct Writer<'a> {
     context: &'static str,
     put: &'a mut dyn FnMut(Vec<u8>),
-    seal: Digest,
+    stamp: Digest,
     block: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
-    /// Begins a part. The context is a constant of who writes it, such as `"motet clocked checkpoint"`.
+    /// Begins a section. The context is a constant of who writes it, such as `"motet clocked checkpoint"`.
     pub fn new(context: &'static str, put: &'a mut dyn FnMut(Vec<u8>)) -> Self {
-        Writer { context, put, seal: first_seal(context), block: Vec::new() }
+        Writer { context, put, stamp: first_stamp(context), block: Vec::new() }
     }
 
     /// Writes a number: seven bits to a byte, the lowest first.
     #[inline]
     pub fn number(&mut self, mut number: u64) {
-        if self.block.len() > MOST - SEAL - NUMBER {
+        if self.block.len() > MOST - STAMP - NUMBER {
             self.cut();
         }
         while number > 0x7f {
@@ -70,10 +70,10 @@ impl<'a> Writer<'a> {
     /// Writes some bytes, whose length the reader knows.
     pub fn raw(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            if self.block.len() >= MOST - SEAL {
+            if self.block.len() >= MOST - STAMP {
                 self.cut();
             }
-            let (now, later) = bytes.split_at(bytes.len().min(MOST - SEAL - self.block.len()));
+            let (now, later) = bytes.split_at(bytes.len().min(MOST - STAMP - self.block.len()));
             self.block.extend_from_slice(now);
             bytes = later;
         }
@@ -112,33 +112,33 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Ends the part, whose last block is put.
+    /// Ends the section, whose last block is put.
     pub fn finish(mut self) {
         self.cut();
     }
 
     fn cut(&mut self) {
-        self.seal = Digest::derive(self.context, &[&self.seal.0, &self.block]);
-        self.block.extend_from_slice(&self.seal.0);
+        self.stamp = Digest::derive(self.context, &[&self.stamp.0, &self.block]);
+        self.block.extend_from_slice(&self.stamp.0);
         (self.put)(std::mem::take(&mut self.block));
     }
 }
 
-/// Reads a part of a checkpoint. Everything gives nothing once the blocks are not what was written.
+/// Reads a section of a checkpoint. Everything gives nothing once the blocks are not what was written.
 pub struct Reader<'a> {
     context: &'static str,
     blocks: &'a mut Blocks<'a>,
-    seal: Digest,
-    /// A block that was found whole, without its seal.
+    stamp: Digest,
+    /// A block that was found whole, without its stamp.
     block: Vec<u8>,
     /// How much of it was read.
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// Begins a part, with the context of who wrote it.
+    /// Begins a section, with the context of who wrote it.
     pub fn new(context: &'static str, blocks: &'a mut Blocks<'a>) -> Self {
-        Reader { context, blocks, seal: first_seal(context), block: Vec::new(), at: 0 }
+        Reader { context, blocks, stamp: first_stamp(context), block: Vec::new(), at: 0 }
     }
 
     /// Reads a number.
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Ends the part: all of its last block must have been read.
+    /// Ends the section: all of its last block must have been read.
     pub fn finish(self) -> Option<()> {
         (self.at == self.block.len()).then_some(())
     }
@@ -221,13 +221,13 @@ impl<'a> Reader<'a> {
     /// Takes the next block, if it is the one that was written next.
     fn pull(&mut self) -> Option<()> {
         let mut block = (self.blocks)()?;
-        let length = block.len().checked_sub(SEAL).filter(|length| (1..=MOST - SEAL).contains(length))?;
-        let seal = Digest::derive(self.context, &[&self.seal.0, &block[..length]]);
-        if block[length..] != seal.0 {
+        let length = block.len().checked_sub(STAMP).filter(|length| (1..=MOST - STAMP).contains(length))?;
+        let stamp = Digest::derive(self.context, &[&self.stamp.0, &block[..length]]);
+        if block[length..] != stamp.0 {
             return None;
         }
         block.truncate(length);
-        (self.seal, self.block, self.at) = (seal, block, 0);
+        (self.stamp, self.block, self.at) = (stamp, block, 0);
         Some(())
     }
 }
@@ -280,6 +280,24 @@ mod tests {
         reader.finish().and(values)
     }
 
+    #[test]
+    fn blocks_of_two_checkpoints_do_not_go_together() {
+        let [one, two] = [1, 2].map(|byte| written(&[Value::bytes(vec![byte; 2 * MOST])]));
+        assert!(read(&one).is_some() && read(&two).is_some() && one.len() == 3);
+        assert_eq!(read(&[&one[..1], &two[1..2], &one[2..]].concat()), None);
+        assert_eq!(read(&[&one[..2], &two[2..]].concat()), None);
+    }
+
+    #[test]
+    fn what_is_left_over_is_no_end() {
+        let blocks = written(&[Value::Int(1), Value::Int(2)]);
+        let mut next = blocks.into_iter();
+        let mut next = || next.next();
+        let mut reader = Reader::new(CONTEXT, &mut next);
+        assert_eq!((reader.length(), reader.value()), (Some(2), Some(Value::Int(1))));
+        assert_eq!(reader.finish(), None);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -313,7 +331,7 @@ mod tests {
         }
 
         #[test]
-        fn a_sealed_block_of_anything_is_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn a_stamped_block_of_anything_does_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let mut blocks = Vec::new();
             let mut put = |block| blocks.push(block);
             let mut writer = Writer::new(CONTEXT, &mut put);

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motet_fact::Value;
 
-use crate::checkpoint::{Blocks, Reader, Writer, seal};
+use crate::checkpoint::{Blocks, Reader, Writer, stamp};
 use crate::{
     Budget, Changes, ColumnType, Expression, Program, Relation, RelationName, Row, Runtime, RuntimeError,
     SchemaError, Statement, Undefined,
@@ -101,7 +101,7 @@ impl<R: Runtime> Clocked<R> {
         let mut last = Vec::new();
         let mut noted = || {
             let block = blocks()?;
-            last = seal(&block).to_vec();
+            last = stamp(&block).to_vec();
             Some(block)
         };
         let start = |program| restore(program, &mut noted).ok_or(NotRestored);
@@ -248,7 +248,7 @@ impl<R: Runtime> Runtime for Clocked<R> {
     fn save(&self, put: &mut dyn FnMut(Vec<u8>)) -> bool {
         let mut last = Vec::new();
         let saved = self.runtime.save(&mut |block| {
-            last = seal(&block).to_vec();
+            last = stamp(&block).to_vec();
             put(block);
         });
         if saved && self.is_timed() {

@@ -5,12 +5,12 @@
 //! given the next free number from 2³¹ on the first time it is seen. So numbers that are used together tend to be
 //! close to each other, and sets of them dense. The greatest number of 32 bits is never given out. Numbers carry no
 //! order: what compares by size decodes first. A dictionary lives as long as the rows that use it, and one dictionary
-//! may serve every circuit of an open database. Its numbers never leave their process. Numbers are taken back only from an epoch
-//! that was refused, whose rows nobody has (Q17): else whoever is refused again and again would fill the memory all
-//! the same.
+//! may serve every circuit of an open database. Its numbers never leave their process. They are taken back only from
+//! an epoch that was refused, whose rows nobody has (Q17): else whoever is refused again and again would fill the
+//! memory all the same.
 //!
-//! A checkpoint of rows has the values that they use with it, and no others ([`Selection`]): a dictionary of these
-//! values alone, in their order. The rows are saved with the numbers of that one.
+//! A checkpoint of rows has the values with it that they use, and no others ([`Used`]): a dictionary of these values
+//! alone, in their order. The rows are saved with the numbers of that one.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -104,19 +104,18 @@ impl Dictionary {
         place(id).is_none_or(|place| place < values)
     }
 
-    /// A selection of nothing.
-    pub fn select(&self) -> Selection {
-        Selection { used: 0, numbers: vec![0; self.values.len()] }
+    /// No value is used so far.
+    pub fn none_used(&self) -> Used {
+        Used { count: 0, numbers: vec![0; self.values.len()] }
     }
 
-    /// Saves the values that were selected, and gives each its number among them.
-    pub fn save(&self, selection: &mut Selection, writer: &mut Writer<'_>) {
-        writer.length(selection.used);
-        let mut next = FIRST;
-        for (number, value) in selection.numbers.iter_mut().zip(&self.values).filter(|(one, _)| **one != 0) {
+    /// Saves the values that are used, and gives each its number among them.
+    pub fn save(&self, used: &mut Used, writer: &mut Writer<'_>) {
+        writer.length(used.count);
+        let all = used.numbers.iter_mut().zip(&self.values).filter(|(number, _)| **number != 0);
+        for ((number, value), next) in all.zip(FIRST..) {
             writer.value(value);
             *number = next;
-            next += 1;
         }
     }
 
@@ -144,19 +143,19 @@ impl Dictionary {
     }
 }
 
-/// Which values of a dictionary are to be saved, and the numbers that they have there.
+/// Which values of a dictionary are in use, and so saved; and the numbers that they have then.
 #[derive(Clone, Debug)]
-pub struct Selection {
-    used: usize,
-    /// By place: nought for a value that is not selected, and else, once it was saved, its number.
+pub struct Used {
+    count: usize,
+    /// By place: nought for a value that is not used, and else, once it was saved, its number.
     numbers: Vec<Id>,
 }
 
-impl Selection {
-    /// Selects the value of a number. Small ints need not be.
+impl Used {
+    /// The value of a number is used. Small ints need not be saved.
     pub fn add(&mut self, id: Id) {
         if let Some(place) = place(id) {
-            self.used += usize::from(self.numbers[place] == 0);
+            self.count += usize::from(self.numbers[place] == 0);
             self.numbers[place] = FIRST;
         }
     }
@@ -229,25 +228,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_selected_is_saved_and_has_the_numbers_of_its_order() {
+    fn what_is_used_is_saved_and_has_the_numbers_of_its_order() {
         let mut dictionary = Dictionary::new();
         let ids: Vec<Id> = ["a", "b", "c", "d"].map(|text| dictionary.intern(&text.into())).into();
-        let mut selection = dictionary.select();
-        [ids[3], ids[1], ids[3], 7].into_iter().for_each(|id| selection.add(id));
+        let mut used = dictionary.none_used();
+        [ids[3], ids[1], ids[3], 7].into_iter().for_each(|id| used.add(id));
         let mut blocks = Vec::new();
         let mut put = |block| blocks.push(block);
         let mut writer = Writer::new("test", &mut put);
-        dictionary.save(&mut selection, &mut writer);
+        dictionary.save(&mut used, &mut writer);
         writer.finish();
         let mut next = blocks.into_iter();
         let mut next = || next.next();
         let restored = Dictionary::restore(&mut Reader::new("test", &mut next)).unwrap();
         assert_eq!(restored.len(), 2);
         for id in [ids[1], ids[3], 7] {
-            assert_eq!(restored.value(selection.number(id)), dictionary.value(id));
+            assert_eq!(restored.value(used.number(id)), dictionary.value(id));
         }
-        assert!(selection.number(ids[1]) < selection.number(ids[3]));
-        assert!(Dictionary::is_among(selection.number(ids[3]), 2) && !Dictionary::is_among(ids[2], 2));
+        assert!(used.number(ids[1]) < used.number(ids[3]));
+        assert!(Dictionary::is_among(used.number(ids[3]), 2) && !Dictionary::is_among(ids[2], 2));
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! A checkpoint of a runtime says first which program it is of, and as what it was planned, in the text form of plans.
 //! [`RuntimeKind::restore`] goes on with that plan, for the rows are those of its relations. What a statement is told
 //! to be from when something is wrong with it is found in the program as it is now. A program that uses functions or
-//! aggregates of an application has no checkpoints: their names would be the same, and nobody can tell whether they are.
+//! aggregates of an application has no checkpoints: their names would be the same, and nobody can tell whether they
+//! are.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
-//! Checkpoints of runtimes: which program they are good for, whose rules are told when something is wrong after one, and
-//! what is no checkpoint.
+//! Checkpoints of runtimes: which program they are good for, whose rules are blamed after one, and what is none.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

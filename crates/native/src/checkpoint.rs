@@ -38,12 +38,12 @@ impl<D: Holds> Native<D> {
         let mut writer = Writer::new(CONTEXT, put);
         writer.raw(&rules(&self.program).expect("a program that runs was lowered before").0);
         let dictionary = self.dictionary().borrow();
-        let mut selection = dictionary.select();
+        let mut used = dictionary.none_used();
         for relation in 0..self.engine.relations() {
-            self.engine.rows(relation, |row| row.iter().for_each(|id| selection.add(*id)));
+            self.engine.rows(relation, |row| row.iter().for_each(|id| used.add(*id)));
         }
-        dictionary.save(&mut selection, &mut writer);
-        self.engine.save(|id| selection.number(id), |number| writer.number(number));
+        dictionary.save(&mut used, &mut writer);
+        self.engine.save(|id| used.number(id), |number| writer.number(number));
         writer.finish();
     }
 
