@@ -168,7 +168,10 @@ fn check(program: &Program, epochs: &[Epoch]) -> Result<(), TestCaseError> {
     let mut naive = Clocked::new(program.clone(), Naive::new).unwrap();
     let mut cluster = Clocked::new(program.clone(), Cluster::new).unwrap();
     let mut native = Clocked::new(program.clone(), Native::new).unwrap();
-    let mut restored = Again::clocked(program.clone(), epochs.iter().map(|one| u64::from(one.mistake)).sum());
+    let (again, seed) = (program.clone(), epochs.iter().map(|one| u64::from(one.mistake)).sum());
+    let mut restored = Again::new(Clocked::new(program.clone(), Native::new).unwrap(), seed, move |blocks| {
+        Clocked::restore(again.clone(), Native::restore, blocks)
+    });
     let mut stored: Contents = ["a", "b"].map(|name| (name.into(), BTreeSet::new())).into();
     let mut outputs = Contents::new();
     for (number, epoch) in epochs.iter().enumerate() {

@@ -454,12 +454,15 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let better = optimise(&program, &Guesses(dice.below(256)));
     let mut optimised = Naive::new(better.clone()).unwrap();
     let cluster = Cluster::new(if dice.below(2) == 0 { program.clone() } else { better.clone() }).unwrap();
-    let seed = dice.below(256) as u64;
+    let plan = better.clone();
+    let again = Again::new(Native::new(better.clone()).unwrap(), dice.below(256) as u64, move |blocks| {
+        Native::restore(plan.clone(), blocks)
+    });
     let mut runtimes: [(&str, Box<dyn Runtime>); 4] = [
         ("cluster", Box::new(cluster)),
         ("native", Box::new(Native::new(program.clone()).unwrap())),
         ("native, optimised", Box::new(Native::new(better.clone()).unwrap())),
-        ("native, optimised and restored", Box::new(Again::native(better.clone(), seed))),
+        ("native, optimised and restored", Box::new(again)),
     ];
     let mut contents = BTreeMap::new();
     for step in 0..3 + dice.below(6) {

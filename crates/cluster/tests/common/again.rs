@@ -1,8 +1,7 @@
 //! A runtime that is saved before some of its epochs, and goes on as what is restored from the blocks.
 
 use motet_algebra::checkpoint::Blocks;
-use motet_algebra::{Budget, Changes, Clocked, Program, RelationName, Runtime, RuntimeError, Undefined};
-use motet_native::Native;
+use motet_algebra::{Budget, Changes, RelationName, Runtime, RuntimeError, Undefined};
 
 /// Restores a runtime.
 type Restore<R> = Box<dyn Fn(&mut Blocks<'_>) -> Option<R>>;
@@ -12,20 +11,6 @@ pub(crate) struct Again<R> {
     restore: Restore<R>,
     /// Decides before which epochs.
     state: u64,
-}
-
-impl Again<Native> {
-    pub(crate) fn native(program: Program, seed: u64) -> Self {
-        let runtime = Native::new(program.clone()).expect("the program is sound");
-        Again::new(runtime, seed, move |blocks| Native::restore(program.clone(), blocks))
-    }
-}
-
-impl Again<Clocked<Native>> {
-    pub(crate) fn clocked(program: Program, seed: u64) -> Self {
-        let runtime = Clocked::new(program.clone(), Native::new).expect("the program is sound");
-        Again::new(runtime, seed, move |blocks| Clocked::restore(program.clone(), Native::restore, blocks))
-    }
 }
 
 impl<R: Runtime> Again<R> {
