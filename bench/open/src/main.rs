@@ -5,9 +5,10 @@
 //! ```
 //!
 //! Each size is a database on disk: so many items, each with ten changes of a register, each an entry of its own. A
-//! process of its own opens it, several times; then it reads one item, and changes one. Beside it stands what the
-//! same costs without a checkpoint: everything made anew from all entries, as it would be if nothing were kept.
+//! process of its own opens it, several times; then it reads one item, and changes one. Beside it: opening a live view
+//! ([`views`]), asking for a few of many facts ([`facts`]), and withdrawing much.
 
+mod facts;
 mod views;
 
 use std::collections::BTreeSet;
@@ -49,6 +50,9 @@ enum Task {
         /// How many items there are, of each size; ten times as many mutations.
         #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 10_000, 100_000])]
         items: Vec<usize>,
+        /// How many facts are imported into one item.
+        #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000, 10_000_000])]
+        facts: Vec<usize>,
         /// How many facts are withdrawn at once.
         #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
         withdrawn: Vec<usize>,
@@ -62,6 +66,16 @@ enum Task {
     /// Opens a database in this process: its figures as JSON.
     Open {
         /// Its directory.
+        directory: PathBuf,
+    },
+    /// Imports facts, in this process: its figures as JSON.
+    Import {
+        /// The directory that the database is in.
+        directory: PathBuf,
+    },
+    /// Asks for some of them, in this process: its figures as JSON.
+    Ask {
+        /// The directory that the database is in.
         directory: PathBuf,
     },
     /// Makes a view and keeps it, in this process: its figures as JSON.
@@ -130,19 +144,23 @@ struct Row {
 fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().command {
         Task::Open { directory } => print(&open(&directory)?),
+        Task::Import { directory } => print(&facts::import(&directory)?),
+        Task::Ask { directory } => print(&facts::ask(&directory)?),
         Task::KeepView { directory } => print(&views::keep(&directory)?),
         Task::OpenView { directory } => print(&views::open(&directory)?),
         Task::Watch { directory } => print(&views::watch(&directory)?),
         Task::Change { directory } => print(&views::change(&directory)?),
         Task::Withdraw { directory } => print(&withdraw(&directory)?),
-        Task::Curve { items, withdrawn, directory, page } => {
+        Task::Curve { items, facts, withdrawn, directory, page } => {
             let vanishing = tempfile::tempdir()?;
             let directory = directory.unwrap_or_else(|| vanishing.path().to_owned());
             let rows = curve(&items, &directory)?;
             let views = items.iter().map(|items| views::measure(&directory.join(items.to_string()), *items));
             let views = views::table(&views.collect::<Result<Vec<_>, _>>()?);
+            let measure = |facts: &usize| facts::measure(&directory.join(format!("facts-{facts}")), *facts);
+            let facts = facts::table(&facts.iter().map(measure).collect::<Result<Vec<_>, _>>()?);
             let withdrawn = withdrawals(&withdrawn, &directory)?;
-            write(&rows, &views, &withdrawn, page.as_deref())
+            write(&rows, &(views + &facts), &withdrawn, page.as_deref())
         }
     }
 }
@@ -185,12 +203,12 @@ fn withdrawals(facts: &[usize], directory: &Path) -> Result<Vec<(usize, Withdraw
 
 fn write(
     rows: &[Row],
-    views: &str,
+    others: &str,
     withdrawn: &[(usize, Withdrawn)],
     page: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
     let mut text = table(rows);
-    text += views;
+    text += others;
     text += include_str!("../page/withdrawing.md");
     for (facts, Withdrawn { took, peak, seen }) in withdrawn {
         let _ = writeln!(text, "| {facts} | {:.2} | {peak:.1} | {seen} |", took / 1000.0);
