@@ -98,10 +98,11 @@ impl<H: Host> Engine<H> {
         below: Level,
     ) -> Result<Support, Exceeded> {
         epoch.asked += 1;
-        self.charge(epoch, 1, relation, None)?;
-        let mut missed = false;
         let definition = Arc::clone(&self.definition);
-        for rule in own.rules.iter().filter(|rule| definition.rules[**rule].relation == relation) {
+        let rules = own.rules.iter().filter(|rule| definition.rules[**rule].relation == relation);
+        self.charge(epoch, 1, relation, rules.clone().next().copied())?;
+        let mut missed = false;
+        for rule in rules {
             let plan = self.plan(*rule, Seed::Head, own.own());
             let graded = own.recursive;
             let (view, least) = (View::New, false);
