@@ -1,7 +1,7 @@
 //! Importing many facts into one item, and asking for a few of them.
 //!
-//! A row of a table is an entity with ten facts. A process of its own imports all rows, durably and with all indexes; then
-//! others open the database and ask what is said of one entity, and of which entities one value is said.
+//! A row of a table is an entity with ten facts. A process of its own imports all rows, durably and with all indexes;
+//! then another opens the database and asks what is said of one entity, and of which entities one value is said.
 
 use std::error::Error;
 use std::fmt::Write as _;

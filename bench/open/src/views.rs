@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use motet::item::ItemId;
 use motet::algebra::Budget;
+use motet::item::ItemId;
 use motet::{Database, Parameters, Party, Query, RuntimeKind};
 use serde::{Deserialize, Serialize};
 

@@ -247,7 +247,7 @@ fn live(medium: &FaultyMedium, seed: u64, told: &mut (Option<PublicKey>, bool)) 
     let ada = Database::create_on(store, seal_key(), "Ada", Arc::new(Remembering::new(seed)))?;
     let party = ada.create_party("Home")?;
     let root = ItemId::root(&party.key());
-    let runtime = if seed % 2 == 0 { RuntimeKind::Naive } else { RuntimeKind::Native };
+    let runtime = if seed.is_multiple_of(2) { RuntimeKind::Naive } else { RuntimeKind::Native };
     ada.set_limits(Limits { view_changes: 2, ..Limits::default() });
     let mut view = party.keep_view("titles", &query().on(runtime))?;
     told.0 = Some(party.key());
