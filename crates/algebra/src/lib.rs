@@ -12,6 +12,7 @@
 //! | [`program`] | statements, relations with their columns and types |
 //! | [`plan`] | a program with where its rows come from and go to |
 //! | [`schema`] | which columns an expression has, and whether it may be built at all |
+//! | [`seen`] | which rows of a relation a program can see |
 //! | [`term`] | evaluation of terms and comparisons (Q2, Q3) |
 //! | [`registry`] | functions and aggregates that an application brings along |
 //! | [`aggregate`], [`exact`] | count, sum, min, max, mean, arg_max, arg_min, ranks; sums without rounding |
@@ -48,6 +49,7 @@ pub mod registry;
 pub mod rule;
 pub mod runtime;
 pub mod schema;
+pub mod seen;
 pub mod stats;
 pub mod term;
 pub mod text;
@@ -68,5 +70,6 @@ pub use registry::{Law, Registry, UserAggregate, UserFunction};
 pub use rule::{Provenance, Rule, Site};
 pub use runtime::{Changes, Row, Runtime, RuntimeError, Undefined, tick_is_due};
 pub use schema::SchemaError;
+pub use seen::Pattern;
 pub use stats::{Counted, Stats, Unknown};
 pub use term::{BoundFormula, BoundTerm, query_order};

@@ -9,5 +9,6 @@ mod formulas;
 mod naive;
 mod optimiser;
 mod registry;
+mod seen;
 mod text;
 mod twin;

@@ -336,6 +336,13 @@ impl Graph {
         self.find(id).map(|number| number as usize)
     }
 
+    /// The entry with a number, and what it is.
+    pub fn at(&self, number: usize) -> Option<(Position, EntryKind)> {
+        let number = u32::try_from(number).ok().filter(|number| *number < self.nodes.len())?;
+        let node = self.node(number);
+        Some((Position { depth: node.depth, feed: self.feed_of(&node), id: node.id }, node.kind))
+    }
+
     fn follow(&mut self, feed: u32, kind: EntryKind, backlink: Option<u32>, number: u32) {
         let feed = &mut self.feeds[feed as usize];
         feed.kind = feed.kind.min(kind);

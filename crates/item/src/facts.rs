@@ -30,4 +30,8 @@ impl Model for Facts {
     fn restore(&self, _item: ItemId, _snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
         Err(SnapshotError::Stateless(Self::NAME.to_owned()))
     }
+
+    fn rows_are_of_its_entities(&self) -> bool {
+        true
+    }
 }

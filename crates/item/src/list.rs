@@ -83,6 +83,10 @@ impl Model for List {
     fn keeps_withdrawn(&self, attribute: &Attribute) -> bool {
         matches!(attribute.as_text(), Some(AFTER | BEFORE))
     }
+
+    fn rows_are_of_its_entities(&self) -> bool {
+        true
+    }
 }
 
 /// The state of a list.

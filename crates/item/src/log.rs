@@ -48,6 +48,10 @@ impl Model for Log {
     fn has_properties(&self) -> bool {
         true
     }
+
+    fn rows_are_of_its_entities(&self) -> bool {
+        true
+    }
 }
 
 /// The lines of an item.

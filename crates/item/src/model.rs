@@ -84,6 +84,13 @@ pub trait Model: Send + Sync {
     fn has_properties(&self) -> bool {
         false
     }
+
+    /// Whether each row of its states begins with the item's own id, or with an entity that a fact of the item is
+    /// about. So the rows about an entity are found without a look at every item; those of a model that does not
+    /// promise it are looked for in all its items.
+    fn rows_are_of_its_entities(&self) -> bool {
+        false
+    }
 }
 
 /// What a model makes of one item's facts: a function of the facts it was told of, and not of the order of telling.

@@ -62,6 +62,10 @@ impl Model for Object {
     fn restore(&self, item: ItemId, snapshot: &[u8]) -> Result<Box<dyn State>, SnapshotError> {
         Ok(Box::new(kept::restore(self, ObjectState::new(item), snapshot)?))
     }
+
+    fn rows_are_of_its_entities(&self) -> bool {
+        true
+    }
 }
 
 /// What an item's facts say of its properties.

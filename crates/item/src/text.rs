@@ -78,6 +78,10 @@ impl Model for Text {
     fn has_properties(&self) -> bool {
         true
     }
+
+    fn rows_are_of_its_entities(&self) -> bool {
+        true
+    }
 }
 
 /// The state of a text.

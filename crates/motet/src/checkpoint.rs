@@ -193,6 +193,7 @@ impl PartyState {
         self.forget_linked();
         self.graph = Graph::on(shelf);
         self.clear_shelf(store)?;
+        self.clear_index(store)?; // entries get other numbers
         self.relink(store, &|_| true)?;
         if !self.graph.is_empty() {
             self.checkpoint(store, Batch::new())?;
@@ -217,7 +218,9 @@ impl PartyState {
     /// Makes a checkpoint if so much changed that opening would notice.
     pub(crate) fn checkpoint_if_due(&mut self, store: &dyn Store) -> Result<(), Error> {
         let ((entries, pages), limits) = (self.graph.unshelved(), self.limits);
-        let due = entries >= limits.checkpoint_entries || pages >= limits.checkpoint_pages;
+        let due = entries >= limits.checkpoint_entries
+            || pages >= limits.checkpoint_pages
+            || self.fact_index.bytes_due >= limits.checkpoint_bytes;
         if self.shelf.is_some() && due {
             self.checkpoint(store, Batch::new())?;
         }
@@ -233,6 +236,7 @@ impl PartyState {
     pub(crate) fn checkpoint(&mut self, store: &dyn Store, extra: Batch) -> Result<(), Error> {
         self.sound()?;
         let mut batch = extra;
+        let index = self.write_index(store, &mut batch)?;
         let party = self.party;
         visit_rows(store, LINKED, party.as_bytes(), |key, _| {
             batch.delete(LINKED, key);
@@ -249,7 +253,7 @@ impl PartyState {
         batch.put(CHECKPOINTS, party.as_bytes().as_slice(), row.encode_to_vec());
         store.commit(batch)?;
         self.roster.settle();
-        Ok(())
+        self.settle_index(store, index)
     }
 
     /// Whether what was answered can be believed.

@@ -68,6 +68,7 @@
 
 pub mod admin;
 pub mod authors;
+mod bound;
 mod checkpoint;
 mod circuit;
 pub mod circuits;
@@ -76,6 +77,7 @@ pub mod deletion;
 pub mod doorkeeper;
 mod drafts;
 pub mod error;
+mod fact_index;
 pub mod guest;
 mod held;
 pub mod history;
@@ -108,6 +110,7 @@ mod roster;
 mod rules;
 pub mod runtime_kind;
 pub mod selection;
+mod slice;
 mod state;
 mod steward;
 mod tables;

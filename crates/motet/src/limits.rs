@@ -14,6 +14,10 @@ pub struct Limits {
     /// After how many rows that came or went, and epochs, a kept view makes a checkpoint at the earliest: as many are
     /// run again at most when a small one is opened, and for a larger one in proportion to what it holds.
     pub view_changes: u64,
+    /// After how many bytes of bodies it makes one: the facts of as many are in no index on disk.
+    pub checkpoint_bytes: u64,
+    /// Up to how many parts an item is folded whole when only some of its facts are asked for.
+    pub parts_whole: usize,
 }
 
 impl Default for Limits {
@@ -24,6 +28,8 @@ impl Default for Limits {
             checkpoint_entries: 2048,
             checkpoint_pages: 128,
             view_changes: 256,
+            checkpoint_bytes: 8 << 20,
+            parts_whole: 32,
         }
     }
 }

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motet_algebra::{ColumnType, RelationName, Row};
+use motet_algebra::{ColumnType, Pattern, RelationName, Row};
 use motet_fact::{Cid, Kind, PublicKey, Value};
 use motet_item::ItemId;
 use motet_logic::{Catalog, Compiled, Interface};
@@ -202,6 +202,9 @@ pub(crate) struct Wanted {
     controls: Vec<Control>,
     /// Of `attr`: the attributes that the program names, so that what models say on demand is said of them.
     asked: BTreeSet<Value>,
+    /// Of relations of items: what the rows agree with that the program can see; nothing if it can see all. The places
+    /// are those of a row as wide as it can be.
+    pub(crate) seen: Option<Vec<Pattern>>,
 }
 
 /// What items say on demand; rows of `attr` for who asked.
@@ -219,7 +222,8 @@ impl Wanted {
         let wanted = |base| {
             let wanted = Wanted::of(base);
             let asked = if wanted.base == "attr" { texts.clone() } else { BTreeSet::new() };
-            Wanted { asked, ..wanted }
+            let seen = wanted.widen(compiled.demanded.seen(&wanted.relation));
+            Wanted { asked, seen, ..wanted }
         };
         compiled.bases.iter().map(wanted).collect()
     }
@@ -237,7 +241,28 @@ impl Wanted {
 
     /// Whether a row of one of those is among them.
     pub(crate) fn takes(&self, source: &str, row: &[Value]) -> bool {
-        source == self.base || (source == ON_DEMAND && self.asked.contains(&row[1]))
+        let is_source = source == self.base || (source == ON_DEMAND && self.asked.contains(&row[1]));
+        is_source && self.seen.as_ref().is_none_or(|seen| seen.iter().any(|pattern| pattern.takes(row)))
+    }
+
+    /// Patterns of rows of the query as patterns of the rows that they are made of. What control columns hold is passed
+    /// over.
+    fn widen(&self, seen: Option<Vec<Pattern>>) -> Option<Vec<Pattern>> {
+        if !is_of_items(self.base) {
+            return None;
+        }
+        let cid = self.width + self.controls.len();
+        let place = |place: usize| match place {
+            place if place < self.width => Some(place),
+            place if place == cid && self.has_cid => Some(self.width),
+            _ => None,
+        };
+        let widen = |Pattern(places): Pattern| {
+            let places = places.into_iter().filter_map(|(at, values)| Some((place(at)?, values)));
+            let wide = Pattern(places.collect());
+            (!wide.0.is_empty()).then_some(wide)
+        };
+        seen?.into_iter().map(widen).collect()
     }
 
     fn of(interface: &Interface) -> Self {
@@ -251,6 +276,7 @@ impl Wanted {
             has_cid: interface.has_cid,
             controls: controls.collect(),
             asked: BTreeSet::new(),
+            seen: None,
         }
     }
 

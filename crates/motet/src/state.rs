@@ -16,8 +16,10 @@ use motet_item::{Assertion, BaseRelation, Change, Item, ItemId, PartBody, Regist
 use motet_party::{Authority, ControlBody, decode_body};
 use motet_store::{Batch, ScanRange, Store, get_block};
 
+use crate::bound::Sought;
 use crate::checkpoint::{Opening, PartyShelf};
 use crate::circuit::Contents;
+use crate::fact_index::FactIndex;
 use crate::held::Held;
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -30,6 +32,9 @@ use crate::tables::{ENTRIES, PARTS, PENDING, REFUSED, SAVED_ITEMS, STALLED, posi
 use crate::withdrawal::Withdrawal;
 use crate::working_set::WorkingSet;
 use crate::{Error, outline, pipeline};
+
+/// Is given rows of base relations, as wide as they can be, with the item that they are of.
+pub(crate) type RowVisitor<'a> = dyn FnMut(&'static str, Option<ItemId>, Vec<Value>) + 'a;
 
 /// How much may wait (H13).
 const QUOTAS: Quotas = Quotas { per_feed: 1_000_000, per_peer: 100_000, bytes_per_peer: 256 << 20 };
@@ -69,6 +74,8 @@ pub(crate) struct PartyState {
     pub(crate) counted: SetHash,
     /// Where its graph lies, if it is on disk.
     pub(crate) shelf: Option<Arc<PartyShelf>>,
+    /// Which entries say what, if it is on disk.
+    pub(crate) fact_index: FactIndex,
     pub(crate) limits: Limits,
     /// What opening it took.
     pub(crate) opening: Opening,
@@ -152,6 +159,7 @@ impl PartyState {
             asked: BTreeSet::new(),
             counted: SetHash::default(),
             shelf: None,
+            fact_index: FactIndex::default(),
             limits: Limits::default(),
             opening: Opening::default(),
             withdrawals: BTreeMap::new(),
@@ -236,6 +244,7 @@ impl PartyState {
         self.told_heads.remove(&header.feed);
         if header.kind == EntryKind::Data {
             header.parts.iter().for_each(|part| self.roster.add(ItemId(part.tag.0)));
+            self.fact_index.bytes_due += header.parts.iter().map(|part| u64::from(part.length)).sum::<u64>();
             taken.feeds.extend(self.authority.feeds_cut_at(&entry.id()));
         }
         taken
@@ -379,22 +388,29 @@ impl PartyState {
         Ok(Digest::derive("motet party state v1", &parts))
     }
 
-    /// The rows that some base relations hold now, as wide as they can be, with the item they are of.
-    pub(crate) fn rows(
+    /// The rows that some base relations hold now, as wide as they can be, with the item they are of. Where the fact
+    /// index says which items have the rows that are wanted, there may be others, and not all of them.
+    fn rows(
         &mut self,
         store: &dyn Store,
-        wanted: &BTreeSet<&'static str>,
-        visit: &mut dyn FnMut(&'static str, Option<ItemId>, Vec<motet_fact::Value>),
+        wanted: &[Wanted],
+        visit: &mut RowVisitor<'_>,
     ) -> Result<(), Error> {
-        if wanted.iter().any(|name| relations::is_of_items(name)) {
-            self.tree(store)?;
-            for id in self.roster.ids(store)? {
-                self.load_item(store, id)?;
-                self.rows_of(id, wanted, visit);
+        let sources: BTreeSet<&'static str> = wanted.iter().flat_map(Wanted::sources).collect();
+        if wanted.iter().any(|one| relations::is_of_items(one.base)) {
+            match Sought::by(wanted).filter(|_| self.shelf.is_some()) {
+                Some(sought) => self.bound_rows(store, &sought, &sources, visit)?,
+                None => {
+                    self.tree(store)?;
+                    for id in self.roster.ids(store)? {
+                        self.load_item(store, id)?;
+                        self.rows_of(id, &sources, visit);
+                    }
+                }
             }
         }
         for relation in relations::SYSTEM {
-            if wanted.contains(relation) {
+            if sources.contains(relation) {
                 for row in relations::system_rows(self, relation) {
                     visit(relation, None, row);
                 }
@@ -403,37 +419,24 @@ impl PartyState {
         Ok(())
     }
 
-    /// The rows of one item, which is loaded, as the tree is.
-    fn rows_of(
-        &self,
-        id: ItemId,
-        wanted: &BTreeSet<&'static str>,
-        visit: &mut dyn FnMut(&'static str, Option<ItemId>, Vec<motet_fact::Value>),
-    ) {
-        let tree = self.loaded_tree().expect("the tree is never let go");
+    /// The rows of one item, which is loaded, as the tree is if rows of `item` are wanted.
+    pub(crate) fn rows_of(&self, id: ItemId, wanted: &BTreeSet<&'static str>, visit: &mut RowVisitor<'_>) {
         let item = self.items.get(&id).expect("it was just loaded");
         item.rows(&mut |relation: BaseRelation, mut row| {
+            if !wanted.contains(relation.name()) {
+                return;
+            }
             if relation == BaseRelation::Item {
-                outline::put_parent(&mut row, tree.parent(id));
+                self.put_parent(id, &mut row);
             }
-            if wanted.contains(relation.name()) {
-                visit(relation.name(), Some(id), row);
-            }
+            visit(relation.name(), Some(id), row);
         });
     }
 
-    /// Shows every item in turn.
-    pub(crate) fn each_item(
-        &mut self,
-        store: &dyn Store,
-        visit: &mut dyn FnMut(&Item) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        for id in self.roster.ids(store)? {
-            if visit(self.load_item(store, id)?).is_break() {
-                break;
-            }
-        }
-        Ok(())
+    /// Puts into a row of `item` where the item hangs. The tree is loaded.
+    pub(crate) fn put_parent(&self, id: ItemId, row: &mut [Value]) {
+        let tree = self.loaded_tree().expect("the tree is never let go");
+        outline::put_parent(row, tree.parent(id));
     }
 }
 
@@ -469,8 +472,8 @@ impl PartyState {
         visit: &mut dyn FnMut(&RelationName, Row),
     ) -> Result<(), Error> {
         self.ask(wanted.iter().flat_map(Wanted::asked));
-        let (party, sources) = (self.party, wanted.iter().flat_map(Wanted::sources).collect());
-        self.rows(store, &sources, &mut |source, item, row| {
+        let party = self.party;
+        self.rows(store, wanted, &mut |source, item, row| {
             for one in wanted.iter().filter(|one| one.takes(source, &row)) {
                 visit(&one.relation, one.row(&party, item, &row));
             }

@@ -8,6 +8,7 @@
 //! | `checkpoints` | party | protocol buffers: what opening the party goes on from |
 //! | `graph` | party, list and page (4 bytes each, big-endian) | a page of the graph |
 //! | `numbers` | party, id | the number of an entry in the graph (4 bytes, big-endian) |
+//! | `fact_index` | party; and with a run and its last pair | [`Postings`](motet_store::Postings): which entries say what |
 //! | `pending` | party, id | the signed header of an entry that waits, and who sent it |
 //! | `held` | party, id | an entry from a later version of Motet |
 //! | `withdrawals` | party, feed | how far the entries of a feed were withdrawn |
@@ -42,6 +43,7 @@ pub(crate) const LINKED: Table = Table("linked");
 pub(crate) const CHECKPOINTS: Table = Table("checkpoints");
 pub(crate) const GRAPH: Table = Table("graph");
 pub(crate) const NUMBERS: Table = Table("numbers");
+pub(crate) const FACT_INDEX: Table = Table("fact_index");
 pub(crate) const PENDING: Table = Table("pending");
 pub(crate) const HELD: Table = Table("held");
 pub(crate) const REFUSED: Table = Table("refused");
@@ -67,12 +69,13 @@ pub(crate) const LINKING_ROW: &[u8] = b"linking";
 pub(crate) const PARTY_ROWS: &[u8] = b"party/";
 
 /// The tables whose keys begin with the party: what is to go with it.
-pub(crate) const OF_PARTIES: [Table; 22] = [
+pub(crate) const OF_PARTIES: [Table; 23] = [
     ENTRIES,
     LINKED,
     CHECKPOINTS,
     GRAPH,
     NUMBERS,
+    FACT_INDEX,
     PENDING,
     HELD,
     REFUSED,

@@ -2,7 +2,6 @@
 //! them.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use motet_algebra::{Changes, Row};
 use motet_fact::{Attribute, Cid, Entity, Value};
@@ -30,7 +29,7 @@ impl Party {
         if compiled.program.is_timed() {
             return Err(Error::Timed);
         }
-        let stored: Contents = origin.rows(&compiled)?;
+        let stored: Contents = origin.rows(&compiled.observed())?; // of which nothing is left out
         let runtime = query.runtime.start(&compiled.observed());
         let mut runtime = runtime.map_err(|error| Error::Plan(error.to_string()))?;
         let inputs: Changes = stored.iter().map(|(name, rows)| (name.clone(), once(rows))).collect();
@@ -66,26 +65,24 @@ impl Party {
             let (cid, won) = item.candidates(&entity, &attribute).pop()?;
             (won == *value).then_some(cid)
         };
-        let mut found = None;
-        self.each_item(|item| {
-            found = winner(item);
-            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let (store, entities) = (self.database().store(), BTreeSet::from([row[0].clone()]));
+        // What can't be read has no say in where a row comes from.
+        let found = self.ask(|state| {
+            for id in state.items_that_show(store, Some(&entities), &BTreeSet::new())? {
+                if let Some(cid) = winner(state.load_item(store, id)?) {
+                    return Ok(Some(cid));
+                }
+            }
+            Ok::<_, Error>(None)
         });
-        found
+        found.ok().flatten()
     }
 
     /// The entries that count and state a fact, in whatever item.
     fn entries_stating(&self, fact: &Cid) -> BTreeSet<Cid> {
-        let mut entries = BTreeSet::new();
-        self.each_item(|item| {
-            entries.extend(item.sources(fact));
-            ControlFlow::Continue(())
-        });
+        let (mut entries, store) = (BTreeSet::new(), self.database().store());
+        let mut visit = |item: &Item| entries.extend(item.sources(fact));
+        let _what_is_there = self.ask(|state| state.each_item_with(store, fact, &mut visit));
         entries
-    }
-
-    /// Shows every item in turn. What can't be read has no say in where a row comes from.
-    fn each_item(&self, mut visit: impl FnMut(&Item) -> ControlFlow<()>) {
-        let _what_is_there = self.ask(|state| state.each_item(self.database().store(), &mut visit));
     }
 }

@@ -62,6 +62,8 @@ const OFTEN: Limits = Limits {
     checkpoint_entries: 8,
     checkpoint_pages: 4,
     view_changes: 4,
+    checkpoint_bytes: 1 << 20,
+    parts_whole: 3,
 };
 
 /// A party in which something was said so often about each of so many items.
