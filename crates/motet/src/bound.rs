@@ -111,9 +111,8 @@ impl PartyState {
             }
         }
         more.into_iter().for_each(|id| found.entry(id).or_default().more = true);
-        let needs_tree = sources.contains(BaseRelation::Item.name());
-        if needs_tree || found.contains_key(&ItemId::tree(&self.party)) {
-            self.tree(store)?;
+        if sources.contains(BaseRelation::Item.name()) {
+            self.tree(store)?; // it knows the parents
         }
         for (id, found) in found {
             self.rows_of_found(store, id, found, sought, sources, visit)?;
@@ -130,7 +129,8 @@ impl PartyState {
         sources: &BTreeSet<&'static str>,
         visit: &mut RowVisitor<'_>,
     ) -> Result<(), Error> {
-        if self.items.contains(&id) || !self.is_large(store, id)? {
+        let shows_the_tree = found.more && id == ItemId::tree(&self.party);
+        if self.items.contains(&id) || shows_the_tree || !self.is_large(store, id)? {
             self.load_item(store, id)?;
             self.rows_of(id, sources, visit);
             return Ok(());

@@ -75,7 +75,7 @@ impl Clue {
         self.values.iter().filter_map(|value| match self.by {
             By::Entity => value.as_bytes().map(|entity| key(self.by as u8, entity)),
             By::Value => Some(key_of_value(value, &mut Vec::new())),
-            By::Fact | By::Cause => value.as_link().map(|cid| key(self.by as u8, cid.as_bytes())),
+            By::Fact | By::Cause => value.as_link().map(|cid| key_of_cid(self.by, &cid)),
         })
     }
 }
@@ -84,6 +84,12 @@ fn key(kind: u8, bytes: &[u8]) -> u64 {
     let Digest(digest) = Digest::derive("motet fact index v1", &[&[kind], bytes]);
     let (first, _) = digest.split_first_chunk::<8>().expect("a digest has 32 bytes");
     u64::from_be_bytes(*first)
+}
+
+/// A CID ends in a hash, so it need not be hashed again.
+fn key_of_cid(by: By, cid: &Cid) -> u64 {
+    let (_, last) = cid.as_bytes().split_last_chunk::<8>().expect("a CID is longer");
+    u64::from_be_bytes(*last) ^ by as u64
 }
 
 fn key_of_value(value: &Value, scratch: &mut Vec<u8>) -> u64 {
@@ -188,9 +194,15 @@ impl PartyState {
             postings.add(key(UNREAD, &[]), number);
             return Ok(());
         };
-        let mut scratch = Vec::new();
+        let (mut scratch, mut before) = (Vec::new(), None);
         for fact in bodies.iter().flat_map(|body| &body.facts) {
-            each_key(fact, &mut scratch, &mut |key| postings.add(key, number));
+            // Facts about one thing often stand together.
+            if before.replace(fact.entity()) != Some(fact.entity()) {
+                postings.add(key(By::Entity as u8, fact.entity().as_bytes()), number);
+            }
+            postings.add(key_of_value(fact.value(), &mut scratch), number);
+            postings.add(key_of_cid(By::Fact, &fact.cid()), number);
+            fact.causes().iter().for_each(|cause| postings.add(key_of_cid(By::Cause, cause), number));
         }
         Ok(())
     }
@@ -252,13 +264,6 @@ impl PartyState {
     pub(crate) fn entry_parts(&self, store: &dyn Store, position: &Position) -> Result<Vec<PartRef>, Error> {
         Ok(load_entry(store, &self.party, position)?.header().parts.clone())
     }
-}
-
-fn each_key(fact: &Fact, scratch: &mut Vec<u8>, visit: &mut dyn FnMut(u64)) {
-    visit(key(By::Entity as u8, fact.entity().as_bytes()));
-    visit(key_of_value(fact.value(), scratch));
-    visit(key(By::Fact as u8, fact.cid().as_bytes()));
-    fact.causes().iter().for_each(|cause| visit(key(By::Cause as u8, cause.as_bytes())));
 }
 
 fn merge(store: &dyn Store, postings: &mut Postings) -> Result<(), StoreError> {

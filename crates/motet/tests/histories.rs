@@ -16,6 +16,7 @@ mod strife;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::bound::assert_twins;
 use crate::common::{Peer, assert_sound, everything, fetch, linked, rows, scatter, send};
 use motet::authority::Role;
 use motet::fact::{Cid, Digest, Entity, Fact, PublicKey, Value};
@@ -147,9 +148,15 @@ impl Story {
         for (peer, number) in peers.iter_mut().zip(seed..).filter(|(_, number)| number % 3 > 0) {
             // Some make checkpoints all the time, and keep hardly anything in memory.
             let (facts_in_memory, checkpoint_entries) = (number as usize % 50, 1 + number as u32 % 7);
-            let parts_unsaved = 1 + number as usize % 4;
+            let (parts_unsaved, parts_whole) = (1 + number as usize % 4, number as usize % 5);
             let usual = Limits::default();
-            peer.set_limits(Limits { facts_in_memory, checkpoint_entries, parts_unsaved, ..usual });
+            peer.set_limits(Limits {
+                facts_in_memory,
+                checkpoint_entries,
+                parts_unsaved,
+                parts_whole,
+                ..usual
+            });
         }
         let party = peers[0].database.create_party("Story").unwrap().key();
         for (name, program) in LIBRARY {
@@ -193,6 +200,10 @@ impl Story {
             14 => self.restart(),
             15 => self.lend(),
             16 | 17 => self.watch(),
+            18 if self.pick(2) == 0 => {
+                let peer = self.someone();
+                assert_twins(&self.peers[peer].party(&self.party), 2, &mut self.chance);
+            }
             18 => self.join(0),
             26..=29 => self.strive(),
             19 => {
@@ -480,6 +491,8 @@ impl Story {
             );
             assert_sound(&handle);
         }
+        let peer = self.pick(self.peers.len());
+        assert_twins(&self.peers[peer].party(&party), 3, &mut self.chance);
         self.check_views();
         self.check_facts();
         self.check_tree();

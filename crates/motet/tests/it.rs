@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod authority;
+mod bound;
 mod checkpoints;
 mod common;
 mod contract;

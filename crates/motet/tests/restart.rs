@@ -17,18 +17,18 @@ use motet_store::{
 };
 
 /// A store that counts the rows that are read.
-struct Counting {
+pub(crate) struct Counting {
     store: MemoryStore,
     rows: AtomicUsize,
 }
 
 impl Counting {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Counting { store: MemoryStore::new(), rows: AtomicUsize::new(0) })
     }
 
     /// The rows read since the last call.
-    fn take(&self) -> usize {
+    pub(crate) fn take(&self) -> usize {
         self.rows.swap(0, Ordering::Relaxed)
     }
 }
@@ -56,7 +56,7 @@ impl Store for Counting {
     }
 }
 
-const OFTEN: Limits = Limits {
+pub(crate) const OFTEN: Limits = Limits {
     facts_in_memory: 100,
     parts_unsaved: 8,
     checkpoint_entries: 8,
@@ -191,7 +191,7 @@ fn memory_follows_what_is_touched() {
 }
 
 /// Removes rows of a table, or puts others in their place.
-fn damage(store: &dyn Store, table: &'static str, with: Option<&[u8]>) -> usize {
+pub(crate) fn damage(store: &dyn Store, table: &'static str, with: Option<&[u8]>) -> usize {
     let mut batch = Batch::new();
     let mut count = 0;
     let mut each = |key: &[u8], _: &[u8]| {
@@ -285,6 +285,7 @@ fn a_crash_at_any_write_of_a_checkpoint_is_harmless() {
             let ada = Database::open_on(store, seal_key(), Arc::new(Remembering::new(3))).unwrap();
             let party = ada.party(&key).unwrap();
             assert_sound(&party);
+            crate::bound::assert_twins(&party, 3, &mut motet_store::testing::Chance(nth));
             ada.set_limits(OFTEN);
             party.set(party.root(), "title", "on").unwrap();
             assert_sound(&party);
