@@ -169,9 +169,6 @@ impl PartyState {
     ) -> Result<BTreeSet<ItemId>, Error> {
         let Some(entities) = entities else { return Ok(BTreeSet::new()) };
         let mut items = BTreeSet::new();
-        if sources.contains(BaseRelation::Element.name()) {
-            items.insert(ItemId::tree(&self.party)); // its rows begin with parents
-        }
         for id in entities.iter().filter_map(ItemId::from_value) {
             if self.roster.contains(store, &id)? {
                 items.insert(id);
@@ -183,6 +180,12 @@ impl PartyState {
         let models = Clue::new(By::Value, others.map(|model| Value::text(model.name())));
         let names = |fact: &Fact| fact.attribute().as_text() == Some(label::MODEL) && models.agrees(fact);
         items.extend(self.items_with(store, &models, &names)?);
+        // The tree's rows are of `element` only, and begin with parents.
+        let tree = ItemId::tree(&self.party);
+        match sources.contains(BaseRelation::Element.name()) {
+            true => items.insert(tree),
+            false => items.remove(&tree),
+        };
         Ok(items)
     }
 

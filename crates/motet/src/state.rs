@@ -284,7 +284,7 @@ impl PartyState {
     }
 
     /// Loads what is about to change if views are to hear of it: they are told what changes, and for that an item must
-    /// be known as it was.
+    /// be known as it was. A large one is folded whole for that, whatever the views can see of it.
     pub(crate) fn load_for_views(
         &mut self,
         store: &dyn Store,
