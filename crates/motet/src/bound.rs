@@ -4,11 +4,14 @@
 //! [fact index](crate::fact_index) says in which entries to look. What is read so are exactly the rows that reading
 //! everything would give and the program can see.
 //!
-//! | rows of | are found by | in |
+//! | rows of | are found by | in the items |
 //! |---|---|---|
-//! | `fact`, `height`, `cause` | what the fact says, its CID, its causes | the items with such facts |
-//! | `attr`, `candidate`, `element`, `refers` | the entity in front | the items with facts about it, the item it is, the tree, and the items of models that [promise nothing](motet_item::Model::rows_are_of_its_entities) |
-//! | `item` | the id | that item |
+//! | `fact`, `height`, `cause` | what the fact says, its CID, its causes | with such facts |
+//! | `attr`, `candidate`, `element`, `refers` | the entity in front | with facts about it, and the one that it is |
+//! | `item` | the id | of that id |
+//!
+//! Rows of `element` may be the tree's, too, and a model that is not native may say anything of anything: items of
+//! models that don't [promise](motet_item::Model::rows_are_of_its_entities) otherwise are always read.
 //!
 //! Of an item with many parts it is better to fold a [slice](crate::slice), if that will do.
 

@@ -1,17 +1,17 @@
 //! The fact index: from what facts say to the entries that say it (PDB-36).
 //!
 //! A party on disk has an index of its facts: under each entity, value, CID and cause stand the numbers of the entries
-//! with such a fact, in [`Postings`]. It only grows, and whoever looks into it reads the entries that it names: what was
-//! withdrawn or deleted, what is void, what another fact has the hash of, is found out there. So it has one writer,
+//! with such a fact, in [`Postings`]. It only grows, and whoever looks into it reads the entries that it names: what
+//! was withdrawn or deleted, what is void, what another fact has the hash of, is found out there. So it has one writer,
 //! knows nothing of what counts, and serves all views.
 //!
-//! It is written with each [checkpoint](crate::checkpoint), in the same commit; if much is due, ahead of that in commits
-//! of its own. Its *mark* says which entries are in it. Those after it are read when somebody asks, and then stand in
-//! memory until the next checkpoint writes them.
+//! It is written with each [checkpoint](crate::checkpoint), in the same commit; if much is due, ahead of that in
+//! commits of its own. Its *mark* says which entries are in it. Those after it are read when somebody asks, and then
+//! stand in memory until the next checkpoint writes them.
 //!
 //! All of it can be made from the entries, and is, if it is lost or damaged, or the graph was made anew and so has
-//! other numbers. Parts that can't be read are found under a key of their own: a later version of this program may read
-//! them.
+//! other numbers. Parts that can't be read are found under a key of their own: a later version of this program may
+//! read them.
 
 use std::collections::BTreeSet;
 

@@ -8,7 +8,7 @@
 //! | `checkpoints` | party | protocol buffers: what opening the party goes on from |
 //! | `graph` | party, list and page (4 bytes each, big-endian) | a page of the graph |
 //! | `numbers` | party, id | the number of an entry in the graph (4 bytes, big-endian) |
-//! | `fact_index` | party; and with a run and its last pair | [`Postings`](motet_store::Postings): which entries say what |
+//! | `fact_index` | party; or party, run, last pair | [postings](motet_store::Postings): which entries say what |
 //! | `pending` | party, id | the signed header of an entry that waits, and who sent it |
 //! | `held` | party, id | an entry from a later version of Motet |
 //! | `withdrawals` | party, feed | how far the entries of a feed were withdrawn |

@@ -251,6 +251,10 @@ fn an_index_that_is_lost_or_damaged_is_made_anew() {
                 ada.reopen();
             }
             assert_twins(&ada.party(&key), 30, &mut Chance(way));
+            for row in all_rows(&ada.party(&key), 0, RuntimeKind::Native) {
+                let cid = row[3].as_link().unwrap();
+                assert!(ada.party(&key).fact(&cid).unwrap().is_some(), "way {way}: {row:?}");
+            }
             // It is written on.
             for n in 0..20 {
                 ada.party(&key).set(ItemId::root(&key), "title", n).unwrap();
