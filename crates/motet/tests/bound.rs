@@ -238,7 +238,8 @@ fn damage_blocks(store: &dyn Store) {
 #[test]
 fn an_index_that_is_lost_or_damaged_is_made_anew() {
     let (mut ada, key) = lived_in(OFTEN, 4);
-    for way in 0..4 {
+    // The last way leaves a damaged index behind, which would hide what the others do.
+    for way in [3, 0, 1, 2] {
         match way {
             0 => assert!(damage(&*ada.store, "fact_index", None) > 0),
             1 => assert!(damage(&*ada.store, "fact_index", Some(&[0xff, 0xff])) > 0),
