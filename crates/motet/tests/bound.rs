@@ -54,7 +54,7 @@ pub(crate) fn assert_twins(party: &Party, questions: usize, chance: &mut Chance)
         let outputs = 1 + chance.below(2) as usize;
         let (mut text, mut query) = (String::new(), Query::new(""));
         let mut expected: Vec<Rows> = vec![Rows::new(); outputs];
-        for output in 0..outputs {
+        for (output, expected) in expected.iter_mut().enumerate() {
             text += &format!("output q{output}.\n");
             let relation = chance.below(RELATIONS.len() as u64) as usize;
             // One set of constants, or two.
@@ -71,7 +71,7 @@ pub(crate) fn assert_twins(party: &Party, questions: usize, chance: &mut Chance)
                 }
                 let agrees =
                     |row: &&Vec<Value>| bound.iter().all(|(place, (_, value))| row[*place] == *value);
-                expected[output].extend(all[relation].iter().filter(agrees).cloned());
+                expected.extend(all[relation].iter().filter(agrees).cloned());
                 let bound = bound.into_iter().map(|(place, (name, _))| (place, name)).collect();
                 text += &rule(output, relation, &bound);
             }
