@@ -120,8 +120,9 @@ fn lived_in(limits: Limits, seed: u64) -> (Peer, PublicKey) {
         ben.party(&key).set(items[0], "title", 100 + n).unwrap();
         ben.party(&key).text(items[2]).unwrap().insert(3, "ben").unwrap();
     }
+    // Linked before what Ben wrote, and after it in the one order.
     for n in 0..9 {
-        party.set(items[1], "meanwhile", n).unwrap(); // linked before what Ben wrote, and after it in the one order
+        party.set(items[1], "meanwhile", n).unwrap();
     }
     send(&ben.database, &ada.database, &key);
     party.set(items[0], "title", "on").unwrap();
