@@ -15,8 +15,8 @@ use motet_fact::{Cid, Digest, Value};
 /// Where the blocks of a checkpoint come from, the first first; nothing at their end.
 pub type Blocks<'a> = dyn FnMut() -> Option<Vec<u8>> + 'a;
 
-/// To be raised when the bytes of a checkpoint change, or when a program that was saved comes to mean something else:
-/// a function gives another value, say.
+/// To be raised when the bytes of a checkpoint change, or when a program that was saved comes to mean something else: a
+/// function gives another value, say, or [`Program::seen`](crate::Program::seen) finds other rows to be seen.
 pub const VERSION: u32 = 1;
 
 /// The most bytes of a block, with its stamp.
