@@ -102,7 +102,7 @@ fn last(row: usize) -> String {
 pub(crate) fn import(place: &Path) -> Result<Imported, Box<dyn Error>> {
     let rows = facts_in(place)? / COLUMNS;
     let begun = Instant::now();
-    let database = Database::create(place.join("database"), "Ada", &Protection::KeyFile)?;
+    let database = Database::create(&place.join("database"), "Ada", &Protection::KeyFile)?;
     let party = database.create_party("Bench")?;
     let item: ItemId = party.create_item(Facts::NAME, Some("table"), None)?;
     let starts: Vec<usize> = (0..rows).step_by(ROWS).collect();
@@ -129,10 +129,10 @@ pub(crate) fn import(place: &Path) -> Result<Imported, Box<dyn Error>> {
 pub(crate) fn ask(place: &Path) -> Result<Asked, Box<dyn Error>> {
     let row = facts_in(place)? / COLUMNS / 2;
     let begun = Instant::now();
-    let database = Database::open(place.join("database"))?;
+    let database = Database::open(&place.join("database"))?;
     let party = database.parties().into_iter().next().ok_or("there is no party")?;
     let open = milliseconds(begun.elapsed());
-    let mut ask = |text: &str, parameter: Value, rows: usize| -> Result<f64, Box<dyn Error>> {
+    let ask = |text: &str, parameter: Value, rows: usize| -> Result<f64, Box<dyn Error>> {
         let begun = Instant::now();
         let parameters: Parameters = [("what".to_owned(), parameter)].into_iter().collect();
         let view = party.watch(text, &parameters)?;
