@@ -4,10 +4,10 @@ use crate::common;
 
 use std::time::Duration;
 
-use crate::common::{Peer, assert_sound, send};
+use crate::common::{Peer, Sum, assert_sound, send};
 use motet::authority::Role;
 use motet::fact::{Attribute, Cid, Value};
-use motet::item::{BaseRelation, Fold, Folding, ItemId, Kept, LogState, Path, Property, Reference};
+use motet::item::{Folding, ItemId, LogState, Path, Property, Reference};
 use motet::{
     AsOf, Cascade, Database, Deleted, Error, Parameters, Party, Query, RuntimeKind, Stand, Standing, Update,
 };
@@ -621,26 +621,6 @@ fn a_model_that_is_registered_later_finds_everything() {
     assert_eq!(totals.rows("total").collect::<Vec<_>>(), [&vec![Value::from(sum), Value::from(9)]]);
     assert_eq!(party.state_hash().unwrap(), other.state_hash().unwrap());
     assert!(matches!(party.undo(sum), Err(Error::CannotUndo { .. })));
-}
-
-/// Adds up what is set.
-struct Sum(ItemId, i64);
-
-impl Fold for Sum {
-    const NAME: &'static str = "sum";
-    const VERSION: u32 = 1;
-
-    fn begin(item: ItemId) -> Self {
-        Sum(item, 0)
-    }
-
-    fn take(&mut self, fact: &Kept) {
-        self.1 += fact.value.as_int().unwrap_or(0);
-    }
-
-    fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
-        visit(BaseRelation::Attr, vec![self.0.into(), "total".into(), self.1.into()]);
-    }
 }
 
 /// H27: what needs the tree loads the tree, and what needs an item that item.

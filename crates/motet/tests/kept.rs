@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::common::{Peer, Remembering, bundles, rows, seal_key, send};
+use crate::common::{Peer, Remembering, Sum, bundles, rows, seal_key, send};
 use motet::authority::Role;
 use motet::fact::{Fact, PublicKey, Value};
-use motet::item::{BaseRelation, Fold, Folding, ItemId, Kept, Object};
+use motet::item::{Folding, ItemId, Object};
 use motet::{Cut, Database, Error, Limits, ModelBlock, Query, RuntimeKind, View};
 use motet_algebra::Budget;
 use motet_store::testing::{Chance, FaultyMedium};
@@ -497,24 +497,4 @@ fn there_is_no_checkpoint_where_models_are_rules() {
     let mut view = party.open_view("before", RuntimeKind::Native, Budget::default()).unwrap();
     view.catch_up().unwrap();
     assert_eq!(rows(&*ada.store, Table("view_checkpoints")), 1, "that of the entries");
-}
-
-/// Adds up what is set.
-struct Sum(ItemId, i64);
-
-impl Fold for Sum {
-    const NAME: &'static str = "sum";
-    const VERSION: u32 = 1;
-
-    fn begin(item: ItemId) -> Self {
-        Sum(item, 0)
-    }
-
-    fn take(&mut self, fact: &Kept) {
-        self.1 += fact.value.as_int().unwrap_or(0);
-    }
-
-    fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
-        visit(BaseRelation::Attr, vec![self.0.into(), "total".into(), self.1.into()]);
-    }
 }

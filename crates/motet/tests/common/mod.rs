@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex};
 
 use motet::authority::{InvitationCode, Role};
 use motet::fact::seal::SealKey;
-use motet::fact::{Cid, Digest, Phrase, PublicKey, Purpose, SecretKey};
+use motet::fact::{Cid, Digest, Phrase, PublicKey, Purpose, SecretKey, Value};
+use motet::item::{BaseRelation, Fold, ItemId, Kept};
 use motet::world::SeededWorld;
 use motet::{Database, Party, World};
 use motet_store::testing::Chance;
@@ -295,4 +296,24 @@ pub fn copy_of(store: &dyn Store) -> Arc<dyn Store> {
     let copy = MemoryStore::new();
     copy.commit(batch).unwrap();
     Arc::new(copy)
+}
+
+/// A model of an application: adds up what is set.
+pub struct Sum(ItemId, i64);
+
+impl Fold for Sum {
+    const NAME: &'static str = "sum";
+    const VERSION: u32 = 1;
+
+    fn begin(item: ItemId) -> Self {
+        Sum(item, 0)
+    }
+
+    fn take(&mut self, fact: &Kept) {
+        self.1 += fact.value.as_int().unwrap_or(0);
+    }
+
+    fn rows(&self, visit: &mut dyn FnMut(BaseRelation, Vec<Value>)) {
+        visit(BaseRelation::Attr, vec![self.0.into(), "total".into(), self.1.into()]);
+    }
 }
