@@ -476,6 +476,14 @@ impl Graph {
         false
     }
 
+    /// The same of two linked entries of which it is known where they stand: of one unforked feed no page is read.
+    pub fn follows(&self, descendant: &Position, ancestor: &Position) -> bool {
+        if descendant.feed == ancestor.feed && !self.is_forked(&descendant.feed) {
+            return ancestor.depth <= descendant.depth;
+        }
+        self.reaches(&descendant.id, &ancestor.id)
+    }
+
     /// The entries in the past of some entries, themselves included, that are not in the past of some others: what a
     /// peer with the second heads lacks of the first. In causal order.
     pub fn difference(&self, wanted: &[Cid], had: &[Cid]) -> Vec<Cid> {

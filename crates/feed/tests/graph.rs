@@ -66,6 +66,7 @@ proptest! {
             for other in &entries {
                 let expected = past[&one.id()].contains(&other.id());
                 prop_assert_eq!(graph.reaches(&one.id(), &other.id()), expected);
+                prop_assert_eq!(graph.follows(&one.position(), &other.position()), expected);
                 let causal = !expected || one == other || other.position() < one.position();
                 prop_assert!(causal, "the order H6 extends causality");
             }

@@ -33,11 +33,20 @@ use crate::tally::Tally;
 pub trait Past {
     /// Whether the entry `ancestor` is `descendant` or in its causal past.
     fn reaches(&self, descendant: &Cid, ancestor: &Cid) -> bool;
+
+    /// The same of entries of which it is known where they stand.
+    fn follows(&self, descendant: &Position, ancestor: &Position) -> bool {
+        self.reaches(&descendant.id, &ancestor.id)
+    }
 }
 
 impl Past for Graph {
     fn reaches(&self, descendant: &Cid, ancestor: &Cid) -> bool {
         Graph::reaches(self, descendant, ancestor)
+    }
+
+    fn follows(&self, descendant: &Position, ancestor: &Position) -> bool {
+        Graph::follows(self, descendant, ancestor)
     }
 }
 
@@ -215,10 +224,10 @@ impl Ledger {
 
     fn cause(&self, cause: &Cid, entry: u32, past: &dyn Past) -> Option<u32> {
         let &node = self.node_index.get(cause)?;
-        let id = |entry: u32| &self.entries[entry as usize].position.id;
+        let position = |entry: u32| &self.entries[entry as usize].position;
         let mut entries = self.nodes[node as usize].entries.iter();
         let before = self.asserted_by(node, entry).is_ok()
-            || entries.any(|&(other, _)| past.reaches(id(entry), id(other)));
+            || entries.any(|&(other, _)| past.follows(position(entry), position(other)));
         before.then_some(node)
     }
 

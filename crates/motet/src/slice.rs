@@ -92,7 +92,7 @@ impl PartyState {
         }
         let mut item = Item::new(self.party, id, &Registry::empty());
         let assertions = slice.0.iter().map(|(&(entry, ..), fact)| {
-            let counted = self.is_folded_as_counted(&entry.id);
+            let counted = self.is_told_as_counted(&entry);
             Assertion { fact, entry, counted }
         });
         let assertions: Vec<Assertion<'_>> = assertions.collect();

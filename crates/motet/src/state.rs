@@ -250,6 +250,15 @@ impl PartyState {
         taken
     }
 
+    /// Whether views were told of a data entry as one that counts. When nothing is on its way to them, that is whether
+    /// it counts, and for that no page of the graph need be read.
+    pub(crate) fn is_told_as_counted(&self, position: &Position) -> bool {
+        match self.withdrawals.is_empty() && self.untold.is_empty() {
+            true => self.authority.counts_data(position, &self.graph),
+            false => self.is_folded_as_counted(&position.id),
+        }
+    }
+
     /// Whether a linked entry counts (H9).
     pub(crate) fn counts(&self, id: &Cid) -> bool {
         self.authority.counts(id, &self.graph)
@@ -312,7 +321,7 @@ impl PartyState {
         for (position, cid) in parts {
             match PartBody::decode(&load_part(store, &cid)?) {
                 Ok(body) => {
-                    let counted = self.is_folded_as_counted(&position.id);
+                    let counted = self.is_told_as_counted(&position);
                     assert_part(&mut item, position, counted, &body, &self.graph);
                 }
                 Err(error) => {
@@ -364,7 +373,7 @@ impl PartyState {
         };
         let restored = saved.and_then(|saved| Item::restore(self.party, id, &self.registry, &saved));
         let Some(mut item) = restored else { return Ok(self.new_item(id)) };
-        let counts = |position: &Position| self.is_folded_as_counted(&position.id);
+        let counts = |position: &Position| self.is_told_as_counted(position);
         let others = item.heard().filter(|(position, counted)| counts(position) != *counted);
         let others = others.map(|(position, counted)| (position.id, !counted)).collect();
         item.recount(&others);
