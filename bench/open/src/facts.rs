@@ -13,7 +13,7 @@ use motet::item::{Facts, ItemId};
 use motet::{Database, Parameters, Protection};
 use serde::{Deserialize, Serialize};
 
-use crate::{memory, milliseconds, run};
+use crate::{memory, milliseconds, on_disk, run};
 
 /// The facts of a row.
 const COLUMNS: usize = 10;
@@ -57,9 +57,7 @@ pub(crate) fn measure(place: &Path, facts: usize) -> Result<Row, Box<dyn Error>>
     std::fs::write(place.join("facts"), facts.to_string())?;
     let imported = run(place, "import")?;
     let asked = run(place, "ask")?;
-    let file = std::fs::metadata(place.join("database").join(motet::database::FILE_NAME))?.len();
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let file = file as f64 / 1_048_576.0;
+    let file = on_disk(&place.join("database").join(motet::database::FILE_NAME))?;
     Ok(Row { facts, file, imported, asked })
 }
 

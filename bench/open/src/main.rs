@@ -181,9 +181,7 @@ fn curve(items: &[usize], directory: &Path) -> Result<Vec<Row>, Box<dyn Error>> 
         }
         let made = milliseconds(begun.elapsed());
         let runs = (0..ROUNDS).map(|_| run(&place, "open")).collect::<Result<Vec<_>, _>>()?;
-        let file = std::fs::metadata(place.join(motet::database::FILE_NAME))?.len();
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let file = file as f64 / 1_048_576.0;
+        let file = on_disk(&place.join(motet::database::FILE_NAME))?;
         rows.push(Row { items: count, file, made, runs });
     }
     Ok(rows)
@@ -347,6 +345,14 @@ fn withdraw(place: &Path) -> Result<Withdrawn, Box<dyn Error>> {
         removed.map(|_| (took, looker.join().expect("it only looks")))
     })?;
     Ok(Withdrawn { took, peak: memory("VmHWM") - idle, seen })
+}
+
+/// The MiB that a file takes on the disk: it grows by leaps, and what is not used takes nothing.
+fn on_disk(file: &Path) -> Result<f64, Box<dyn Error>> {
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(file)?);
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let mib = blocks as f64 * 512.0 / 1_048_576.0;
+    Ok(mib)
 }
 
 fn milliseconds(duration: Duration) -> f64 {
