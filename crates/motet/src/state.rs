@@ -36,6 +36,8 @@ use crate::{Error, outline, pipeline};
 /// Is given rows of base relations, as wide as they can be, with the item that they are of.
 pub(crate) type RowVisitor<'a> = dyn FnMut(&'static str, Option<ItemId>, Vec<Value>) + 'a;
 
+/// The most bytes of a saved item that are in a row: about a page of the store.
+const SAVED_PIECE: usize = 3500;
 /// How much may wait (H13).
 const QUOTAS: Quotas = Quotas { per_feed: 1_000_000, per_peer: 100_000, bytes_per_peer: 256 << 20 };
 
@@ -332,9 +334,7 @@ impl PartyState {
         }
         if is_to_save {
             self.sound()?;
-            let mut batch = Batch::new();
-            batch.put(SAVED_ITEMS, under_party(&self.party, &id.0), item.save());
-            store.commit(batch)?;
+            self.save_item(store, id, &item.save())?;
         }
         Ok(item)
     }
@@ -365,13 +365,29 @@ impl PartyState {
         Ok(item)
     }
 
+    /// Saves an item, in pieces: a row that is long is read whole by whoever looks for its neighbours.
+    fn save_item(&self, store: &dyn Store, id: ItemId, saved: &[u8]) -> Result<(), Error> {
+        let (mut batch, prefix) = (Batch::new(), under_party(&self.party, &id.0));
+        visit_rows(store, SAVED_ITEMS, &prefix, |key, _| {
+            batch.delete(SAVED_ITEMS, key);
+            Ok(())
+        })?;
+        for (number, piece) in (0_u32..).zip(saved.chunks(SAVED_PIECE)) {
+            batch.put(SAVED_ITEMS, [prefix.as_slice(), &number.to_be_bytes()].concat(), piece);
+        }
+        Ok(store.commit(batch)?)
+    }
+
     /// An item as it was saved last, with what is folded as counted now; a new one if it was not.
     fn saved_item(&self, store: &dyn Store, id: ItemId) -> Result<Item, Error> {
-        let saved = match self.shelf {
-            Some(_) => store.get(SAVED_ITEMS, &under_party(&self.party, &id.0))?,
-            None => None,
-        };
-        let restored = saved.and_then(|saved| Item::restore(self.party, id, &self.registry, &saved));
+        let mut saved = Vec::new();
+        if self.shelf.is_some() {
+            visit_rows(store, SAVED_ITEMS, &under_party(&self.party, &id.0), |_, piece| {
+                saved.extend_from_slice(piece);
+                Ok(())
+            })?;
+        }
+        let restored = Item::restore(self.party, id, &self.registry, &saved);
         let Some(mut item) = restored else { return Ok(self.new_item(id)) };
         let counts = |position: &Position| self.is_told_as_counted(position);
         let others = item.heard().filter(|(position, counted)| counts(position) != *counted);

@@ -16,7 +16,7 @@
 //! | `refused` | party, id | why an entry is refused for ever |
 //! | `parts` | CID | a body part, put once, whole |
 //! | `item_parts` | party, tag, position, index | a part's CID; so an item's parts are read in causal order (H27) |
-//! | `saved_items` | party, item | the item as it was when it was last folded from many parts |
+//! | `saved_items` | party, item, number (4 bytes, big-endian) | a piece of the item as it was when last folded |
 //! | `models` | party, CID | the block of a model that is data, put once, whole |
 //! | `invitations` | party, invitation | what this device has issued |
 //! | `views` | party, name | protocol buffers: the query of a view that is kept |
